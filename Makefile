@@ -1,0 +1,95 @@
+# Entry points for users and developers of the package; `make` lists them.
+
+PKG := $(shell awk '/^Package:/ { print $$2 }' DESCRIPTION)
+
+# All output goes here. (Not to build/: R CMD build makes a folder of that name
+# for its own use inside the tarball.)
+OUT := _build
+
+# How many source files are compiled at a time.
+JOBS ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
+
+# Flags for R CMD check. Add --no-tests and the like with `make check CHECK="..."`.
+CHECK ?=
+
+# Where no locale is set, as in many containers, R would not know UTF-8.
+ifeq ($(LANG)$(LC_ALL)$(LC_CTYPE),)
+export LC_ALL := C.UTF-8
+endif
+
+# Install into a library of the checkout's own, which leaves the user's library
+# as it is. R_LIBS rather than .libPaths(), for R's child processes to see it.
+# What the compiler has to say is shown only if it fails.
+INSTALL_HERE := { \
+	  echo "Installing $(PKG) into $(OUT)/library (log in $(OUT)/install.log)"; \
+	  mkdir -p $(OUT)/library; \
+	  MAKEFLAGS=-j$(JOBS) R CMD INSTALL --library=$(OUT)/library . >$(OUT)/install.log 2>&1 </dev/null || \
+	  { cat $(OUT)/install.log; false; }; }
+WITH_LIBRARY := R_LIBS="$(CURDIR)/$(OUT)/library$${R_LIBS:+:$$R_LIBS}"
+
+# R's make rules do not know which headers an object file depends on, so drop
+# object files that are older than any header or Makevars.
+DROP_STALE_OBJECTS := find src inst/include \( -name '*.h' -o -name '*.hpp' -o -name 'Makevars*' \) \
+	  -exec find src -name '*.o' ! -newer {} -delete \; 2>/dev/null || true
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test run-tests install check document clean
+.NOTPARALLEL:
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+
+setup: ## Install all that is missing: R, a compiler, R packages
+	@tools/setup.sh test demo check
+
+demo: ## Run the demo (installs what is missing first)
+	@tools/setup.sh demo
+	@$(DROP_STALE_OBJECTS)
+	@$(INSTALL_HERE)
+	@$(WITH_LIBRARY) Rscript inst/demo/flights.R
+
+# When a command fails, make adds a line "*** Error" of its own, but the last
+# line of `make test` is to be the number of tests that passed and failed. With
+# -q make does not: it runs only the commands that start with a plus sign, and
+# its exit status tells whether there are any others.
+ifeq ($(MAKECMDGOALS),test)
+MAKEFLAGS += -q
+endif
+
+test: run-tests ## Run all tests (installs what is missing first)
+	$(if $(shell tail -n 1 $(OUT)/test.log | grep ' passed, 0 failed'),,@exit 1)
+
+run-tests:
+	+@unset MAKEFLAGS; mkdir -p $(OUT); : >$(OUT)/test.log; \
+	$(DROP_STALE_OBJECTS); \
+	if tools/setup.sh test && $(INSTALL_HERE); then \
+	  $(WITH_LIBRARY) Rscript tools/run-tests.R </dev/null | tee $(OUT)/test.log; \
+	fi; \
+	tail -n 1 $(OUT)/test.log | grep -Eq '^[0-9]+ passed, [0-9]+ failed' || \
+	  printf '\n0 passed, 1 failed\n' | tee -a $(OUT)/test.log
+
+install: ## Install the package into your R library
+	@tools/setup.sh demo
+	@$(DROP_STALE_OBJECTS)
+	@Rscript -e 'if (file.access(.libPaths()[1], 2) != 0) dir.create(Sys.getenv("R_LIBS_USER"), FALSE, TRUE)'
+	@MAKEFLAGS=-j$(JOBS) R CMD INSTALL .
+
+# R CMD check fails by itself on errors only, hence the look into its log. The
+# settings: suggested packages may be absent, and no network is needed.
+check: ## R CMD build and R CMD check; fails on errors and warnings
+	@tools/setup.sh check
+	@$(DROP_STALE_OBJECTS)
+	@mkdir -p $(OUT) && rm -rf $(OUT)/$(PKG)_*.tar.gz $(OUT)/$(PKG).Rcheck
+	@cd $(OUT) && MAKEFLAGS=-j$(JOBS) R CMD build "$(CURDIR)"
+	@cd $(OUT) && MAKEFLAGS=-j$(JOBS) _R_CHECK_FORCE_SUGGESTS_=false _R_CHECK_SYSTEM_CLOCK_=false \
+	  R CMD check --no-manual $(CHECK) $(PKG)_*.tar.gz
+	@! grep -E '\.\.\. (ERROR|WARNING)|^Status:.*(ERROR|WARNING)' $(OUT)/$(PKG).Rcheck/00check.log
+
+document: ## Update NAMESPACE and man/ from the comments in R/
+	@tools/setup.sh check
+	@# Without this, object files without optimisation would be left in src/.
+	@PKG_BUILD_EXTRA_FLAGS=false MAKEFLAGS=-j$(JOBS) Rscript -e 'roxygen2::roxygenise()'
+
+clean: ## Remove all that was built
+	rm -rf $(OUT)
+	find src \( -name '*.o' -o -name '*.so' -o -name '*.dll' \) -delete

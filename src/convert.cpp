@@ -1,0 +1,84 @@
+#include "convert.h"
+
+namespace distmoe {
+
+namespace {
+
+Rcpp::NumericVector vector_or_none(const Rcpp::List& list, const char* name) {
+  if (!list.containsElementNamed(name) || Rf_isNull(list[name])) return Rcpp::NumericVector(0);
+  return Rcpp::as<Rcpp::NumericVector>(list[name]);
+}
+
+Eigen::Map<const VectorXd> view(const Rcpp::NumericVector& v) {
+  return Eigen::Map<const VectorXd>(v.begin(), v.size());
+}
+
+Eigen::Map<const MatrixXd> view(const Rcpp::NumericMatrix& m) {
+  return Eigen::Map<const MatrixXd>(m.begin(), m.nrow(), m.ncol());
+}
+
+}  // namespace
+
+FamilyKind family_from_name(const std::string& name) {
+  if (name == "gaussian") return FamilyKind::gaussian;
+  if (name == "binomial") return FamilyKind::binomial;
+  throw std::invalid_argument("unknown family '" + name + "'");
+}
+
+PlanKind plan_from_name(const std::string& name) {
+  if (name == "exact") return PlanKind::exact;
+  if (name == "pointwise") return PlanKind::pointwise;
+  if (name == "component") return PlanKind::component;
+  throw std::invalid_argument("unknown plan '" + name + "'");
+}
+
+Model model_from_list(const Rcpp::List& list) {
+  Model m;
+  m.family = family_from_name(Rcpp::as<std::string>(list["family"]));
+  m.beta = Rcpp::as<MatrixXd>(list["beta"]);
+  m.alpha = Rcpp::as<MatrixXd>(list["alpha"]);
+  m.dispersion = Rcpp::as<VectorXd>(list["dispersion"]);
+  if (m.alpha.cols() + 1 != m.beta.cols() || m.dispersion.size() != m.beta.cols()) {
+    throw std::invalid_argument("beta, alpha and dispersion disagree about the number of experts");
+  }
+  return m;
+}
+
+Rcpp::List model_to_list(const Model& model) {
+  return Rcpp::List::create(
+      Rcpp::_["family"] = model.family == FamilyKind::gaussian ? "gaussian" : "binomial",
+      Rcpp::_["beta"] = model.beta, Rcpp::_["alpha"] = model.alpha,
+      Rcpp::_["dispersion"] = Rcpp::NumericVector(model.dispersion.data(),
+                                                  model.dispersion.data() + model.dispersion.size()));
+}
+
+RData::RData(const Rcpp::List& list)
+    : x_intercept(Rcpp::as<int>(list["x_intercept"]) - 1),
+      z_intercept(Rcpp::as<int>(list["z_intercept"]) - 1),
+      add_intercept_(list.containsElementNamed("add_intercept") &&
+                     Rcpp::as<bool>(list["add_intercept"])),
+      x_(Rcpp::as<Rcpp::NumericMatrix>(list["x"])),
+      z_(Rcpp::as<Rcpp::NumericMatrix>(list["z"])),
+      y_(vector_or_none(list, "y")),
+      weight_(vector_or_none(list, "weight")),
+      offset_(vector_or_none(list, "offset")),
+      gate_offset_(vector_or_none(list, "gate_offset")) {}
+
+Block RData::block() const {
+  return Block{view(x_), view(z_), view(y_), view(weight_), view(offset_), view(gate_offset_)};
+}
+
+Data RData::data() const { return Data{block(), add_intercept_, add_intercept_}; }
+
+Services r_services() {
+  Services s;
+  s.interrupt = [] { Rcpp::checkUserInterrupt(); };
+  s.uniform = [] { return unif_rand(); };
+  return s;
+}
+
+Rcpp::LogicalVector to_logical(const std::vector<bool>& from) {
+  return Rcpp::LogicalVector(from.begin(), from.end());
+}
+
+}  // namespace distmoe

@@ -1,0 +1,42 @@
+// Between R lists and the core's structs. R is asked here and in export_*.cpp, nowhere else.
+#ifndef DISTMOE_CONVERT_H
+#define DISTMOE_CONVERT_H
+
+#include <RcppEigen.h>
+
+#include "core/fit.h"
+#include "core/reduce.h"
+
+namespace distmoe {
+
+// list(family, beta, alpha, dispersion).
+Model model_from_list(const Rcpp::List& list);
+Rcpp::List model_to_list(const Model& model);
+FamilyKind family_from_name(const std::string& name);
+PlanKind plan_from_name(const std::string& name);
+
+// A design list from R: x, z (the same object where the designs are shared), y, weight, offset,
+// gate_offset (or NULL), x_intercept, z_intercept (1-based, 0 for none), add_intercept (are these
+// columns of ones still to be put before those of x and z?). Its matrices are not copied and stay
+// alive as long as this object.
+class RData {
+ public:
+  explicit RData(const Rcpp::List& list);
+  Block block() const;  // the matrices as they are
+  Data data() const;    // with the columns of ones
+  Index x_intercept, z_intercept;  // 0-based, -1 for none
+
+ private:
+  bool add_intercept_;
+  Rcpp::NumericMatrix x_, z_;
+  Rcpp::NumericVector y_, weight_, offset_, gate_offset_;
+};
+
+// R's generator and R's interrupt.
+Services r_services();
+
+Rcpp::LogicalVector to_logical(const std::vector<bool>& from);
+
+}  // namespace distmoe
+
+#endif

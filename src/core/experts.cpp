@@ -1,0 +1,101 @@
+#include "experts.h"
+
+#include "gram.h"
+#include "mixture.h"
+
+namespace distmoe {
+
+ExpertSums::ExpertSums(Index p, Index k)
+    : mass(VectorXd::Zero(k)),
+      score(MatrixXd::Zero(p, k)),
+      gram(MatrixXd::Zero(k, triangle_size(p))),
+      deviation(VectorXd::Zero(k)) {}
+
+ExpertSums& ExpertSums::operator+=(const ExpertSums& other) {
+  mass += other.mass;
+  score += other.score;
+  gram += other.gram;
+  deviation += other.deviation;
+  return *this;
+}
+
+ExpertSums expert_sums(FamilyKind family, const MatrixView& x, const MatrixXd& eta,
+                       const MatrixXd& weighted_response, const MatrixXd& weight) {
+  ExpertSums sums(x.cols(), eta.cols());
+  const Family& f = family_of(family);
+  MatrixXd curvature(eta.rows(), eta.cols());
+  MatrixXd residual(eta.rows(), eta.cols());
+  for (Index k = 0; k < eta.cols(); ++k) {
+    const ArrayXd mean = f.mean(eta.col(k).array());
+    curvature.col(k) = (weight.col(k).array() * f.variance(mean)).matrix();
+    residual.col(k) = (weighted_response.col(k).array() - weight.col(k).array() * mean).matrix();
+  }
+  sums.mass = weight.colwise().sum().transpose();
+  sums.score.noalias() = x.transpose() * residual;
+  add_weighted_grams(x, curvature, sums.gram);
+  return sums;
+}
+
+ExpertStep expert_step(const Model& model, const ExpertSums& sums, double floor,
+                       double least_mass) {
+  const Index p = model.beta.rows();
+  const bool has_dispersion = family_of(model.family).has_dispersion();
+  ExpertStep step{MatrixXd::Zero(p, model.experts()), model.dispersion};
+  for (Index k = 0; k < model.experts(); ++k) {
+    if (!(sums.mass(k) > least_mass)) continue;
+    step.delta.col(k) = solve_symmetric(unpack_symmetric(sums.gram, k, p), sums.score.col(k)).x;
+    if (!has_dispersion) continue;
+    // The residual sum of squares falls by delta'score when beta moves to its minimiser.
+    const double rss = sums.deviation(k) - step.delta.col(k).dot(sums.score.col(k));
+    step.dispersion(k) = std::max(rss / sums.mass(k), floor);
+  }
+  return step;
+}
+
+MatrixXd fit_experts(const Model& model, const MatrixView& x, const VectorView& offset,
+                     const MatrixXd& weighted_response, const MatrixXd& weight,
+                     const VectorXd& deviation, VectorXd& dispersion) {
+  const Family& f = family_of(model.family);
+  const bool exact = f.has_dispersion();
+  Model now = model;
+  for (Index k = 0; k < model.experts(); ++k) {
+    const MatrixXd w = weight.col(k), wy = weighted_response.col(k);
+    const ArrayXd y = (w.array() > 0).select(wy.array() / w.array(), 0.0);
+    Model one{model.family, now.beta.col(k), MatrixXd(), now.dispersion.segment(k, 1)};
+    MatrixXd eta = linear_predictors(x, one.beta, offset);
+    const auto fitness = [&](const MatrixXd& at) {
+      return (w.col(0).array() * f.log_density(y, at.col(0).array(), 1.0)).sum();
+    };
+    double value = exact ? 0.0 : fitness(eta);
+    for (int iteration = 0; iteration < 100; ++iteration) {
+      ExpertSums sums = expert_sums(model.family, x, eta, wy, w);
+      sums.deviation(0) = deviation(k);
+      const ExpertStep step = expert_step(one, sums, 0.0, 0.0);
+      if (exact) {
+        one.beta += step.delta;
+        one.dispersion = step.dispersion;
+        break;
+      }
+      const double promise = step.delta.col(0).dot(sums.score.col(0));
+      double length = 1.0, next = value;
+      for (int halving = 0; halving < 40; ++halving, length /= 2) {
+        const MatrixXd beta = one.beta + length * step.delta;
+        const MatrixXd eta_next = linear_predictors(x, beta, offset);
+        next = fitness(eta_next);
+        if (next < value) continue;
+        one.beta = beta;
+        eta = eta_next;
+        break;
+      }
+      const bool done = promise <= 1e-13 * sums.mass(0) || !(next >= value);
+      value = std::max(value, next);
+      if (done) break;
+    }
+    now.beta.col(k) = one.beta;
+    now.dispersion(k) = one.dispersion(0);
+  }
+  dispersion = now.dispersion;
+  return now.beta;
+}
+
+}  // namespace distmoe

@@ -1,0 +1,66 @@
+#include "family.h"
+
+namespace distmoe {
+
+namespace {
+
+const double log_two_pi = 1.8378770664093454836;
+
+// log(1 + exp(a)) without overflow or loss for large |a|.
+ArrayXd softplus(const ArrayView& a) { return a.max(0.0) + (-a.abs()).exp().log1p(); }
+
+class Gaussian : public Family {
+ public:
+  bool has_dispersion() const override { return true; }
+
+  ArrayXd log_density(const ArrayView& y, const ArrayView& eta, double dispersion) const override {
+    return -0.5 * ((y - eta).square() / dispersion + (log_two_pi + std::log(dispersion)));
+  }
+
+  ArrayXd mean(const ArrayView& eta) const override { return eta; }
+
+  ArrayXd variance(const ArrayView& mean) const override { return ArrayXd::Ones(mean.size()); }
+
+  // (S6)
+  ArrayXd divergence(const ArrayView& eta_from, double dispersion_from, const ArrayView& eta_to,
+                     double dispersion_to) const override {
+    const double ratio = dispersion_from / dispersion_to;
+    const double constant = 0.5 * (ratio - 1.0 - std::log(ratio));
+    return constant + (eta_from - eta_to).square() / (2.0 * dispersion_to);
+  }
+};
+
+class Binomial : public Family {
+ public:
+  bool has_dispersion() const override { return false; }
+
+  ArrayXd log_density(const ArrayView& y, const ArrayView& eta, double) const override {
+    return y * eta - softplus(eta);
+  }
+
+  ArrayXd mean(const ArrayView& eta) const override {
+    // exp of a negative number only; 1 - mean stays accurate on the other side.
+    const ArrayXd small = (-eta.abs()).exp();
+    return (eta >= 0).select(1.0 / (1.0 + small), small / (1.0 + small));
+  }
+
+  ArrayXd variance(const ArrayView& mean) const override { return mean * (1.0 - mean); }
+
+  // (S12), as the Bregman divergence b(to) - b(from) - mean(from) (to - from).
+  ArrayXd divergence(const ArrayView& eta_from, double, const ArrayView& eta_to,
+                     double) const override {
+    const ArrayXd gap = softplus(eta_to) - softplus(eta_from) - mean(eta_from) * (eta_to - eta_from);
+    return gap.max(0.0);
+  }
+};
+
+}  // namespace
+
+const Family& family_of(FamilyKind kind) {
+  static const Gaussian gaussian;
+  static const Binomial binomial;
+  if (kind == FamilyKind::binomial) return binomial;
+  return gaussian;
+}
+
+}  // namespace distmoe

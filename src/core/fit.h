@@ -1,0 +1,49 @@
+// The local fit: generalised EM with safeguards, Newton's method on the log-likelihood to finish.
+#ifndef DISTMOE_CORE_FIT_H
+#define DISTMOE_CORE_FIT_H
+
+#include "source.h"
+#include "statistics.h"
+
+namespace distmoe {
+
+struct FitOptions {
+  int max_iterations = 500;       // EM iterations on the given rows
+  double tolerance = 1e-8;        // stop when a Newton step promises less than this log-likelihood
+  bool newton = true;             // finish by Newton's method
+  double dispersion_floor = 1e-6; // of the variance of y about its mean; Gaussian experts
+  double gate_ridge = 1e-4;       // prior precision of standardised gate slopes
+  int max_reseeds = 5;            // how often experts that lost their rows are re-seeded
+};
+
+enum class StepKind { start, em, newton, reseed, restore };
+enum class StopReason { newton, small_gain, iteration_limit };
+
+struct FitResult {
+  Model model;                       // on the scale of the source
+  double log_lik = 0.0;              // at `model`, scale of the source
+  VectorXd mass;                     // K, sum of weighted responsibilities at `model`
+  double mean_weight = 1.0;          // mean case weight
+  std::vector<double> objective;     // log-likelihood - prior: at the start, then after each step
+  std::vector<StepKind> steps;       // what led to each objective; it falls only at a reseed, and
+                                     // a reseed that led nowhere better is undone (restore)
+  StopReason stop = StopReason::iteration_limit;
+  double promise = -1.0;             // gain promised by one more Newton step (-1: not known)
+  int em_iterations = 0, newton_iterations = 0, halvings = 0, reseeds = 0;
+  std::vector<bool> empty;           // K, too few rows left to move the expert
+  std::vector<bool> at_floor;        // K, dispersion held at its floor
+
+  bool converged() const { return stop != StopReason::iteration_limit; }
+};
+
+// The prior on the gates of standardised columns: none on the intercept and on aliased columns,
+// whose coefficients therefore stay where the start has them.
+GatePrior gate_prior(const ColumnScaling& z, Index experts, double ridge);
+
+// Improves `start` on the rows of `source`. The objective rises at every step up to rounding.
+FitResult fit(const Source& source, const Model& start, const GatePrior& prior,
+              const FitOptions& options, const Services& services);
+
+}  // namespace distmoe
+
+#endif

@@ -1,0 +1,126 @@
+#include "gating.h"
+
+#include "gram.h"
+#include "mixture.h"
+
+namespace distmoe {
+
+double GatePrior::value(const MatrixXd& alpha) const {
+  if (alpha.cols() == 0) return 0.0;
+  const MatrixXd a = alpha - centre;
+  const double k = static_cast<double>(alpha.cols() + 1);
+  const ArrayXd spread = a.rowwise().squaredNorm().array() - a.rowwise().sum().array().square() / k;
+  return 0.5 * (ridge.array() * spread).sum();
+}
+
+MatrixXd GatePrior::gradient(const MatrixXd& alpha) const {
+  if (alpha.cols() == 0) return alpha;
+  MatrixXd a = alpha - centre;
+  const VectorXd mean = a.rowwise().sum() / static_cast<double>(alpha.cols() + 1);
+  a.colwise() -= mean;
+  return ridge.asDiagonal() * a;
+}
+
+void GatePrior::add_hessian(MatrixXd& hessian) const {
+  const Index q = ridge.size();
+  const Index gates = centre.cols();
+  const double share = 1.0 / static_cast<double>(gates + 1);
+  for (Index k = 0; k < gates; ++k) {
+    for (Index j = 0; j < gates; ++j) {
+      hessian.block(k * q, j * q, q, q).diagonal() += ridge * ((k == j ? 1.0 : 0.0) - share);
+    }
+  }
+}
+
+GateSums::GateSums(Index q, Index k)
+    : score(MatrixXd::Zero(q, k - 1)), gram(MatrixXd::Zero(k * (k - 1) / 2, triangle_size(q))) {}
+
+GateSums& GateSums::operator+=(const GateSums& other) {
+  log_lik += other.log_lik;
+  score += other.score;
+  gram += other.gram;
+  return *this;
+}
+
+GateSums gate_sums(const MatrixView& z, const ArrayXXd& log_gate, const MatrixXd& targets) {
+  const Index k = log_gate.cols();
+  GateSums sums(z.cols(), k);
+  if (k == 1) return sums;
+  const ArrayXd mass = targets.rowwise().sum().array();
+  const ArrayXXd pi = log_gate.exp();
+  // A target of 0 contributes 0 also where log pi is -inf.
+  sums.log_lik = (targets.array() > 0).select(targets.array() * log_gate, 0.0).sum();
+  const MatrixXd residual =
+      (targets.array() - pi.colwise() * mass).leftCols(k - 1).matrix();
+  sums.score.noalias() = z.transpose() * residual;
+  MatrixXd weight(z.rows(), sums.gram.rows());
+  Index column = 0;
+  for (Index a = 0; a + 1 < k; ++a) {
+    for (Index b = 0; b <= a; ++b) {
+      const double same = a == b ? 1.0 : 0.0;
+      weight.col(column++) = (mass * pi.col(a) * (same - pi.col(b))).matrix();
+    }
+  }
+  add_weighted_grams(z, weight, sums.gram);
+  return sums;
+}
+
+MatrixXd unpack_gate_blocks(const MatrixXd& packed, Index q, Index gates) {
+  MatrixXd full(q * gates, q * gates);
+  Index row = 0;
+  for (Index a = 0; a < gates; ++a) {
+    for (Index b = 0; b <= a; ++b) {
+      const MatrixXd block = unpack_symmetric(packed, row++, q);
+      full.block(a * q, b * q, q, q) = block;
+      full.block(b * q, a * q, q, q) = block;
+    }
+  }
+  return full;
+}
+
+MatrixXd gate_step(const MatrixXd& alpha, const GateSums& sums, const GatePrior& prior) {
+  const Index q = alpha.rows();
+  const Index gates = alpha.cols();
+  if (gates == 0) return alpha;
+  MatrixXd hessian = unpack_gate_blocks(sums.gram, q, gates);
+  prior.add_hessian(hessian);
+  MatrixXd score = sums.score - prior.gradient(alpha);
+  const VectorXd step = solve_symmetric(hessian, Eigen::Map<VectorXd>(score.data(), score.size())).x;
+  return Eigen::Map<const MatrixXd>(step.data(), q, gates);
+}
+
+SoftmaxFit softmax_regression(const MatrixView& z, const MatrixXd& targets,
+                              const VectorView& gate_offset, MatrixXd alpha, const GatePrior& prior,
+                              int max_iterations, double tolerance) {
+  SoftmaxFit fit;
+  const auto sums_at = [&](const MatrixXd& a) {
+    return gate_sums(z, log_gates(z, a, gate_offset), targets);
+  };
+  GateSums sums = sums_at(alpha);
+  double objective = sums.log_lik - prior.value(alpha);
+  const double scale = targets.sum();
+  while (alpha.cols() > 0 && !fit.converged && fit.iterations < max_iterations) {
+    ++fit.iterations;
+    const MatrixXd step = gate_step(alpha, sums, prior);
+    const double gain = (step.array() * (sums.score - prior.gradient(alpha)).array()).sum();
+    fit.converged = gain <= tolerance * scale;
+    double length = 1.0;
+    for (int halving = 0; halving < 40; ++halving, length /= 2) {
+      const MatrixXd candidate = alpha + length * step;
+      GateSums next = sums_at(candidate);
+      const double value = next.log_lik - prior.value(candidate);
+      if (value >= objective) {
+        alpha = candidate;
+        sums = next;
+        objective = value;
+        break;
+      }
+      if (fit.converged) break;  // the last step is below rounding
+    }
+  }
+  fit.alpha = alpha;
+  fit.converged = fit.converged || alpha.cols() == 0;
+  return fit;
+}
+
+}  // namespace distmoe

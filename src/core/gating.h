@@ -1,0 +1,52 @@
+// Gates: softmax regression with fractional targets, all gates in one joint Newton step.
+#ifndef DISTMOE_CORE_GATING_H
+#define DISTMOE_CORE_GATING_H
+
+#include "model.h"
+
+namespace distmoe {
+
+// A weak Gaussian prior that keeps separable gates finite. It is symmetric in the labels:
+//   1/2 sum_j ridge_j sum_k (a_jk - mean_k a_j.)^2 over all K gates, a = alpha - centre, a_.K = 0.
+struct GatePrior {
+  VectorXd ridge;   // q, one precision a column (0: none)
+  MatrixXd centre;  // q x (K - 1)
+
+  double value(const MatrixXd& alpha) const;
+  MatrixXd gradient(const MatrixXd& alpha) const;  // q x (K - 1)
+  void add_hessian(MatrixXd& hessian) const;       // (q (K - 1))^2, gates stacked
+};
+
+// Sums over rows at given gates. Sums of two blocks add.
+struct GateSums {
+  double log_lik = 0.0;  // sum_i sum_k target_ik log pi_ik, (S5)
+  MatrixXd score;        // q x (K - 1), sum of (target - row mass * pi) z
+  MatrixXd gram;         // K (K - 1) / 2 x triangle_size(q), packed blocks (k, j <= k) of the
+                         // negative Hessian, sum of row mass * pi_k (delta_kj - pi_j) z z'
+  GateSums(Index q, Index k);
+  GateSums& operator+=(const GateSums& other);
+};
+
+// targets: b x K, weights included; a row's mass is its sum. log_gate: b x K.
+GateSums gate_sums(const MatrixView& z, const ArrayXXd& log_gate, const MatrixXd& targets);
+
+// The blocks of packed sums as one (q (K - 1))^2 matrix, gates stacked.
+MatrixXd unpack_gate_blocks(const MatrixXd& packed, Index q, Index gates);
+
+// Newton step on sum target log pi - prior; to be added to alpha.
+MatrixXd gate_step(const MatrixXd& alpha, const GateSums& sums, const GatePrior& prior);
+
+struct SoftmaxFit {
+  MatrixXd alpha;
+  int iterations = 0;
+  bool converged = false;
+};
+
+// Weighted softmax regression to convergence, (S5). The penalised objective never falls.
+SoftmaxFit softmax_regression(const MatrixView& z, const MatrixXd& targets,
+                              const VectorView& gate_offset, MatrixXd alpha, const GatePrior& prior,
+                              int max_iterations = 100, double tolerance = 1e-12);
+
+}  // namespace distmoe
+
+#endif

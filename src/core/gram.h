@@ -1,0 +1,26 @@
+// The hot kernel: many weighted Gram matrices of one block of rows in one go.
+#ifndef DISTMOE_CORE_GRAM_H
+#define DISTMOE_CORE_GRAM_H
+
+#include "model.h"
+
+namespace distmoe {
+
+// Number of entries of one triangle of a p x p matrix.
+inline Index triangle_size(Index p) { return p * (p + 1) / 2; }
+
+// Packed Gram matrices: out is (weights) x triangle_size(p); entry (w, (j, l)) with l >= j gains
+// sum_i W_iw X_ij X_il. Weights may be negative. x is b x p, w is b x (weights).
+void add_weighted_grams(const MatrixView& x, const MatrixView& w, MatrixXd& out);
+
+// Packed cross products: out is (weights) x (p q), column-major in (p, q); entry (w, (j, l)) gains
+// sum_i W_iw X_ij Z_il.
+void add_weighted_cross(const MatrixView& x, const MatrixView& z, const MatrixView& w,
+                        MatrixXd& out);
+
+// One row of a packed set as a full symmetric matrix.
+MatrixXd unpack_symmetric(const MatrixXd& packed, Index row, Index p);
+
+}  // namespace distmoe
+
+#endif

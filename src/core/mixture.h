@@ -1,0 +1,36 @@
+// A mixture of experts seen at a block of rows: gates, densities, responsibilities.
+// Shared by statistics (fitting), transport (aggregation) and predict.
+#ifndef DISTMOE_CORE_MIXTURE_H
+#define DISTMOE_CORE_MIXTURE_H
+
+#include "family.h"
+#include "numerics.h"
+
+namespace distmoe {
+
+// log pi_k(z; alpha), b x K. gate_offset has length b or 0.
+ArrayXXd log_gates(const MatrixView& z, const MatrixXd& alpha, const VectorView& gate_offset);
+
+// x'beta_k + offset, b x K. offset has length b or 0.
+MatrixXd linear_predictors(const MatrixView& x, const MatrixXd& beta, const VectorView& offset);
+
+// E[y | x, expert k], b x K.
+MatrixXd expert_means(FamilyKind family, const MatrixXd& eta);
+
+// log phi_k(y | x), b x K.
+ArrayXXd log_densities(FamilyKind family, const VectorView& y, const MatrixXd& eta,
+                       const VectorXd& dispersion);
+
+struct Evaluation {
+  ArrayXXd log_gate;  // b x K
+  MatrixXd eta;       // b x K
+  ArrayXd log_lik;    // b, log f(y|x)
+  ArrayXXd posterior; // b x K, P(expert k | x, y)
+};
+
+// The E-step at a block that holds y.
+Evaluation evaluate(const Block& block, const Model& model);
+
+}  // namespace distmoe
+
+#endif

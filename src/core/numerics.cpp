@@ -1,0 +1,81 @@
+#include "numerics.h"
+
+namespace distmoe {
+
+ArrayXd log_sum_exp_rows(const ArrayXXd& a) {
+  ArrayXd top = a.rowwise().maxCoeff();
+  ArrayXd sum = ArrayXd::Zero(a.rows());
+  for (Index k = 0; k < a.cols(); ++k) sum += (a.col(k) - top).exp();
+  return top + sum.log();
+}
+
+Solve solve_symmetric(const MatrixXd& a, const VectorXd& b) {
+  const Index n = a.rows();
+  // Equilibrating makes "small" mean the same thing for every unknown.
+  VectorXd scale(n);
+  for (Index i = 0; i < n; ++i) scale(i) = a(i, i) > 0 ? 1.0 / std::sqrt(a(i, i)) : 0.0;
+  Solve out;
+  if (n == 0) return out;
+  if (scale.minCoeff() > 0) {
+    MatrixXd scaled = scale.asDiagonal() * a * scale.asDiagonal();
+    Eigen::LLT<MatrixXd> llt(scaled);
+    const VectorXd pivots = llt.matrixLLT().diagonal();
+    if (llt.info() == Eigen::Success && pivots.minCoeff() > 1e-6) {
+      out.x = scale.asDiagonal() * llt.solve(VectorXd(scale.asDiagonal() * b));
+      out.rank = n;
+      return out;
+    }
+  }
+  const double typical = a.diagonal().cwiseAbs().maxCoeff();
+  for (Index i = 0; i < n; ++i) {
+    if (std::abs(a(i, i)) > 1e-14 * typical) scale(i) = 1.0 / std::sqrt(std::abs(a(i, i)));
+    else scale(i) = typical > 0 ? 1.0 / std::sqrt(typical) : 1.0;
+  }
+  const MatrixXd scaled = scale.asDiagonal() * a * scale.asDiagonal();
+  Eigen::SelfAdjointEigenSolver<MatrixXd> eigen(scaled);
+  const VectorXd& values = eigen.eigenvalues();
+  const double cut = 1e-10 * values.cwiseAbs().maxCoeff();
+  VectorXd along = eigen.eigenvectors().transpose() * (scale.asDiagonal() * b);
+  for (Index i = 0; i < n; ++i) {
+    if (values(i) < -cut) out.positive = false;
+    if (std::abs(values(i)) > cut) {
+      along(i) /= values(i);
+      ++out.rank;
+    } else {
+      along(i) = 0.0;
+    }
+  }
+  out.x = scale.asDiagonal() * (eigen.eigenvectors() * along);
+  return out;
+}
+
+std::vector<bool> aliased_columns(MatrixXd gram, double tolerance) {
+  const Index p = gram.rows();
+  const VectorXd norm = gram.diagonal();
+  std::vector<bool> aliased(static_cast<std::size_t>(p), false);
+  // Cholesky, column by column in the user's order: what is left on the diagonal is the square
+  // norm of the column after regression on the earlier ones.
+  for (Index j = 0; j < p; ++j) {
+    if (!(norm(j) > 0) || gram(j, j) <= tolerance * norm(j)) {
+      aliased[static_cast<std::size_t>(j)] = true;
+      continue;
+    }
+    const VectorXd column = gram.col(j) / gram(j, j);
+    for (Index l = j + 1; l < p; ++l) gram.col(l) -= column * gram(j, l);
+  }
+  return aliased;
+}
+
+Index draw_index(const VectorXd& weight, const std::function<double()>& uniform) {
+  double left = uniform() * weight.sum();
+  Index last = 0;
+  for (Index i = 0; i < weight.size(); ++i) {
+    if (weight(i) <= 0) continue;
+    last = i;
+    left -= weight(i);
+    if (left <= 0) break;
+  }
+  return last;
+}
+
+}  // namespace distmoe

@@ -1,0 +1,31 @@
+// Small numerical tools: log-sum-exp, softmax, solves that survive singular systems.
+#ifndef DISTMOE_CORE_NUMERICS_H
+#define DISTMOE_CORE_NUMERICS_H
+
+#include "model.h"
+
+namespace distmoe {
+
+// log(sum_k exp(a_ik)) of every row, without overflow.
+ArrayXd log_sum_exp_rows(const ArrayXXd& a);
+
+struct Solve {
+  VectorXd x;            // solution; of least norm (in the equilibrated system) when a is singular
+  bool positive = true;  // no eigenvalue is negative beyond rounding
+  Index rank = 0;
+};
+
+// Solves a x = b for symmetric a (both triangles given). Directions that a does not determine get 0,
+// so that a Newton step leaves them where they are.
+Solve solve_symmetric(const MatrixXd& a, const VectorXd& b);
+
+// Columns that are linear combinations of earlier ones, from the Gram matrix of all columns.
+// A column counts as aliased when less than `tolerance` of its square norm is left.
+std::vector<bool> aliased_columns(MatrixXd gram, double tolerance = 1e-10);
+
+// An index drawn with probability proportional to weight (not all zero).
+Index draw_index(const VectorXd& weight, const std::function<double()>& uniform);
+
+}  // namespace distmoe
+
+#endif

@@ -1,0 +1,35 @@
+#include "predict.h"
+
+#include "mixture.h"
+
+namespace distmoe {
+
+namespace {
+
+MatrixXd predict_block(const Block& block, const Model& model, PredictKind kind) {
+  if (kind == PredictKind::posterior) return evaluate(block, model).posterior.matrix();
+  if (kind == PredictKind::log_density) return evaluate(block, model).log_lik.matrix();
+  if (kind == PredictKind::gate) {
+    return log_gates(block.z, model.alpha, block.gate_offset).exp().matrix();
+  }
+  const MatrixXd mean =
+      expert_means(model.family, linear_predictors(block.x, model.beta, block.offset));
+  if (kind == PredictKind::expert) return mean;
+  const ArrayXXd gate = log_gates(block.z, model.alpha, block.gate_offset).exp();
+  return (gate * mean.array()).rowwise().sum().matrix();
+}
+
+}  // namespace
+
+MatrixXd predict(const Source& data, const Model& model, PredictKind kind) {
+  const bool one_column = kind == PredictKind::response || kind == PredictKind::log_density;
+  MatrixXd out(data.rows(), one_column ? 1 : model.experts());
+  Index at = 0;
+  data.visit([&](const Block& block) {
+    out.middleRows(at, block.rows()) = predict_block(block, model, kind);
+    at += block.rows();
+  });
+  return out;
+}
+
+}  // namespace distmoe

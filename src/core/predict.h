@@ -1,0 +1,22 @@
+// What a model says about rows: gates, experts' means, responses, densities, posteriors.
+#ifndef DISTMOE_CORE_PREDICT_H
+#define DISTMOE_CORE_PREDICT_H
+
+#include "source.h"
+
+namespace distmoe {
+
+enum class PredictKind {
+  response,     // n x 1, E[y | x] = sum_k pi_k mean_k
+  expert,       // n x K, E[y | x, expert k]
+  gate,         // n x K, pi_k(z)
+  posterior,    // n x K, P(expert k | x, y); needs y
+  log_density   // n x 1, log f(y | x); needs y
+};
+
+// Works through the rows block by block: beside the result, memory does not grow with n.
+MatrixXd predict(const Source& data, const Model& model, PredictKind kind);
+
+}  // namespace distmoe
+
+#endif

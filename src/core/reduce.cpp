@@ -1,0 +1,219 @@
+#include "reduce.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "coupling.h"
+#include "experts.h"
+#include "fit.h"
+#include "numerics.h"
+
+namespace distmoe {
+
+namespace {
+
+// The problem on standardised columns, ready for the MM algorithm.
+struct Problem {
+  Scaling scaling;
+  HeldSource points;
+  std::vector<Model> models;
+  Coupling coupling;
+
+  Problem(const LocalModels& locals, double cache_bytes)
+      : scaling(find_scaling(locals.points, locals.models.front().family, locals.x_intercept,
+                             locals.z_intercept)),
+        points(ScaledSource(locals.points, takes_offset(locals.models.front().family), &scaling)),
+        models(internal(locals.models)),
+        coupling(points, models, locals.lambda, locals.site, cache_bytes) {}
+
+  std::vector<Model> internal(const std::vector<Model>& user) const {
+    std::vector<Model> out;
+    for (const Model& m : user) out.push_back(scaling.to_internal(m));
+    return out;
+  }
+};
+
+std::vector<Index> cheapest(const MatrixXd& cost) {
+  std::vector<Index> target(static_cast<std::size_t>(cost.rows()));
+  for (Index l = 0; l < cost.rows(); ++l) cost.row(l).minCoeff(&target[static_cast<std::size_t>(l)]);
+  return target;
+}
+
+double objective_at(const Coupling& coupling, const Model& model, PlanKind plan) {
+  if (plan == PlanKind::pointwise) return coupling.spread(model, nullptr).objective;
+  return coupling.cost(model).rowwise().minCoeff().sum();
+}
+
+// The plan at a model: what the majorant (15) is made of.
+struct Assigned {
+  double objective;
+  std::vector<Index> target;  // component plan
+  Spread spread;              // pointwise plan; component plan of families without moments
+  VectorXd cost;              // L
+  VectorXd mass;              // K, mass that each expert receives
+};
+
+Assigned assign(const Coupling& coupling, const Model& model, PlanKind plan) {
+  Assigned a;
+  if (plan == PlanKind::pointwise) {
+    a.spread = coupling.spread(model, nullptr);
+    a.cost = a.spread.cost;
+    a.mass = a.spread.plan.colwise().sum().transpose();
+  } else {
+    const MatrixXd cost = coupling.cost(model);
+    a.target = cheapest(cost);
+    a.cost = cost.rowwise().minCoeff();
+    a.mass = VectorXd::Zero(model.experts());
+    for (Index k : a.target) a.mass(k) += 1.0;
+  }
+  a.objective = a.cost.sum();
+  return a;
+}
+
+// Minimises the majorant: the update (17).
+Model update(const Problem& problem, const Model& model, Assigned& a) {
+  const Coupling& coupling = problem.coupling;
+  Model next = model;
+  if (!a.target.empty() && model.family == FamilyKind::gaussian) {
+    coupling.update_from_moments(next, a.target);
+    return next;
+  }
+  if (!a.target.empty()) a.spread = coupling.spread(model, &a.target);
+  next.beta = fit_experts(model, problem.points.x, problem.points.offset, a.spread.response,
+                          a.spread.weight, a.spread.deviation, next.dispersion);
+  return next;
+}
+
+// An expert that receives nothing takes over the component that costs most.
+bool reseed(const Coupling& coupling, Model& model, const Assigned& a) {
+  Index lost, worst;
+  if (a.mass.minCoeff(&lost) > 1e-12 * a.mass.sum()) return false;
+  if (!(a.cost.maxCoeff(&worst) > 1e-12)) return false;  // nothing is gained by another expert
+  model.beta.col(lost) = coupling.beta(worst);
+  model.dispersion(lost) = coupling.dispersion(worst);
+  return true;
+}
+
+ReduceResult descend(const Problem& problem, const Model& start, const ReduceOptions& options,
+                     const Services& services) {
+  ReduceResult out;
+  Model model = start;
+  Assigned now = assign(problem.coupling, model, options.plan);
+  out.objective.push_back(now.objective);
+  for (int i = 0; i < options.max_iterations && !out.converged; ++i) {
+    services.interrupt();
+    if (out.reseeds < 5 * model.experts() && reseed(problem.coupling, model, now)) {
+      ++out.reseeds;
+      now = assign(problem.coupling, model, options.plan);
+      out.objective.push_back(now.objective);
+      continue;
+    }
+    model = update(problem, model, now);
+    Assigned next = assign(problem.coupling, model, options.plan);
+    const double gain = now.objective - next.objective;
+    // Under the component plan the update is exact, so an unchanged plan is a fixed point.
+    out.converged = options.plan == PlanKind::component
+                        ? next.target == now.target
+                        : gain <= options.tolerance * now.objective + 1e-14;
+    now = next;
+    out.objective.push_back(now.objective);
+  }
+  out.model = model;
+  return out;
+}
+
+// Gates by softmax regression on the plan's mass, (S4), (S5).
+void finish_gates(const Problem& problem, const ReduceOptions& options, ReduceResult& out) {
+  const Coupling& coupling = problem.coupling;
+  Spread spread;
+  if (options.plan == PlanKind::pointwise) {
+    spread = coupling.spread(out.model, nullptr);
+  } else {
+    const std::vector<Index> target = cheapest(coupling.cost(out.model));
+    spread = coupling.spread(out.model, &target);
+  }
+  out.plan = spread.plan;
+  GatePrior prior = gate_prior(problem.scaling.z, out.model.experts(), options.gate_ridge);
+  prior.centre = out.model.alpha;
+  const MatrixXd& z = problem.points.shared ? problem.points.x : problem.points.z;
+  const SoftmaxFit gates = softmax_regression(z, spread.weight, problem.points.gate_offset,
+                                              out.model.alpha, prior);
+  out.model.alpha = gates.alpha;
+  out.gates_converged = gates.converged;
+}
+
+// K components far apart: each drawn with probability proportional to its cost from those before.
+Model seeded_start(const Problem& problem, Index experts, const Services& services) {
+  const Coupling& coupling = problem.coupling;
+  const Model& shape = problem.models.front();
+  Model model = shape;
+  model.alpha = MatrixXd::Zero(shape.alpha.rows(), experts - 1);
+  VectorXd cost = VectorXd::Ones(coupling.components());
+  for (Index k = 0; k < experts; ++k) {
+    if (!(cost.maxCoeff() > 0)) cost.setOnes();
+    const Index l = draw_index(cost, services.uniform);
+    model.beta.conservativeResize(shape.beta.rows(), k + 1);
+    model.dispersion.conservativeResize(k + 1);
+    model.beta.col(k) = coupling.beta(l);
+    model.dispersion(k) = coupling.dispersion(l);
+    cost = coupling.cost(model).rowwise().minCoeff().cwiseMax(0.0);
+  }
+  return model;
+}
+
+// Local models with the right number of experts, best objective first.
+std::vector<Index> rank_candidates(const Problem& problem, Index experts,
+                                   const ReduceOptions& options, std::vector<double>& objective) {
+  const Index count = static_cast<Index>(problem.models.size());
+  objective.assign(static_cast<std::size_t>(count), std::numeric_limits<double>::quiet_NaN());
+  std::vector<Index> order;
+  const Index stride = std::max<Index>(1, count / options.candidates);
+  for (Index m = 0; m < count; m += stride) {
+    const Model& model = problem.models[static_cast<std::size_t>(m)];
+    if (model.experts() != experts) continue;
+    objective[static_cast<std::size_t>(m)] = objective_at(problem.coupling, model, options.plan);
+    order.push_back(m);
+  }
+  std::stable_sort(order.begin(), order.end(), [&](Index a, Index b) {
+    return objective[static_cast<std::size_t>(a)] < objective[static_cast<std::size_t>(b)];
+  });
+  return order;
+}
+
+}  // namespace
+
+ReduceResult reduce(const LocalModels& locals, Index experts, const Model* start,
+                    const ReduceOptions& options, const Services& services) {
+  const Problem problem(locals, options.cache_bytes);
+  ReduceResult best;
+  std::vector<double> runs, tried;
+  const auto run = [&](const Model& from, Index origin) {
+    ReduceResult result = descend(problem, from, options, services);
+    result.start = origin;
+    runs.push_back(result.objective.back());
+    if (runs.size() == 1 || result.objective.back() < best.objective.back()) best = result;
+  };
+  if (start) {
+    run(problem.scaling.to_internal(*start), -1);
+  } else {
+    const std::vector<Index> order = rank_candidates(problem, experts, options, tried);
+    for (std::size_t i = 0; i < order.size() && static_cast<int>(i) < options.starts; ++i) {
+      run(problem.models[static_cast<std::size_t>(order[i])], order[i]);
+    }
+    // One site with K experts is its own reduction: there is nothing to search.
+    const int seeded = problem.models.size() > 1 || order.empty() ? options.seeded : 0;
+    for (int i = 0; i < seeded; ++i) run(seeded_start(problem, experts, services), -1);
+  }
+  best.runs = runs;
+  best.candidates = tried;
+  finish_gates(problem, options, best);
+  best.model = problem.scaling.to_user(best.model);
+  return best;
+}
+
+double reduction_objective(const LocalModels& locals, const Model& model, PlanKind plan) {
+  const Problem problem(locals, 0.0);
+  return objective_at(problem.coupling, problem.scaling.to_internal(model), plan);
+}
+
+}  // namespace distmoe

@@ -1,0 +1,51 @@
+// The reduction: local models into one K-expert model by majorisation-minimisation, section 4.
+#ifndef DISTMOE_CORE_REDUCE_H
+#define DISTMOE_CORE_REDUCE_H
+
+#include "source.h"
+#include "transport.h"
+
+namespace distmoe {
+
+// M local models and the points at which they are compared, on the user's scale.
+struct LocalModels {
+  std::vector<Model> models;  // one family, the same columns; numbers of experts may differ
+  VectorXd lambda;            // M, sum 1; not used where points carry their site
+  Data points;                // x, z, offsets; weight: point weights v_s
+  std::vector<Index> site;    // empty, or the model of each point, in non-decreasing order
+  Index x_intercept = -1, z_intercept = -1;
+};
+
+struct ReduceOptions {
+  PlanKind plan = PlanKind::component;
+  int max_iterations = 200;
+  double tolerance = 1e-10;   // pointwise plan: relative change of the objective
+  int starts = 5;             // local models from which the MM algorithm is run
+  int candidates = 25;        // local models tried as starts
+  int seeded = 3;             // further starts: components drawn far apart by cost
+  double gate_ridge = 1e-4;   // prior precision of standardised gate slopes about the start's
+  double cache_bytes = 5e8;
+};
+
+struct ReduceResult {
+  Model model;
+  std::vector<double> objective;  // R_c (11) under the plan: at the start, then after each step
+  bool converged = false;
+  bool gates_converged = false;
+  int reseeds = 0;
+  Index start = -1;               // the local model that the best run started from; -1: seeded
+  std::vector<double> runs;       // final objective of every run
+  MatrixXd plan;                  // L x K, mean over the support of the plan
+  std::vector<double> candidates; // objective of every local model (NaN: not tried)
+};
+
+// From the best of several starts. With `start` given, from that model alone.
+ReduceResult reduce(const LocalModels& locals, Index experts, const Model* start,
+                    const ReduceOptions& options, const Services& services);
+
+// R_c (11) of a model under the plan.
+double reduction_objective(const LocalModels& locals, const Model& model, PlanKind plan);
+
+}  // namespace distmoe
+
+#endif

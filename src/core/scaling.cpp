@@ -1,0 +1,97 @@
+#include "scaling.h"
+
+#include "gram.h"
+
+namespace distmoe {
+
+namespace {
+
+// Coefficients of standardised columns from those of the user's columns, and back. What centring
+// takes out of the slopes goes to the intercept.
+MatrixXd coefficients_in(const ColumnScaling& s, const MatrixXd& user) {
+  MatrixXd out = s.scale.asDiagonal() * user;
+  if (s.intercept >= 0) out.row(s.intercept) = user.row(s.intercept) + s.centre.transpose() * user;
+  return out;
+}
+
+MatrixXd coefficients_out(const ColumnScaling& s, const MatrixXd& internal) {
+  MatrixXd out = s.scale.cwiseInverse().asDiagonal() * internal;
+  if (s.intercept >= 0) {
+    out.row(s.intercept).setZero();
+    const Eigen::RowVectorXd shift = s.centre.transpose() * out;
+    out.row(s.intercept) = internal.row(s.intercept) - shift;
+  }
+  return out;
+}
+
+}  // namespace
+
+ColumnScaling ColumnScaling::identity(Index columns) {
+  ColumnScaling s;
+  s.centre = VectorXd::Zero(columns);
+  s.scale = VectorXd::Ones(columns);
+  s.aliased.assign(static_cast<std::size_t>(columns), false);
+  return s;
+}
+
+Model Scaling::to_internal(const Model& user) const {
+  Model m = user;
+  m.beta = coefficients_in(x, user.beta);
+  m.alpha = coefficients_in(z, user.alpha);
+  if (user.family == FamilyKind::gaussian) {
+    if (x.intercept >= 0) m.beta.row(x.intercept).array() -= y_centre;
+    m.beta /= y_scale;
+    m.dispersion /= y_scale * y_scale;
+  }
+  return m;
+}
+
+Model Scaling::to_user(const Model& internal) const {
+  Model m = internal;
+  if (internal.family == FamilyKind::gaussian) {
+    m.beta *= y_scale;
+    m.dispersion *= y_scale * y_scale;
+  }
+  m.beta = coefficients_out(x, m.beta);
+  m.alpha = coefficients_out(z, m.alpha);
+  if (internal.family == FamilyKind::gaussian && x.intercept >= 0) {
+    m.beta.row(x.intercept).array() += y_centre;
+  }
+  return m;
+}
+
+Moments::Moments(Index p, Index q)
+    : sum_x(VectorXd::Zero(p)),
+      sum_z(VectorXd::Zero(q)),
+      gram_x(MatrixXd::Zero(1, triangle_size(p))),
+      gram_z(MatrixXd::Zero(1, triangle_size(q))) {}
+
+Moments& Moments::operator+=(const Moments& other) {
+  weight += other.weight;
+  sum_x += other.sum_x;
+  sum_z += other.sum_z;
+  gram_x += other.gram_x;
+  gram_z += other.gram_z;
+  sum_y += other.sum_y;
+  sum_yy += other.sum_yy;
+  return *this;
+}
+
+Moments moments(const Block& block) {
+  Moments m(block.x.cols(), block.z.cols());
+  VectorXd w = VectorXd::Ones(block.rows());
+  if (block.weight.size() > 0) w = block.weight;
+  m.weight = w.sum();
+  m.sum_x = block.x.transpose() * w;
+  m.sum_z = block.z.transpose() * w;
+  add_weighted_grams(block.x, w, m.gram_x);
+  if (block.shares_design()) m.gram_z = m.gram_x;
+  else add_weighted_grams(block.z, w, m.gram_z);
+  if (block.y.size() > 0) {
+    m.sum_y = w.dot(block.y);
+    m.sum_yy = (w.array() * block.y.array().square()).sum();
+  }
+  return m;
+}
+
+}  // namespace distmoe

@@ -1,0 +1,44 @@
+// Standardised columns inside, the user's scale outside.
+#ifndef DISTMOE_CORE_SCALING_H
+#define DISTMOE_CORE_SCALING_H
+
+#include "model.h"
+
+namespace distmoe {
+
+// How the columns of one design matrix are standardised: (x - centre) / scale.
+struct ColumnScaling {
+  VectorXd centre, scale;
+  Index intercept = -1;        // the column of ones, or -1; without it nothing is centred
+  std::vector<bool> aliased;   // constant, or a combination of earlier columns
+
+  static ColumnScaling identity(Index columns);
+};
+
+struct Scaling {
+  ColumnScaling x, z;
+  double y_centre = 0.0, y_scale = 1.0;  // (y - offset - centre) / scale; Gaussian experts only
+
+  // The same model for standardised and for the user's columns.
+  Model to_internal(const Model& user) const;
+  Model to_user(const Model& internal) const;
+  // What one row adds to the log-likelihood on going back to the user's scale of y.
+  double log_lik_shift() const { return -std::log(y_scale); }
+};
+
+// Sums of one pass over blocks whose columns were already shifted by a first guess of the centres.
+struct Moments {
+  double weight = 0.0;
+  VectorXd sum_x, sum_z;
+  MatrixXd gram_x, gram_z;  // packed, 1 x triangle_size
+  double sum_y = 0.0, sum_yy = 0.0;
+
+  Moments(Index p, Index q);
+  Moments& operator+=(const Moments& other);
+};
+
+Moments moments(const Block& block);
+
+}  // namespace distmoe
+
+#endif

@@ -1,0 +1,36 @@
+// The spine: statistics(block, model) and +=. Everything an EM step needs is a sum over rows, so
+// threads, chunks of a file and rounds between sites are three callers of these two functions.
+#ifndef DISTMOE_CORE_STATISTICS_H
+#define DISTMOE_CORE_STATISTICS_H
+
+#include "experts.h"
+#include "gating.h"
+
+namespace distmoe {
+
+struct Statistics {
+  Index rows = 0;
+  double weight = 0.0;   // sum of case weights
+  double log_lik = 0.0;  // sum of weight * log f(y|x)
+  ExpertSums experts;
+  GateSums gates;
+
+  Statistics(Index p, Index q, Index k) : experts(p, k), gates(q, k) {}
+  Statistics& operator+=(const Statistics& other);
+};
+
+// E-step at `model` and the sums that its M-step needs.
+Statistics statistics(const Block& block, const Model& model);
+
+// The same sums with given responsibilities (b x K) instead of the model's: how a start made of a
+// partition becomes a model. log_lik is still that of `model`.
+Statistics statistics(const Block& block, const Model& model, const MatrixXd& responsibility);
+
+// One generalised EM step from the sums at `model`: exact (Gaussian) or one-Newton-step (GLM)
+// experts and one joint Newton step of the gates. `length` < 1 shortens the Newton parts.
+Model em_step(const Model& model, const Statistics& sums, const GatePrior& prior, double floor,
+              double least_mass, double length = 1.0);
+
+}  // namespace distmoe
+
+#endif

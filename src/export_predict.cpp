@@ -1,0 +1,17 @@
+// Door to prediction.
+#include "convert.h"
+#include "core/predict.h"
+
+using namespace distmoe;
+
+// [[Rcpp::export(rng = false)]]
+Rcpp::NumericMatrix cpp_predict(Rcpp::List data, Rcpp::List model, std::string what) {
+  const RData r(data);
+  PredictKind kind = PredictKind::response;
+  if (what == "expert") kind = PredictKind::expert;
+  else if (what == "gate") kind = PredictKind::gate;
+  else if (what == "posterior") kind = PredictKind::posterior;
+  else if (what == "log_density") kind = PredictKind::log_density;
+  else if (what != "response") throw std::invalid_argument("unknown kind of prediction '" + what + "'");
+  return Rcpp::wrap(predict(ScaledSource(r.data(), false), model_from_list(model), kind));
+}
