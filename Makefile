@@ -40,10 +40,10 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 
 setup: ## Install all that is missing: R, a compiler, R packages
-	@tools/setup.sh test demo check
+	@bash tools/setup.sh test demo check
 
 demo: ## Run the demo (installs what is missing first)
-	@tools/setup.sh demo
+	@bash tools/setup.sh demo
 	@$(DROP_STALE_OBJECTS)
 	@$(INSTALL_HERE)
 	@$(WITH_LIBRARY) Rscript inst/demo/flights.R
@@ -62,14 +62,14 @@ test: run-tests ## Run all tests (installs what is missing first)
 run-tests:
 	+@unset MAKEFLAGS; mkdir -p $(OUT); : >$(OUT)/test.log; \
 	$(DROP_STALE_OBJECTS); \
-	if tools/setup.sh test && $(INSTALL_HERE); then \
+	if bash tools/setup.sh test && $(INSTALL_HERE); then \
 	  $(WITH_LIBRARY) Rscript tools/run-tests.R </dev/null | tee $(OUT)/test.log; \
 	fi; \
 	tail -n 1 $(OUT)/test.log | grep -Eq '^[0-9]+ passed, [0-9]+ failed' || \
 	  printf '\n0 passed, 1 failed\n' | tee -a $(OUT)/test.log
 
 install: ## Install the package into your R library
-	@tools/setup.sh demo
+	@bash tools/setup.sh demo
 	@$(DROP_STALE_OBJECTS)
 	@Rscript -e 'if (file.access(.libPaths()[1], 2) != 0) dir.create(Sys.getenv("R_LIBS_USER"), FALSE, TRUE)'
 	@MAKEFLAGS=-j$(JOBS) R CMD INSTALL .
@@ -77,7 +77,7 @@ install: ## Install the package into your R library
 # R CMD check fails by itself on errors only, hence the look into its log. The
 # settings: suggested packages may be absent, and no network is needed.
 check: ## R CMD build and R CMD check; fails on errors and warnings
-	@tools/setup.sh check
+	@bash tools/setup.sh check
 	@$(DROP_STALE_OBJECTS)
 	@mkdir -p $(OUT) && rm -rf $(OUT)/$(PKG)_*.tar.gz $(OUT)/$(PKG).Rcheck
 	@cd $(OUT) && MAKEFLAGS=-j$(JOBS) R CMD build "$(CURDIR)"
@@ -86,7 +86,7 @@ check: ## R CMD build and R CMD check; fails on errors and warnings
 	@! grep -E '\.\.\. (ERROR|WARNING)|^Status:.*(ERROR|WARNING)' $(OUT)/$(PKG).Rcheck/00check.log
 
 document: ## Update NAMESPACE and man/ from the comments in R/
-	@tools/setup.sh check
+	@bash tools/setup.sh check
 	@# Without this, object files without optimisation would be left in src/.
 	@PKG_BUILD_EXTRA_FLAGS=false MAKEFLAGS=-j$(JOBS) Rscript -e 'roxygen2::roxygenise()'
 

@@ -20,8 +20,8 @@ fi
 
 # ---- What is needed --------------------------------------------------------
 
-# Prints "name version" (or "name ") for each package in one field of DESCRIPTION. This is
-# done without R, which may not be there yet.
+# Prints "name version" (or "name ", if any version will do) for each package in
+# one field of DESCRIPTION. This is done without R, which may not be there yet.
 field() {
   awk -v f="$1:" '/^[^ \t]/ { on = index($0, f) == 1; sub(/^[^:]*:/, "") } on' DESCRIPTION |
     tr ',' '\n' | tr -d ' \t\r' |

@@ -1,0 +1,345 @@
+# Formulas and data to matrices. The only place that does so, and the only one that knows what
+# prediction needs to do the same again: the schema (terms with predvars, levels, contrasts).
+
+input_error <- function(..., .envir = parent.frame()) {
+  cli::cli_abort(c(...), call = NULL, class = "moe_input_error", .envir = .envir)
+}
+
+# ---- schema ---------------------------------------------------------------------------------
+
+# Terms of the experts, of the gates (both with the response, for `.`), and the calls of all
+# variables that occur in either.
+formula_terms <- function(formula, gating, data) {
+  if (!inherits(formula, "formula") || length(formula) != 3) {
+    input_error("{.arg formula} must be a formula with a response, such as {.code y ~ x}.")
+  }
+  if (!is.null(gating) && (!inherits(gating, "formula") || length(gating) != 2)) {
+    input_error("{.arg gating} must be a one-sided formula, such as {.code ~ x}.")
+  }
+  expert <- stats::terms(formula, data = data)
+  gate <- expert
+  if (!is.null(gating)) {
+    both <- formula
+    both[[3]] <- gating[[2]]
+    gate <- stats::terms(both, data = data)
+  }
+  calls <- c(as.list(attr(expert, "variables"))[-1], as.list(attr(gate, "variables"))[-1])
+  calls <- calls[!duplicated(vapply(calls, deparse_one, ""))]
+  list(expert = expert, gate = gate, calls = calls)
+}
+
+# The formulas with `.` spelled out, so that they mean the same columns everywhere.
+spell_out <- function(formula, gating, terms) {
+  formula[[3]] <- stats::formula(terms$expert)[[3]]
+  if (!is.null(gating)) gating[[2]] <- stats::formula(terms$gate)[[3]]
+  list(formula = formula, gating = gating)
+}
+
+deparse_one <- function(x) paste(deparse(x, width.cutoff = 500L), collapse = " ")
+
+# response ~ every variable: one model frame for both designs, so that both lose the same rows.
+frame_formula <- function(terms, environment) {
+  rhs <- if (length(terms$calls) > 1) Reduce(function(a, b) call("+", a, b), terms$calls[-1]) else 1
+  stats::as.formula(call("~", terms$calls[[1]], rhs), env = environment)
+}
+
+# What the schema keeps of a formula's environment: the functions and constants that the formula
+# names. Rows stay behind, so that a model can travel.
+slim_environment <- function(formula, rows) {
+  from <- environment(formula)
+  if (is.null(from) || identical(from, globalenv()) || isNamespace(from)) return(globalenv())
+  slim <- new.env(parent = globalenv())
+  for (name in all.names(formula, unique = TRUE)) {
+    if (!exists(name, envir = from) || exists(name, envir = globalenv())) next
+    value <- get(name, envir = from)
+    if (is.function(value) && !is.primitive(value) || is.atomic(value) && NROW(value) != rows) {
+      assign(name, value, envir = slim)
+    }
+  }
+  slim
+}
+
+# One design's part of the schema, from the terms and the model frame that was made for both.
+design_part <- function(terms, frame, contrasts = NULL) {
+  terms <- stats::delete.response(terms)
+  names <- vapply(as.list(attr(terms, "variables"))[-1], deparse_one, "")
+  all_terms <- attr(frame, "terms")
+  known <- vapply(as.list(attr(all_terms, "variables"))[-1], deparse_one, "")
+  attr(terms, "predvars") <- as.call(c(quote(list),
+    as.list(attr(all_terms, "predvars"))[-1][match(names, known)]))
+  attr(terms, "dataClasses") <- attr(all_terms, "dataClasses")[names]
+  environment(terms) <- environment(all_terms)
+  list(terms = terms, offset = names[attr(terms, "offset")], contrasts = contrasts)
+}
+
+# The matrix of one part. Row names are dropped: they would cost more than a column.
+part_matrix <- function(part, frame, argument) {
+  single <- Filter(function(v) is.factor(frame[[v]]) && nlevels(frame[[v]]) < 2,
+    intersect(all_columns(part), names(frame)))
+  if (length(single)) {
+    input_error("Factor {.val {single[1]}} in {.arg {argument}} has a single level
+      ({.val {levels(frame[[single[1]]])}}).", i = "Leave it out of the formula.")
+  }
+  x <- stats::model.matrix(part$terms, frame, contrasts.arg = part$contrasts)
+  contrasts <- attr(x, "contrasts")
+  if (!ncol(x)) input_error("{.arg {argument}} has no column: not even an intercept is left.")
+  list(x = matrix(as.numeric(x), nrow(x), dimnames = list(NULL, colnames(x))), contrasts = contrasts,
+    intercept = if (attr(part$terms, "intercept") == 1) 1L else 0L)
+}
+
+all_columns <- function(part) vapply(as.list(attr(part$terms, "variables"))[-1], deparse_one, "")
+
+part_offset <- function(part, frame) {
+  if (!length(part$offset)) return(NULL)
+  total <- Reduce(`+`, lapply(part$offset, function(v) frame[[v]]))
+  if (!is.numeric(total)) input_error("{.code offset()} must be numeric.")
+  as.numeric(total)
+}
+
+# ---- from a model frame to a design ----------------------------------------------------------
+
+# `frame`: model frame of both designs. Gives list(x, z, y, offset, gate_offset, x_intercept,
+# z_intercept, schema). z is the very object x where both designs are the same.
+design_from_frame <- function(frame, schema, need_response = TRUE) {
+  check_finite(frame)
+  expert <- part_matrix(schema$expert, frame, "formula")
+  schema$expert$contrasts <- expert$contrasts
+  schema$expert$columns <- colnames(expert$x)
+  gate <- expert
+  if (!schema$same) {
+    gate <- part_matrix(schema$gate, frame, "gating")
+    schema$gate$contrasts <- gate$contrasts
+  }
+  schema$gate$columns <- colnames(gate$x)
+  y <- NULL
+  if (need_response) {
+    y <- check_response(frame[[schema$response]], schema$family,
+      paste0("response `", schema$response, "`"), schema$labels)
+  }
+  list(x = expert$x, z = gate$x, y = y, offset = part_offset(schema$expert, frame),
+    gate_offset = if (schema$same) NULL else part_offset(schema$gate, frame),
+    x_intercept = expert$intercept, z_intercept = gate$intercept, schema = schema)
+}
+
+# Inf and NaN are refused (NA was dealt with by na.action).
+check_finite <- function(frame) {
+  for (name in names(frame)) {
+    v <- frame[[name]]
+    if (!is.numeric(v) || name == "(weights)") next
+    bad <- !is.finite(v)
+    if (!any(bad)) next
+    row <- (which(bad)[1] - 1L) %% NROW(v) + 1L
+    input_error("Variable {.val {name}} holds {sum(bad)} value{?s} that {?is/are} not finite
+      (first: {v[bad][1]}, row {row}).", i = "Remove or correct these rows.")
+  }
+}
+
+# The schema of a formula pair on data, and the design of the rows. `frame_call` makes the model
+# frame from a formula: moe() passes the user's subset, weights and na.action through it.
+design_build <- function(formula, gating, data, family, frame_call, schema = NULL) {
+  if (!is.null(schema)) {
+    if (!is.null(data)) check_columns(schema, data)
+    terms <- schema$frame
+    environment(terms) <- environment(formula)
+    frame <- frame_call(terms)
+  } else {
+    terms <- formula_terms(formula, gating, data)
+    frame <- frame_call(frame_formula(terms, environment(formula)))
+  }
+  if (!nrow(frame)) input_error("No row is left to fit: {.arg data} is empty, or every row has
+    missing values or is outside {.arg subset}.")
+  if (is.null(schema)) schema <- new_schema(formula, gating, terms, frame, data, family)
+  design <- design_from_frame(match_levels(frame, schema), schema)
+  design$weight <- check_weights(stats::model.weights(frame), nrow(frame))
+  design$na.action <- stats::na.action(frame)
+  design
+}
+
+new_schema <- function(formula, gating, terms, frame, data, family) {
+  environment(attr(frame, "terms")) <- slim_environment(formula, nrow(frame))
+  full <- attr(frame, "terms")
+  if (!is.null(attr(full, "offset")) && attr(full, "response") %in% attr(full, "offset")) {
+    input_error("The response can't be an {.code offset()}.")
+  }
+  same <- is.null(gating)
+  spelled <- spell_out(formula, gating, terms)
+  response <- deparse_one(terms$calls[[1]])
+  list(
+    kind = "formula", formula = strip(spelled$formula),
+    gating = if (!same) strip(spelled$gating), same = same, family = family, response = response,
+    labels = response_labels(frame[[response]], family), frame = full,
+    levels = frame_levels(frame), expert = design_part(terms$expert, frame),
+    gate = if (same) gate_without_offset(design_part(terms$expert, frame))
+           else design_part(terms$gate, frame),
+    variables = describe_variables(formula, gating, frame, data)
+  )
+}
+
+# The levels of a response that is a factor or text; the first counts as failure.
+response_labels <- function(y, family) {
+  if (family != "binomial" || !(is.factor(y) || is.character(y))) return(NULL)
+  levels(factor(y, levels = if (is.factor(y)) levels(y)))
+}
+
+# Where the gates take the experts' right-hand side, its offset stays the experts' alone.
+gate_without_offset <- function(part) {
+  part$offset <- character()
+  part
+}
+
+strip <- function(formula) {
+  environment(formula) <- globalenv()
+  formula
+}
+
+frame_levels <- function(frame) {
+  named <- names(frame)[vapply(frame, function(v) is.factor(v) || is.character(v), NA)]
+  named <- setdiff(named, names(frame)[attr(attr(frame, "terms"), "response")])
+  stats::setNames(lapply(named, function(v) {
+    if (is.factor(frame[[v]])) levels(frame[[v]]) else sort(unique(frame[[v]]))
+  }), named)
+}
+
+# Summaries of the raw variables of the right-hand sides: a typical row and a range for plots.
+# Means and standard deviations only: no single value of any row.
+describe_variables <- function(formula, gating, frame, data) {
+  terms <- attr(frame, "terms")
+  names <- all.vars(stats::delete.response(terms))
+  out <- list()
+  for (name in names) {
+    v <- if (name %in% names(data)) data[[name]] else get0(name, environment(formula))
+    if (is.null(v) || is.function(v) || is.matrix(v) || NROW(v) < nrow(frame)) next
+    out[[name]] <- describe_variable(v)
+  }
+  out
+}
+
+describe_variable <- function(v) {
+  if (is.numeric(v)) {
+    v <- v[is.finite(v)]
+    return(list(type = "numeric", mean = mean(v), sd = if (length(v) > 1) stats::sd(v) else 0))
+  }
+  v <- factor(v)
+  list(type = "factor", levels = levels(v), mode = names(which.max(table(v))))
+}
+
+# ---- new data -------------------------------------------------------------------------------
+
+check_columns <- function(schema, data, with_response = TRUE) {
+  terms <- schema$frame
+  if (!with_response) terms <- stats::delete.response(terms)
+  known <- ls(environment(schema$frame), all.names = TRUE)
+  if (identical(environment(schema$frame), globalenv())) known <- character()
+  constants <- Filter(function(v) !v %in% names(schema$variables) && !v %in% names(data) &&
+    exists(v, envir = globalenv()), all.vars(terms))
+  missing <- setdiff(all.vars(terms), c(names(data), known, constants))
+  if (length(missing)) {
+    input_error("Column{?s} {.val {missing}} of the formula {?is/are} not in the data.",
+      i = "It has {.val {utils::head(names(data), 8)}}.")
+  }
+}
+
+# Factor levels by name; unseen ones are refused.
+match_levels <- function(frame, schema) {
+  classes <- attr(schema$frame, "dataClasses")
+  for (name in setdiff(names(frame), c("(weights)", schema$response))) {
+    levels <- schema$levels[[name]]
+    v <- frame[[name]]
+    is_label <- is.factor(v) || is.character(v)
+    if (is_label != !is.null(levels)) {
+      input_error("Variable {.val {name}} is {.cls {class(v)[1]}} here; the model knows it as
+        {.val {classes[[name]]}}.", i = "Convert it.")
+    }
+    if (!is_label) next
+    unseen <- setdiff(unique(as.character(v)), c(levels, NA))
+    if (length(unseen)) {
+      input_error("Variable {.val {name}} has level{?s} {.val {unseen}} that the model does not
+        know.", i = "It knows {.val {levels}}.")
+    }
+    ordered <- is.ordered(v)
+    frame[[name]] <- factor(v, levels = levels, ordered = ordered)
+  }
+  frame
+}
+
+# The design of new rows under a model's schema. NA rows stay and give NA (na.pass): the rows that
+# are complete are listed in `complete`.
+design_new <- function(schema, newdata, need_response = FALSE) {
+  if (schema$kind == "matrix") return(design_new_matrix(schema, newdata, need_response))
+  if (inherits(newdata, "moe_support")) newdata <- support_data(newdata, schema)
+  if (!is.data.frame(newdata)) {
+    input_error("{.arg newdata} must be a data frame, not {.obj_type_friendly {newdata}}.")
+  }
+  check_columns(schema, newdata, need_response)
+  terms <- if (need_response) schema$frame else stats::delete.response(schema$frame)
+  # Rows with missing values are set aside before basis functions see them.
+  used <- newdata[intersect(all.vars(terms), names(newdata))]
+  complete <- if (length(used)) stats::complete.cases(used) else rep(TRUE, nrow(newdata))
+  if (!any(complete)) input_error("No row of {.arg newdata} is complete.")
+  frame <- stats::model.frame(terms, newdata[complete, , drop = FALSE], na.action = stats::na.pass)
+  design <- design_from_frame(match_levels(frame, schema), schema, need_response)
+  design$complete <- complete
+  design
+}
+
+# ---- matrices -------------------------------------------------------------------------------
+
+matrix_schema <- function(x, z, family, labels) {
+  name <- function(m, letter) {
+    if (is.null(colnames(m))) paste0(letter, seq_len(ncol(m))) else colnames(m)
+  }
+  columns <- name(x, "x")
+  gate_columns <- if (is.null(z)) columns else name(z, "z")
+  describe <- function(m, columns) {
+    stats::setNames(lapply(seq_along(columns), function(j) describe_variable(m[, j])), columns)
+  }
+  list(kind = "matrix", same = is.null(z), family = family, response = "y", labels = labels,
+    expert = list(columns = c("(Intercept)", columns)),
+    gate = list(columns = c("(Intercept)", gate_columns)),
+    variables = c(describe(x, columns), if (!is.null(z)) describe(z, gate_columns)))
+}
+
+check_matrix <- function(x, name, n = NULL) {
+  if (!is.matrix(x) || !is.numeric(x)) {
+    input_error("{.arg {name}} must be a numeric matrix, not {.obj_type_friendly {x}}.")
+  }
+  if (!is.null(n) && nrow(x) != n) {
+    input_error("{.arg {name}} has {nrow(x)} row{?s}; {n} {?is/are} needed.")
+  }
+  if (!all(is.finite(x))) {
+    bad <- which(!is.finite(x))[1]
+    input_error("{.arg {name}} holds {sum(!is.finite(x))} value{?s} that {?is/are} missing or not
+      finite (first in row {(bad - 1L) %% nrow(x) + 1L}).", i = "Remove or correct these rows.")
+  }
+  if (!is.double(x)) storage.mode(x) <- "double"
+  x
+}
+
+design_new_matrix <- function(schema, newdata, need_response) {
+  y <- NULL
+  z <- NULL
+  if (inherits(newdata, "moe_support")) newdata <- list(x = newdata$x, y = newdata$y)
+  if (is.list(newdata) && !is.data.frame(newdata)) {
+    y <- newdata$y
+    z <- newdata$z
+    newdata <- newdata$x
+  }
+  if (is.data.frame(newdata)) newdata <- as.matrix(newdata)
+  x <- check_matrix(newdata, "newdata")
+  expected <- schema$expert$columns[-1]
+  if (ncol(x) != length(expected)) {
+    input_error("{.arg newdata} has {ncol(x)} column{?s}; the model was fitted to {length(expected)}.")
+  }
+  if (!is.null(colnames(x)) && !setequal(colnames(x), expected)) {
+    input_error("Columns {.val {setdiff(expected, colnames(x))}} are not in {.arg newdata}.")
+  }
+  if (!is.null(colnames(x)) && !identical(colnames(x), expected)) x <- x[, expected, drop = FALSE]
+  if (!schema$same) z <- check_matrix(z, "newdata$z", nrow(x)) else z <- x
+  if (need_response && is.null(y)) {
+    input_error("The response is needed here.",
+      i = "Give {.arg newdata} as {.code list(x = , y = )}.")
+  }
+  if (!is.null(y)) y <- check_response(y, schema$family, labels = schema$labels)
+  list(x = x, z = z, y = y, offset = NULL, gate_offset = NULL, x_intercept = 1L, z_intercept = 1L,
+    add_intercept = TRUE, schema = schema, complete = rep(TRUE, nrow(x)))
+}

@@ -1,0 +1,146 @@
+#' Fit at many sites and aggregate, in one call
+#'
+#' Splits `data` into sites, draws the support sample, fits a pilot model on it
+#' as common start, fits the sites in parallel ([moe_sites()]) and aggregates
+#' them ([moe_aggregate()]). The support sample holds its rows' sites and is
+#' drawn from every site in proportion to its rows (small sites give at least
+#' `support_least` rows, or all they have).
+#'
+#' A common start matters on real data: sites that start on their own may land
+#' in different modes, which no aggregation can undo.
+#'
+#' @param formula,gating,K,family As in [moe()].
+#' @param data A data frame.
+#' @param sites A whole number: rows are split at random into that many sites of
+#'   equal size (every row is used). Or the name of a column of `data` that
+#'   holds the site (`.` in a formula then leaves it out), or a vector with the
+#'   site of every row.
+#' @param weights NULL, or the name of a column with case weights.
+#' @param support NULL (drawn from `data`), a number of points to draw, or a
+#'   support sample made by [moe_support()]. By default n / M points, but at
+#'   least 20,000 (all rows if there are fewer).
+#' @param pilot TRUE: fit a model on the support sample and start every site
+#'   from it. FALSE: every site finds its own start. Or a model of class `moe`
+#'   to start from.
+#' @param support_least Fewest support points of a site.
+#' @param control Settings of the local fits, made by [moe_control()].
+#' @param method,plan Passed to [moe_aggregate()].
+#' @param aggregate_weights,aggregate_control `weights` and `control` of
+#'   [moe_aggregate()]; NULL: its default weights.
+#' @return A model of class `moe_aggregate`, see [moe_aggregate()], with two more
+#'   fields: `pilot` (the common start or NULL) and `seconds` (named vector:
+#'   `pilot`, `slowest_site`, `aggregation`).
+#' @examples
+#' sim <- moe_simulate(4000, K = 2, d = 2, seed = 1)
+#' fit <- moe_distributed(y ~ ., sim$data, K = 2, sites = 4)
+#' fit
+#' @export
+moe_distributed <- function(formula, data, K, sites, family = stats::gaussian(), gating = NULL,
+                            weights = NULL, support = NULL, pilot = TRUE, support_least = 200,
+                            control = moe_control(singular_ok = TRUE), method = "reduction",
+                            plan = "component", aggregate_weights = NULL,
+                            aggregate_control = list()) {
+  call <- match.call()
+  family <- check_family(family)
+  if (!is.data.frame(data)) {
+    input_error("{.arg data} must be a data frame, not {.obj_type_friendly {data}}.")
+  }
+  K <- check_count(K, "K")
+  check_control(control)
+  site <- check_sites(sites, data)
+  if (is.character(sites) && length(sites) == 1 &&
+        !sites %in% c(all.vars(formula), all.vars(gating))) {
+    data[[sites]] <- NULL
+  }
+  data <- shared_levels(data)
+  rows <- split(seq_len(nrow(data)), site)
+  if (!inherits(support, "moe_support")) {
+    support <- draw_support(data, formula, gating, rows, support, support_least)
+  }
+  start <- pilot_model(pilot, formula, gating, data, support, K, family, weights, control)
+  sources <- lapply(rows, function(i) data[i, , drop = FALSE])
+  fitted <- if (is.null(start)) {
+    moe_sites(formula, sources, K, family, gating, weights, control = control)
+  } else {
+    moe_sites(formula, sources, K, family, gating, weights, start, control)
+  }
+  arguments <- list(fitted, support, K, method = method, plan = plan, control = aggregate_control)
+  if (!is.null(aggregate_weights)) arguments$weights <- aggregate_weights
+  out <- do.call(moe_aggregate, arguments)
+  out$call <- call
+  out$pilot <- start
+  out$seconds <- c(pilot = if (isTRUE(pilot)) start$record$seconds else 0,
+    slowest_site = max(fitted$table$seconds), aggregation = out$aggregation$seconds)
+  out
+}
+
+# The site of every row, as text or factor.
+check_sites <- function(sites, data) {
+  n <- nrow(data)
+  if (is.numeric(sites) && length(sites) == 1) {
+    count <- check_count(sites, "sites")
+    if (count > n) input_error("{.arg sites} = {count} is more than the {n} rows of {.arg data}.")
+    name <- formatC(seq_len(count), width = nchar(count), flag = "0")
+    return(sample(rep_len(paste0("site", name), n)))
+  }
+  if (is.character(sites) && length(sites) == 1 && n != 1) {
+    if (!sites %in% names(data)) {
+      input_error("{.arg sites} names the column {.val {sites}}, which {.arg data} does not have.")
+    }
+    sites <- data[[sites]]
+  }
+  if (length(sites) != n) {
+    input_error("{.arg sites} must be a number, the name of a column, or {n} values, one a row; it
+      has {length(sites)}.")
+  }
+  if (anyNA(sites)) {
+    input_error("{.arg sites} is missing in {sum(is.na(sites))} row{?s} (first: row
+      {which(is.na(sites))[1]}).")
+  }
+  as.character(sites)
+}
+
+# Text columns become factors with the levels of all rows, so that every site has them all.
+shared_levels <- function(data) {
+  text <- vapply(data, is.character, NA)
+  data[text] <- lapply(data[text], factor)
+  data
+}
+
+# Rows of all sites in proportion to their size, complete in the variables of the formulas.
+draw_support <- function(data, formula, gating, rows, size, least) {
+  terms <- formula_terms(formula, gating, data)
+  used <- intersect(unlist(lapply(terms$calls, all.vars)), names(data))
+  complete <- stats::complete.cases(data[used])
+  rows <- lapply(rows, function(i) i[complete[i]])
+  count <- lengths(rows)
+  n <- sum(count)
+  if (!n) input_error("No row of {.arg data} is complete.")
+  size <- if (is.null(size)) max(20000, ceiling(n / length(rows))) else check_count(size, "support")
+  least <- check_count(least, "support_least", 0)
+  wanted <- pmin(count, pmax(least, ceiling(min(size, n) * count / n)))
+  take <- unlist(Map(function(i, k) i[sample.int(length(i), k)], rows, wanted), use.names = FALSE)
+  moe_support(data[take, , drop = FALSE], site = rep(names(rows), wanted))
+}
+
+pilot_model <- function(pilot, formula, gating, data, support, K, family, weights, control) {
+  if (inherits(pilot, "moe")) return(pilot)
+  if (!check_flag(pilot, "pilot")) return(NULL)
+  points <- support$x
+  # The design is that of all rows: the pilot and a pooled fit have the same columns and bases.
+  schema <- site_schema(formula, gating, list(all = data), family)
+  if (!all(all.vars(schema$formula[[2]]) %in% names(points)) && !is.null(support$y)) {
+    points[[schema$response]] <- support$y
+  }
+  frame_call <- function(f) {
+    do.call(stats::model.frame, list(f, points, weights = site_weights(points, weights)))
+  }
+  formula <- schema$formula
+  environment(formula) <- environment(schema$frame)
+  design <- tryCatch(design_build(formula, schema$gating, points, family$family, frame_call, schema),
+    moe_input_error = function(e) {
+      input_error("The pilot can't be fitted on the {.arg support} sample.",
+        x = conditionMessage(e), i = "Give a support with y, or {.code pilot = FALSE}.")
+    })
+  fit_design(design, K, family, NULL, control, keep = FALSE, call = NULL)
+}

@@ -1,0 +1,101 @@
+#' Coefficients of a mixture of experts
+#'
+#' @param object A model of class `moe`.
+#' @param which `"expert"`: p x K matrix of the experts' coefficients.
+#'   `"gate"`: q x (K - 1) matrix of the gates' (that of the last expert is 0).
+#'   `"all"` (default): one named vector, experts first, gates second,
+#'   dispersions (variances of Gaussian experts) last.
+#' @param ... Not used.
+#' @return A matrix or a named vector.
+#' @examples
+#' sim <- moe_simulate(500, K = 2, d = 2, seed = 1)
+#' coef(sim$model, "expert")
+#' @export
+coef.moe <- function(object, which = c("all", "expert", "gate"), ...) {
+  which <- check_choice(which, c("all", "expert", "gate"), "which")
+  p <- object$parameters
+  if (which == "expert") return(p$beta)
+  if (which == "gate") return(p$alpha)
+  label <- function(kind, m) {
+    if (!ncol(m)) return(numeric())
+    stats::setNames(as.numeric(m),
+      paste0(kind, rep(colnames(m), each = nrow(m)), ":", rownames(m)))
+  }
+  out <- c(label("expert", p$beta), label("gate", p$alpha))
+  if (has_dispersion(object)) {
+    out <- c(out, stats::setNames(p$dispersion, paste0("dispersion", names(p$dispersion))))
+  }
+  out
+}
+
+has_dispersion <- function(model) model$family$family == "gaussian"
+
+#' @export
+nobs.moe <- function(object, ...) object$n
+
+#' Log-likelihood of a mixture of experts
+#'
+#' @param object A model of class `moe`.
+#' @param newdata NULL: the rows the model was fitted to. A data frame with the
+#'   response: these rows. An aggregate has seen no rows and needs `newdata`.
+#' @param ... Not used.
+#' @return Of class `logLik`, with attributes `df` (number of parameters) and
+#'   `nobs`, so that [AIC()] and [BIC()] work on R's scale.
+#' @examples
+#' sim <- moe_simulate(500, K = 2, d = 2, seed = 1)
+#' logLik(sim$model, sim$data)
+#' @export
+logLik.moe <- function(object, newdata = NULL, ...) {
+  value <- object$log_lik
+  n <- object$n
+  if (!is.null(newdata)) {
+    log_density <- predict(object, newdata, type = "density", log = TRUE)
+    value <- sum(log_density)
+    n <- length(log_density)
+  } else if (is.na(value)) {
+    input_error("This model has seen no rows, so it has no log-likelihood of its own.",
+      i = "Use {.code logLik(model, newdata)} or {.fn moe_metrics}.")
+  }
+  structure(value, df = length(coef(object)), nobs = n, class = "logLik")
+}
+
+#' @export
+family.moe <- function(object, ...) object$family
+
+#' @export
+formula.moe <- function(x, ...) {
+  if (x$schema$kind == "matrix") {
+    input_error("The model was fitted to matrices and has no formula.")
+  }
+  x$schema$formula
+}
+
+#' Fitted values and residuals
+#'
+#' @param object A model of class `moe` fitted with `keep = TRUE`.
+#' @param ... Not used.
+#' @return A numeric vector, one value a row: E(y | x), or y less it; NA rows as
+#'   `na.exclude` asks.
+#' @examples
+#' fit <- moe(dist ~ speed, cars, K = 1)
+#' head(residuals(fit))
+#' @export
+fitted.moe <- function(object, ...) {
+  rows <- kept_rows(object)
+  stats::napredict(rows$na.action, rows$fitted)
+}
+
+#' @rdname fitted.moe
+#' @export
+residuals.moe <- function(object, ...) {
+  rows <- kept_rows(object)
+  stats::naresid(rows$na.action, rows$y - rows$fitted)
+}
+
+kept_rows <- function(object) {
+  if (is.null(object$rows)) {
+    input_error("This model keeps no rows (it was fitted with {.code keep = FALSE}, at a site, or
+      aggregated).", i = "Use {.code predict(model, newdata)}.")
+  }
+  object$rows
+}

@@ -1,0 +1,66 @@
+#' How good a model is on held-out rows
+#'
+#' The measures of section 5 of Chamroukhi and Pham.
+#'
+#' @param model A model of class `moe`.
+#' @param newdata Rows with the response, as for [predict.moe()]. Rows with
+#'   missing values are left out.
+#' @param truth NULL, or the true model (class `moe`), as from
+#'   [moe_simulate()].
+#' @param labels NULL, or the true expert of every row of `newdata`; by default
+#'   the one of largest posterior under `truth`.
+#' @return A data frame with one row: `n` (complete rows), `loglik` (mean log
+#'   density a row), `rpe` (sum of squared errors over sum of squared
+#'   responses), `rmse`, `si` (scatter index: rmse over the absolute mean
+#'   response), and with a truth `transport` (T_c (9) from the truth to the
+#'   model), `mse` (mean squared error of all parameters after the experts were
+#'   matched; NA where the numbers of experts differ) and `ari` (adjusted Rand
+#'   index of predicted and true experts).
+#' @examples
+#' sim <- moe_simulate(1000, K = 2, d = 2, seed = 1)
+#' fit <- moe(y ~ ., sim$data[1:800, ], K = 2)
+#' moe_metrics(fit, sim$data[801:1000, ], truth = sim$model)
+#' @export
+moe_metrics <- function(model, newdata, truth = NULL, labels = NULL) {
+  check_moe(model, "model")
+  check_has_response(model, newdata, TRUE, "metrics")
+  design <- design_new(model$schema, newdata, need_response = TRUE)
+  core <- core_model(model)
+  gap <- design$y - cpp_predict(design, core, "response")[, 1]
+  rmse <- sqrt(mean(gap^2))
+  out <- data.frame(n = length(gap), loglik = mean(cpp_predict(design, core, "log_density")),
+    rpe = sum(gap^2) / sum(design$y^2), rmse = rmse, si = rmse / abs(mean(design$y)))
+  if (is.null(truth)) return(out)
+  check_moe(truth, "truth")
+  check_same_model(truth, "truth", model$schema, model$family)
+  out$transport <- cpp_divergence(core_model(truth), core, design, "exact")$value
+  out$mse <- NA_real_
+  if (truth$K == model$K) {
+    matched <- relabel(model, match_experts(truth, model, design))
+    out$mse <- mean((coef(matched) - coef(truth))^2)
+  }
+  expert <- function(m) max.col(cpp_predict(design, core_model(m), "posterior"), "first")
+  if (is.null(labels)) labels <- expert(truth)
+  else {
+    if (length(labels) != length(design$complete)) {
+      input_error("{.arg labels} has {length(labels)} value{?s}; {.arg newdata} has
+        {length(design$complete)} rows.")
+    }
+    labels <- labels[design$complete]
+  }
+  out$ari <- adjusted_rand(labels, expert(model))
+  out
+}
+
+# Adjusted Rand index (Hubert and Arabie): pairs put together by both, corrected for chance.
+adjusted_rand <- function(a, b) {
+  pairs <- function(x) sum(x * (x - 1) / 2)
+  counts <- as.numeric(table(a, b))
+  n <- length(a)
+  rows <- pairs(as.numeric(table(a)))
+  cols <- pairs(as.numeric(table(b)))
+  expected <- rows * cols / (n * (n - 1) / 2)
+  most <- (rows + cols) / 2
+  if (most == expected) return(1)
+  (pairs(counts) - expected) / (most - expected)
+}

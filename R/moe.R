@@ -1,0 +1,230 @@
+#' Fit a mixture of experts
+#'
+#' Fits \deqn{f(y|x) = \sum_k \pi_k(z; \alpha) \phi(y | x'\beta_k, \sigma_k^2),}
+#' equation (1) of Chamroukhi and Pham, by a generalised EM algorithm (one
+#' joint Newton step for all gates an iteration, with step-halving, so that the
+#' objective never falls) and Newton's method at the end. The experts are
+#' Gaussian or logistic regressions; the gates are a softmax, in which the last
+#' expert is the reference with coefficients 0.
+#'
+#' Columns are standardised inside; coefficients come back on the scale of the
+#' data. The variance of a Gaussian expert is the maximum likelihood one (no
+#' division by n - p). The objective is the log-likelihood less the weak prior
+#' on the gates' slopes (`gate_ridge` in [moe_control()]).
+#'
+#' Rows with missing values are treated as `na.action` says (left out by
+#' default, and counted in the print); infinite values are an error. An
+#' `offset()` in `formula` enters the linear predictor of every expert; one in
+#' `gating` enters those of the gates 1..K-1, so it is a log odds against the
+#' last expert, whose label therefore matters.
+#'
+#' @param formula A formula `y ~ x1 + x2`: response and the experts' columns.
+#'   Factors, interactions, `poly()`, `ns()`, `scale()` and `offset()` work, and
+#'   [predict()][predict.moe] on new data uses the basis of the training rows.
+#'   Or, in `moe(x, y, K)`, a numeric matrix without intercept column.
+#' @param data A data frame (optional: variables may be in the formula's
+#'   environment).
+#' @param K Number of experts. May be left out where `start` is a model.
+#' @param family `gaussian()` (default) or `binomial()` (response 0/1, logical,
+#'   or a factor with two levels).
+#' @param gating A one-sided formula: the gates' columns. By default the right
+#'   hand side of `formula` (without its offset). In `moe(x, y, K)` a matrix.
+#' @param weights Case weights: a weight of 2 counts a row twice. Evaluated in
+#'   `data`.
+#' @param subset,na.action As in [lm()].
+#' @param start NULL (several starts, see [moe_control()]); a model of class
+#'   `moe` with the same columns, whose basis functions and factor levels are
+#'   then kept; labels 1..K of the rows; or an n x K matrix of
+#'   responsibilities.
+#' @param control Settings made by [moe_control()].
+#' @param keep TRUE: keep response and fitted values, so that [fitted()] and
+#'   [residuals()] work. FALSE: no row stays in the object.
+#' @param x,y Matrix and response vector of the matrix interface. `x` is not
+#'   copied; an intercept is added.
+#' @param ... For methods.
+#' @return A model of class `moe`; see [moe-class] for its fields.
+#' @references Chamroukhi, F. and Pham, T. "Optimal Transport Aggregation for
+#'   Distributed Mixture-of-Experts". Equation numbers are theirs.
+#' @seealso [moe_sites()], [moe_aggregate()], [predict.moe()], [plot.moe()]
+#' @examples
+#' set.seed(1)
+#' d <- data.frame(x = runif(500, -1, 1))
+#' d$y <- ifelse(runif(500) < plogis(6 * d$x), 2 - 3 * d$x, 3 * d$x) + rnorm(500, sd = 0.3)
+#' fit <- moe(y ~ x, d, K = 2)
+#' fit
+#' predict(fit, data.frame(x = c(-0.5, 0.5)))
+#' @export
+moe <- function(x, ...) UseMethod("moe")
+
+#' @rdname moe
+#' @export
+moe.formula <- function(formula, data = NULL, K = NULL, family = stats::gaussian(), gating = NULL,
+                        weights, subset, na.action, start = NULL, control = moe_control(),
+                        keep = TRUE, ...) {
+  check_unused(...)
+  if (!is.null(data) && !is.data.frame(data)) {
+    input_error("{.arg data} must be a data frame, not {.obj_type_friendly {data}}.")
+  }
+  call <- match.call()
+  call[[1]] <- quote(moe)
+  asked <- call[c(1, match(c("data", "subset", "weights", "na.action"), names(call), 0))]
+  asked[[1]] <- quote(stats::model.frame)
+  caller <- parent.frame()
+  frame_call <- function(f) {
+    asked$formula <- f
+    eval(asked, caller)
+  }
+  family <- check_family(family)
+  schema <- start_schema(start, formula, gating, data)
+  design <- design_build(formula, gating, data, family$family, frame_call, schema)
+  fit_design(design, K, family, start, control, keep, call)
+}
+
+#' @rdname moe
+#' @export
+moe.matrix <- function(x, y, K = NULL, family = stats::gaussian(), gating = NULL, weights = NULL,
+                       start = NULL, control = moe_control(), keep = TRUE, ...) {
+  check_unused(...)
+  call <- match.call()
+  call[[1]] <- quote(moe)
+  family <- check_family(family)
+  x <- check_matrix(x, "x")
+  if (NROW(y) != nrow(x)) {
+    input_error("{.arg y} has {NROW(y)} value{?s}, {.arg x} has {nrow(x)} row{?s}.")
+  }
+  if (anyNA(y)) input_error("{.arg y} holds {sum(is.na(y))} missing value{?s} (first in row
+    {which(is.na(y))[1]}).", i = "Remove these rows from {.arg x} and {.arg y}.")
+  if (inherits(gating, "formula")) {
+    input_error("{.arg gating} must be a matrix where {.arg x} is one.",
+      i = "Use {.code moe(formula, data)} for formulas.")
+  }
+  z <- if (is.null(gating)) x else check_matrix(gating, "gating", nrow(x))
+  labels <- response_labels(y, family$family)
+  y <- check_response(y, family$family, "response `y`", labels)
+  design <- list(x = x, z = z, y = y, weight = check_weights(weights, nrow(x)),
+    offset = NULL, gate_offset = NULL, x_intercept = 1L, z_intercept = 1L, add_intercept = TRUE,
+    schema = matrix_schema(x, if (!is.null(gating)) z, family$family, labels))
+  fit_design(design, K, family, start, control, keep, call)
+}
+
+#' @rdname moe
+#' @export
+moe.default <- function(x, ...) {
+  input_error("The first argument must be a formula or a numeric matrix, not
+    {.obj_type_friendly {x}}.", i = "Write {.code moe(y ~ x, data, K = 2)}.")
+}
+
+check_unused <- function(...) {
+  extra <- ...names()
+  if (...length()) {
+    input_error("Unknown argument{?s} {.arg {if (is.null(extra)) '(unnamed)' else extra}}.",
+      i = "Settings of the fit go into {.code control = moe_control()}.")
+  }
+}
+
+# A model given as start lends its schema where its formulas are those asked for.
+start_schema <- function(start, formula, gating, data) {
+  if (!inherits(start, "moe") || start$schema$kind != "formula") return(NULL)
+  asked <- spell_out(formula, gating, formula_terms(formula, gating, data))
+  text <- function(f) if (is.null(f)) "" else deparse_one(strip(f))
+  same <- text(asked$formula) == text(start$schema$formula) &&
+    text(asked$gating) == text(start$schema$gating)
+  if (same) start$schema
+}
+
+# The one road from a design to a model.
+fit_design <- function(design, K, family, start, control, keep, call) {
+  check_control(control)
+  started <- proc.time()[[3]]
+  schema <- design$schema
+  if (is.null(K) && inherits(start, "moe")) K <- start$K
+  if (is.null(K)) input_error("{.arg K}, the number of experts, is missing.")
+  K <- check_count(K, "K")
+  n <- length(design$y)
+  if (K > n) input_error("{.arg K} = {K} experts can't be fitted to {n} row{?s}.")
+  check_varies(design$y, family$family)
+  p <- length(schema$expert$columns)
+  q <- length(schema$gate$columns)
+  check_enough_rows(if (is.null(design$weight)) n else sum(design$weight > 0), p, q, K,
+    family$family)
+  aliased <- cpp_aliased(design, family$family)
+  columns <- list(x = schema$expert$columns, z = schema$gate$columns)
+  check_aliased(aliased, columns, control$singular_ok)
+  start <- normalise_start(start, K, schema, family, n)
+  fit <- cpp_fit(design, family$family, K, start, unclass(control))
+  record <- fit[c("objective", "steps", "converged", "stop", "promise", "em_iterations",
+    "newton_iterations", "halvings", "reseeds", "empty", "at_floor", "starts", "start_rows")]
+  record$aliased <- list(expert = columns$x[aliased$x], gate = columns$z[aliased$z])
+  model <- new_moe(fit$model, family, schema, n,
+    if (is.null(design$weight)) n else sum(design$weight), fit$log_lik, fit$share, record,
+    call = call, dropped = length(design$na.action))
+  if (keep) {
+    model$rows <- list(y = design$y, fitted = cpp_predict(design, core_model(model), "response")[, 1],
+      weight = design$weight, na.action = design$na.action)
+  }
+  model$record$seconds <- proc.time()[[3]] - started
+  warn_about(model)
+  model
+}
+
+# A start as the core takes it: NULL, a model, or responsibilities.
+normalise_start <- function(start, K, schema, family, n) {
+  if (is.null(start)) return(NULL)
+  if (inherits(start, "moe")) {
+    check_same_model(start, "start", schema, family)
+    if (start$K != K) input_error("{.arg start} has {start$K} experts, {.arg K} is {K}.")
+    return(core_model(start))
+  }
+  if (is.matrix(start) && is.numeric(start)) {
+    if (!identical(dim(start), c(n, K)) || anyNA(start) || any(start < 0)) {
+      input_error("A matrix {.arg start} must hold {n} x {K} responsibilities, not negative;
+        found {nrow(start)} x {ncol(start)}.")
+    }
+    return(start * 1.0)
+  }
+  labels <- if (is.factor(start)) as.integer(start) else start
+  if (!is.numeric(labels) || length(labels) != n || anyNA(labels) || !all(labels %in% seq_len(K))) {
+    input_error("{.arg start} must be a model, {n} labels out of 1..{K}, or a matrix of
+      responsibilities.")
+  }
+  out <- matrix(0, n, K)
+  out[cbind(seq_len(n), as.integer(labels))] <- 1
+  out
+}
+
+# Do a model's columns and family fit a schema? `name` is the argument or the site at fault.
+check_same_model <- function(model, name, schema, family) {
+  if (model$family$family != family$family) {
+    input_error("{.arg {name}} has family {.val {model$family$family}}; {.val {family$family}}
+      is expected.")
+  }
+  for (part in c("expert", "gate")) {
+    ours <- schema[[part]]$columns
+    theirs <- model$schema[[part]]$columns
+    if (identical(ours, theirs)) next
+    lacks <- setdiff(ours, theirs)
+    extra <- setdiff(theirs, ours)
+    input_error("{.arg {name}} has other {part} columns.",
+      x = if (length(lacks)) "Missing: {.val {lacks}}.",
+      x = if (length(extra)) "Unexpected: {.val {extra}}.",
+      x = if (!length(lacks) && !length(extra)) "The same columns in another order.",
+      i = "All models must be fitted with the same formulas and factor levels.")
+  }
+}
+
+# What the user must hear about a fit.
+warn_about <- function(model) {
+  r <- model$record
+  if (!r$converged) {
+    cli::cli_warn(c("The fit did not converge in {r$em_iterations} EM iterations.",
+      i = "Raise {.arg max_iterations} in {.fn moe_control}, or take a smaller {.arg K}."))
+  }
+  if (any(r$empty)) {
+    cli::cli_warn(c("Expert{?s} {which(r$empty)} lost {?its/their} rows.",
+      i = "A smaller {.arg K} would do."))
+  }
+  if (any(r$at_floor)) {
+    cli::cli_warn(c("The variance of expert{?s} {which(r$at_floor)} is held at its floor.",
+      i = "The expert fits a few rows exactly; take a smaller {.arg K}."))
+  }
+}

@@ -1,0 +1,68 @@
+# The only constructor of class moe. Every model, however it was made, has these fields.
+
+#' Fields of a fitted model
+#'
+#' Models are lists of class `moe`, whoever made them: [moe()], a site of
+#' [moe_sites()], [moe_aggregate()] or [moe_simulate()]. Use the methods
+#' ([coef()][coef.moe], [predict()][predict.moe], [summary()][summary.moe],
+#' `logLik()`, `nobs()`, `formula()`, `family()`) rather than the fields.
+#'
+#' \describe{
+#'   \item{`parameters`}{List with `beta` (p x K matrix, experts), `alpha`
+#'     (q x (K - 1) matrix, gates; the last gate is 0), `dispersion`
+#'     (K variances; ones where the family has none).}
+#'   \item{`K`}{Number of experts.}
+#'   \item{`family`}{The family object.}
+#'   \item{`schema`}{What it takes to build the same design from new data:
+#'     formulas, terms, levels, contrasts, summaries of the variables. No row.}
+#'   \item{`n`, `weight`}{Rows used and the sum of their weights.}
+#'   \item{`log_lik`}{Log-likelihood at the parameters, or NA where no rows
+#'     were seen (aggregates).}
+#'   \item{`share`}{K mean responsibilities: each expert's share of the data.}
+#'   \item{`record`}{How the fit went: `converged`, `stop`, `objective` (after
+#'     every step, with the gates' prior), `steps`, `em_iterations`,
+#'     `newton_iterations`, `halvings`, `reseeds`, `empty`, `at_floor`,
+#'     `aliased`, `starts`, `seconds`.}
+#'   \item{`rows`}{List with `y`, `fitted`, `weight`, `na.action`; NULL with
+#'     `keep = FALSE` and at sites.}
+#'   \item{`call`}{The call.}
+#' }
+#' @name moe-class
+NULL
+
+new_moe <- function(parameters, family, schema, n, weight = n, log_lik = NA_real_, share = NULL,
+                    record = list(), rows = NULL, call = NULL, dropped = 0L, class = character()) {
+  K <- ncol(parameters$beta)
+  experts <- as.character(seq_len(K))
+  dimnames(parameters$beta) <- list(schema$expert$columns, experts)
+  dimnames(parameters$alpha) <- list(schema$gate$columns, experts[-K])
+  names(parameters$dispersion) <- experts
+  if (!is.null(share)) names(share) <- experts
+  structure(list(
+    parameters = parameters[c("beta", "alpha", "dispersion")], K = K, family = family,
+    schema = schema, n = as.numeric(n), weight = as.numeric(weight), log_lik = log_lik,
+    share = share, record = record, rows = rows, dropped = dropped, call = call
+  ), class = c(class, "moe"))
+}
+
+# A model as the core takes it.
+core_model <- function(model) c(list(family = model$family$family), model$parameters)
+
+# Relabels the experts: new expert j is old expert order[j]. Gates are taken relative to the new
+# last one, so the density does not change.
+relabel <- function(model, order) {
+  K <- model$K
+  if (identical(as.integer(order), seq_len(K))) return(model)
+  p <- model$parameters
+  alpha <- cbind(p$alpha, 0)[, order, drop = FALSE]
+  p$beta <- p$beta[, order, drop = FALSE]
+  p$alpha <- (alpha - alpha[, K])[, -K, drop = FALSE]
+  p$dispersion <- p$dispersion[order]
+  out <- new_moe(p, model$family, model$schema, model$n, model$weight, model$log_lik,
+    model$share[order], model$record, model$rows, model$call, model$dropped,
+    setdiff(class(model), "moe"))
+  out
+}
+
+# Does the model's last gate carry an offset-free reference that relabelling would move?
+has_gate_offset <- function(model) length(model$schema$gate$offset) > 0

@@ -1,0 +1,86 @@
+#' Simulate the paper's design
+#'
+#' Section S4.1 of Chamroukhi and Pham: n / K points from each of K Gaussian
+#' clusters whose centres are integers in -5..5 and whose covariance is
+#' 0.25^|u - v|; experts' and gates' coefficients integers in -5..5; the expert
+#' of a row drawn from the gates and y from that expert. Gaussian experts have
+#' variances that are integers in 1..5. Rows come in random order.
+#'
+#' Some draws hold an expert with a tiny share of the data: look at
+#' `table(labels)`.
+#'
+#' @param n Number of rows.
+#' @param K Number of experts, and of clusters.
+#' @param d Number of covariates.
+#' @param seed NULL: R's generator as it stands. A whole number: the draw that
+#'   belongs to it; the generator's state is put back afterwards.
+#' @param family `gaussian()` or `binomial()`.
+#' @return A list: `data` (data frame `y, x1, ..., xd`), `model` (the true model,
+#'   class `moe`), `labels` (integer vector: the expert of every row).
+#' @examples
+#' sim <- moe_simulate(1000, K = 4, d = 20, seed = 1)
+#' table(sim$labels)
+#' @export
+moe_simulate <- function(n, K = 4, d = 20, seed = NULL, family = stats::gaussian()) {
+  n <- check_count(n, "n")
+  K <- check_count(K, "K")
+  d <- check_count(d, "d")
+  family <- check_family(family)
+  if (K > n) input_error("{.arg K} = {K} experts need at least as many rows; {.arg n} = {n}.")
+  if (!is.null(seed)) {
+    seed <- check_number(seed, "seed", least = -Inf)
+    old <- get0(".Random.seed", globalenv(), inherits = FALSE)
+    on.exit(restore_seed(old))
+    set.seed(seed)
+  }
+  integers <- function(rows, cols) {
+    matrix(sample(-5:5, rows * cols, replace = TRUE) + 0, rows, cols)
+  }
+  centre <- integers(K, d)
+  parameters <- list(beta = integers(d + 1, K), alpha = integers(d + 1, K - 1),
+    dispersion = if (family$family == "gaussian") sample(1:5, K, replace = TRUE) + 0 else rep(1, K))
+  cluster <- sample(rep_len(seq_len(K), n))
+  root <- chol(0.25^abs(outer(seq_len(d), seq_len(d), "-")))
+  x <- matrix(stats::rnorm(n * d), n, d) %*% root + centre[cluster, , drop = FALSE]
+  colnames(x) <- paste0("x", seq_len(d))
+  design <- list(x = x, z = x, x_intercept = 1L, z_intercept = 1L, add_intercept = TRUE)
+  core <- c(list(family = family$family), parameters)
+  labels <- draw_labels(cpp_predict(design, core, "gate"))
+  mean <- cpp_predict(design, core, "expert")[cbind(seq_len(n), labels)]
+  y <- if (family$family == "gaussian") {
+    mean + sqrt(parameters$dispersion[labels]) * stats::rnorm(n)
+  } else {
+    as.numeric(stats::runif(n) < mean)
+  }
+  data <- data.frame(y = y, x)
+  list(data = data, model = true_model(parameters, data, n, labels, family), labels = labels)
+}
+
+restore_seed <- function(old) {
+  if (is.null(old)) rm(".Random.seed", envir = globalenv())
+  else assign(".Random.seed", old, envir = globalenv())
+}
+
+# One label a row, with the probabilities of that row.
+draw_labels <- function(probabilities) {
+  u <- stats::runif(nrow(probabilities))
+  below <- 0
+  label <- rep(1L, nrow(probabilities))
+  for (k in seq_len(ncol(probabilities) - 1L)) {
+    below <- below + probabilities[, k]
+    label <- label + (u > below)
+  }
+  label
+}
+
+# The truth as a model: its schema is that of y ~ x1 + ... + xd.
+true_model <- function(parameters, data, n, labels, family) {
+  formula <- stats::reformulate(names(data)[-1], "y")
+  environment(formula) <- globalenv()
+  frame_call <- function(f) do.call(stats::model.frame, list(f, data))
+  terms <- formula_terms(formula, NULL, data)
+  schema <- new_schema(formula, NULL, terms, frame_call(frame_formula(terms, globalenv())), data,
+    family$family)
+  schema$expert$columns <- schema$gate$columns <- c("(Intercept)", names(data)[-1])
+  new_moe(parameters, family, schema, n, share = tabulate(labels, ncol(parameters$beta)) / n)
+}

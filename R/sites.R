@@ -1,0 +1,239 @@
+#' Fit one model at every site
+#'
+#' Fits [moe()] to every element of `sources`, in parallel through
+#' `future.apply`: say `future::plan(multisession)` before. A site that is too
+#' small is skipped and one that fails is recorded with its message; the other
+#' sites are not affected. What comes back is models, not rows.
+#'
+#' All sites must mean the same by a coefficient. Factor levels are therefore
+#' the union over the sites, and data-dependent bases (`poly()`, `ns()`,
+#' `scale()`) are computed once, on all sites' variables, or taken from `start`
+#' where a model is given. Random numbers are drawn from streams that
+#' [set.seed()] fixes, one a site by the order of the sites' names, so results
+#' depend neither on the number of workers nor on the order of the sites.
+#' Progress is reported through `progressr`.
+#'
+#' @param formula,gating,K,family As in [moe()].
+#' @param sources A named list of data frames, one a site.
+#' @param weights NULL, or the name of a column of every source with case
+#'   weights.
+#' @param start NULL, or a model of class `moe` from which every site starts: a
+#'   common start keeps the sites in the same mode (see [moe_distributed()]).
+#' @param control Settings made by [moe_control()]; by default with
+#'   `singular_ok = TRUE`, since a column may be constant at one site.
+#' @param min_rows Fewest rows of a site that is fitted. By default one more
+#'   than the model has parameters.
+#' @return A list of class `moe_sites`:
+#'   * `models`: named list of the fitted models.
+#'   * `table`: data frame, a row a site in the order of `sources`: `site`, `n`
+#'     (rows used), `status` (`"fitted"`, `"skipped"`, `"failed"`), `needs` (rows
+#'     needed), `loglik` (mean per row), `iterations`, `converged`, `seconds`,
+#'     `bytes` (of the model as text, which is what a site has to send),
+#'     `message` (why a site is not fitted, or a warning).
+#'   * `schema`: the common design.
+#' @seealso [moe_aggregate()]
+#' @examples
+#' sim <- moe_simulate(900, K = 2, d = 2, seed = 1)
+#' sources <- split(sim$data, rep(c("A", "B", "C"), each = 300))
+#' moe_sites(y ~ ., sources, K = 2)
+#' @export
+moe_sites <- function(formula, sources, K, family = stats::gaussian(), gating = NULL,
+                      weights = NULL, start = NULL, control = moe_control(singular_ok = TRUE),
+                      min_rows = NULL) {
+  family <- check_family(family)
+  sources <- check_sources(sources)
+  check_control(control)
+  if (!is.null(start)) check_moe(start, "start")
+  if (missing(K) && !is.null(start)) K <- start$K
+  K <- check_count(K, "K")
+  if (!is.null(min_rows)) min_rows <- check_count(min_rows, "min_rows")
+  if (!is.null(weights) && !(is.character(weights) && length(weights) == 1)) {
+    input_error("{.arg weights} must be the name of a column of every source.")
+  }
+  schema <- if (is.null(start)) site_schema(formula, gating, sources, family)
+            else site_start_schema(start, formula, gating, sources, family)
+  task <- list(formula = schema$formula, gating = schema$gating, K = K, family = family,
+    weights = weights, start = without_rows(start), control = control, schema = schema,
+    min_rows = min_rows)
+  environment(task$formula) <- environment(schema$frame)
+  # By name, so that a site's random numbers do not depend on the order of the list.
+  order <- order(names(sources))
+  progress <- progressr::progressor(steps = length(sources))
+  results <- future.apply::future_lapply(sources[order], fit_site, task = task,
+    progress = progress, future.seed = TRUE, future.packages = "distmoe")
+  new_sites(results[names(sources)], schema)
+}
+
+# Only models travel: a start goes to the workers without its rows and its call.
+without_rows <- function(model) {
+  if (is.null(model)) return(NULL)
+  model$rows <- NULL
+  model$call <- NULL
+  model
+}
+
+new_sites <- function(results, schema) {
+  rows <- lapply(names(results), function(name) {
+    data.frame(site = name, results[[name]]$row, stringsAsFactors = FALSE)
+  })
+  models <- lapply(results, function(r) r$model)
+  models <- lapply(models[!vapply(models, is.null, NA)], function(m) {
+    m$schema <- schema
+    m
+  })
+  structure(list(models = models, table = do.call(rbind, rows), schema = schema),
+    class = "moe_sites")
+}
+
+# One site's work, on its worker: a model without rows and a row of the table, never an error.
+fit_site <- function(data, task, progress) {
+  on.exit(progress())
+  warned <- NULL
+  started <- proc.time()[[3]]
+  outcome <- tryCatch(withCallingHandlers(fit_source(data, task), warning = function(w) {
+    warned <<- c(warned, cli::ansi_strip(conditionMessage(w)))
+    invokeRestart("muffleWarning")
+  }), error = function(e) e)
+  row <- list(n = NROW(data), status = "fitted", needs = NA_integer_, loglik = NA_real_,
+    iterations = NA_integer_, converged = NA, seconds = proc.time()[[3]] - started, bytes = NA_real_,
+    message = if (is.null(warned)) "" else one_line(warned))
+  if (inherits(outcome, "moe")) {
+    row$n <- outcome$n
+    row$loglik <- outcome$log_lik / outcome$weight
+    row$iterations <- outcome$record$em_iterations + outcome$record$newton_iterations
+    row$converged <- outcome$record$converged
+    row$bytes <- nchar(site_text(outcome), "bytes")
+    return(list(model = outcome, row = row))
+  }
+  row$status <- "failed"
+  row$message <- one_line(cli::ansi_strip(conditionMessage(outcome)))
+  if (inherits(outcome, "moe_too_small")) {
+    row$status <- "skipped"
+    row$n <- outcome$rows
+    row$needs <- outcome$needs
+  }
+  list(model = NULL, row = row)
+}
+
+fit_source <- function(data, task) {
+  if (!is.data.frame(data)) {
+    input_error("The source must be a data frame, not {.obj_type_friendly {data}}.")
+  }
+  schema <- task$schema
+  K <- task$K
+  floor_rows <- if (is.null(task$min_rows)) {
+    count_parameters(length(schema$expert$columns), length(schema$gate$columns), K,
+      task$family$family) + 1L
+  } else {
+    task$min_rows
+  }
+  too_small <- function(rows) {
+    cli::cli_abort("It has {rows} usable row{?s} and needs {floor_rows}.", call = NULL,
+      class = c("moe_too_small", "moe_input_error"), rows = rows, needs = floor_rows)
+  }
+  if (nrow(data) < floor_rows) too_small(nrow(data))
+  weights <- site_weights(data, task$weights)
+  frame_call <- function(f) {
+    do.call(stats::model.frame, list(f, data, weights = weights, drop.unused.levels = FALSE))
+  }
+  design <- design_build(task$formula, task$gating, data, task$family$family, frame_call, schema)
+  if (length(design$y) < floor_rows) too_small(length(design$y))
+  fit_design(design, K, task$family, task$start, task$control, keep = FALSE, call = NULL)
+}
+
+site_weights <- function(data, column) {
+  if (is.null(column)) return(NULL)
+  if (!column %in% names(data)) input_error("The source has no column {.val {column}} of weights.")
+  data[[column]]
+}
+
+one_line <- function(text) paste(gsub("[[:space:]]+", " ", text), collapse = "; ")
+
+# The model as text: what a site has to send. No row is in it.
+site_text <- function(model) {
+  p <- model$parameters
+  jsonlite::toJSON(list(family = model$family$family, K = model$K, n = model$n,
+    log_lik = model$log_lik, experts = rownames(p$beta), gates = rownames(p$alpha),
+    levels = model$schema$levels, beta = p$beta, alpha = p$alpha,
+    dispersion = unname(p$dispersion)), digits = I(17), auto_unbox = TRUE, null = "null")
+}
+
+check_sources <- function(sources) {
+  if (is.data.frame(sources) || !is.list(sources) || !length(sources)) {
+    input_error("{.arg sources} must be a named list of data frames, one a site.",
+      i = "{.code split(data, data$site)} makes one; {.fn moe_distributed} takes one data frame.")
+  }
+  if (is.null(names(sources)) || any(names(sources) == "") || anyDuplicated(names(sources))) {
+    input_error("{.arg sources} must have a different name for every site.")
+  }
+  sources
+}
+
+# ---- a common design for all sites ------------------------------------------------------------
+
+# The schema on the variables of all sites that hold them in the same type. A site that does not is
+# left for its own fit to refuse.
+site_schema <- function(formula, gating, sources, family) {
+  frames <- Filter(is.data.frame, sources)
+  if (!length(frames)) input_error("No element of {.arg sources} is a data frame.")
+  terms <- formula_terms(formula, gating, frames[[1]])
+  wanted <- unique(unlist(lapply(terms$calls, all.vars)))
+  holders <- Filter(function(d) nrow(d) > 0 && any(wanted %in% names(d)), frames)
+  names_in <- lapply(holders, function(d) intersect(wanted, names(d)))
+  common <- names(which.max(table(vapply(names_in, paste, "", collapse = "\r"))))
+  holders <- holders[vapply(names_in, paste, "", collapse = "\r") == common]
+  kinds <- vapply(holders, function(d) {
+    paste(vapply(d[intersect(wanted, names(d))], variable_kind, ""), collapse = "\r")
+  }, "")
+  holders <- holders[kinds == names(which.max(table(kinds)))]
+  if (!length(holders)) input_error("No source holds the variables {.val {wanted}}.")
+  all <- bind_variables(holders, intersect(wanted, names(holders[[1]])))
+  frame_call <- function(f) do.call(stats::model.frame, list(f, all))
+  design_build(formula, gating, all, family$family, frame_call)$schema
+}
+
+# The schema that a common start brings along, if it is a start for these formulas.
+site_start_schema <- function(start, formula, gating, sources, family) {
+  if (start$family$family != family$family) {
+    input_error("{.arg start} has family {.val {start$family$family}}, {.arg family} is
+      {.val {family$family}}.")
+  }
+  schema <- start_schema(start, formula, gating, Find(is.data.frame, sources))
+  if (is.null(schema)) {
+    input_error("{.arg start} was fitted with other formulas than {.arg formula} and {.arg gating}.",
+      i = "Its formula is {.code {deparse_one(start$schema$formula)}}.")
+  }
+  schema
+}
+
+variable_kind <- function(v) {
+  if (is.factor(v) || is.character(v)) "label" else if (is.logical(v)) "logical" else "numeric"
+}
+
+bind_variables <- function(frames, names) {
+  out <- lapply(stats::setNames(names, names), function(name) {
+    parts <- unname(lapply(frames, function(d) d[[name]]))
+    if (variable_kind(parts[[1]]) != "label") return(do.call(c, parts))
+    ordered <- all(vapply(parts, is.ordered, NA))
+    levels <- unique(unlist(lapply(parts, function(v) {
+      if (is.factor(v)) levels(v) else sort(unique(v))
+    })))
+    if (!any(vapply(parts, is.factor, NA))) levels <- sort(levels)
+    factor(unlist(lapply(parts, as.character)), levels = levels, ordered = ordered)
+  })
+  as.data.frame(out, optional = TRUE, stringsAsFactors = FALSE)
+}
+
+#' @export
+print.moe_sites <- function(x, ...) {
+  t <- x$table
+  count <- table(factor(t$status, c("fitted", "skipped", "failed")))
+  cat("Sites: ", count[["fitted"]], " fitted, ", count[["skipped"]], " skipped, ",
+    count[["failed"]], " failed\n", sep = "")
+  shown <- utils::head(t, 20)
+  shown$message <- strtrim(shown$message, 60)
+  print(shown, digits = 4, row.names = FALSE)
+  if (nrow(t) > 20) cat("...", nrow(t) - 20, "more sites: see $table\n")
+  invisible(x)
+}
+

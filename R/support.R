@@ -1,0 +1,71 @@
+#' The support sample of an aggregation
+#'
+#' The reduction compares the sites' models at points x. A support sample holds
+#' these points: rows that the sites may share, a public sample, or drawn
+#' points. If points carry the site that they came from, a site's model is
+#' asked only about its own x (`weights = "site"` in [moe_aggregate()]).
+#'
+#' @param x A data frame with the variables of the formulas, or a numeric
+#'   matrix for models that were fitted to matrices.
+#' @param site NULL, or the name of the site of every point (one a row; factor,
+#'   character or whole numbers).
+#' @param y NULL, or the response of every point. A data frame `x` may instead
+#'   hold it as a column under its own name.
+#' @return A list of class `moe_support` with `x`, `site` (character or NULL)
+#'   and `y` (or NULL).
+#' @examples
+#' sim <- moe_simulate(300, K = 2, d = 2, seed = 1)
+#' moe_support(sim$data[1:100, ], site = rep(c("A", "B"), 50))
+#' @export
+moe_support <- function(x, site = NULL, y = NULL) {
+  if (inherits(x, "moe_support")) return(x)
+  if (is.matrix(x)) x <- check_matrix(x, "x")
+  else if (!is.data.frame(x)) {
+    input_error("{.arg x} must be a data frame or a numeric matrix, not {.obj_type_friendly {x}}.")
+  }
+  if (!nrow(x)) input_error("{.arg x} has no row: a support sample needs points.")
+  check_length <- function(v, name) {
+    if (is.null(v)) return(invisible())
+    if (length(v) != nrow(x)) {
+      input_error("{.arg {name}} has {length(v)} value{?s}; {.arg x} has {nrow(x)} row{?s}.")
+    }
+    if (anyNA(v)) input_error("{.arg {name}} holds {sum(is.na(v))} missing value{?s}.")
+  }
+  check_length(site, "site")
+  check_length(y, "y")
+  structure(list(x = x, site = if (!is.null(site)) as.character(site), y = y),
+    class = "moe_support")
+}
+
+#' @export
+print.moe_support <- function(x, ...) {
+  cat("Support sample: ", format_big(nrow(x$x)), " points, ", ncol(x$x), " columns",
+    if (!is.null(x$y)) ", with y", "\n", sep = "")
+  if (!is.null(x$site)) {
+    count <- table(x$site)
+    cat(length(count), "sites:",
+      paste0(utils::head(names(count), 8), " (", utils::head(count, 8), ")", collapse = ", "),
+      if (length(count) > 8) "...", "\n")
+  }
+  invisible(x)
+}
+
+# The points as a data frame that also holds y under the response's name.
+support_data <- function(support, schema) {
+  data <- as.data.frame(support$x)
+  if (!is.null(support$y)) data[[schema$response]] <- support$y
+  data
+}
+
+# The design of the points under a schema. A point with missing values has no place in a mean over
+# points, so it is an error and not left out.
+support_design <- function(support, schema) {
+  design <- tryCatch(design_new(schema, support), moe_input_error = function(e) {
+    input_error("The {.arg support} sample does not fit the models.", x = conditionMessage(e))
+  })
+  if (!all(design$complete)) {
+    input_error("The {.arg support} sample has {sum(!design$complete)} point{?s} with missing values
+      (first: row {which(!design$complete)[1]}).", i = "Leave such points out.")
+  }
+  design
+}

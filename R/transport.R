@@ -1,0 +1,72 @@
+#' Transport between two mixtures of experts
+#'
+#' `transport_divergence()` is the expected transport divergence of `from` and
+#' `to`, equation (9) of Chamroukhi and Pham: at every x the experts' gate
+#' probabilities are transported at the cost KL(from's expert || to's expert),
+#' exactly (a linear program), and values are averaged over the points.
+#' `exact = FALSE` gives the relaxation R_c of (11), which frees `to`'s gates
+#' and is never larger. `transport_plan()` also gives the plan.
+#'
+#' @param from,to Models of class `moe` with the same columns and family; their
+#'   numbers of experts may differ.
+#' @param x Points: a data frame (matrix, for models of matrices) or a
+#'   [moe_support()].
+#' @param exact TRUE: T_c (9). FALSE: R_c (11).
+#' @param plan `"exact"`: optimal for both models' gates at every point.
+#'   `"pointwise"`: (16), to's gates free. `"component"`: every expert as a
+#'   whole goes to the one of least expected cost.
+#' @return `transport_divergence()`: a number, not negative. `transport_plan()`:
+#'   a list of class `moe_plan` with `value` (the divergence under the plan),
+#'   `mass` (L x K matrix: mean mass from expert l to expert k; row sums are
+#'   from's mean gates) and `cost` (L x K matrix: mean of from's gate times
+#'   cost, that is the cost of sending all of expert l to k).
+#' @examples
+#' a <- moe_simulate(200, K = 2, d = 2, seed = 1)
+#' b <- moe(y ~ ., a$data, K = 2)
+#' transport_divergence(a$model, b, a$data)
+#' transport_plan(a$model, b, a$data)
+#' @export
+transport_divergence <- function(from, to, x, exact = TRUE) {
+  plan <- if (check_flag(exact, "exact")) "exact" else "pointwise"
+  transport_between(from, to, x, plan)$value
+}
+
+#' @rdname transport_divergence
+#' @export
+transport_plan <- function(from, to, x, plan = c("exact", "component", "pointwise")) {
+  plan <- check_choice(plan, c("exact", "component", "pointwise"), "plan")
+  out <- transport_between(from, to, x, plan)
+  labels <- list(from = as.character(seq_len(from$K)), to = as.character(seq_len(to$K)))
+  dimnames(out$plan) <- labels
+  dimnames(out$cost) <- labels
+  structure(list(value = out$value, mass = out$plan, cost = out$cost, plan = plan),
+    class = "moe_plan")
+}
+
+transport_between <- function(from, to, x, plan) {
+  check_moe(from, "from")
+  check_moe(to, "to")
+  check_same_model(to, "to", from$schema, from$family)
+  design <- support_design(moe_support(x), to$schema)
+  cpp_divergence(core_model(from), core_model(to), design, plan)
+}
+
+#' @export
+print.moe_plan <- function(x, digits = 3, ...) {
+  cat("Transport plan (", x$plan, "), divergence ", format(x$value, digits = digits), "\n", sep = "")
+  cat("Mean mass, from expert (rows) to expert (columns):\n")
+  print(round(x$mass, digits))
+  invisible(x)
+}
+
+# The experts of `model` in the order of those of `reference`: optimal matching on the expected cost
+# of sending each reference expert to each of the model's. Gives order[k]: the expert of `model` that
+# plays the part of k. The assignment problem is a transportation problem with unit masses.
+match_experts <- function(reference, model, design) {
+  if (reference$K != model$K) {
+    input_error("Experts can only be matched between models with the same number of them.")
+  }
+  cost <- cpp_divergence(core_model(reference), core_model(model), design, "component")$cost
+  ones <- rep(1, model$K)
+  max.col(cpp_transport(ones, ones, cost)$plan, ties.method = "first")
+}
