@@ -50,8 +50,8 @@ slim_environment <- function(formula, rows) {
   if (is.null(from) || identical(from, globalenv()) || isNamespace(from)) return(globalenv())
   slim <- new.env(parent = globalenv())
   for (name in all.names(formula, unique = TRUE)) {
-    if (!exists(name, envir = from) || exists(name, envir = globalenv())) next
-    value <- get(name, envir = from)
+    value <- get0(name, envir = from)
+    if (is.null(value) || identical(value, get0(name, envir = globalenv()))) next
     if (is.function(value) && !is.primitive(value) || is.atomic(value) && NROW(value) != rows) {
       assign(name, value, envir = slim)
     }

@@ -220,11 +220,13 @@ warn_about <- function(model) {
       i = "Raise {.arg max_iterations} in {.fn moe_control}, or take a smaller {.arg K}."))
   }
   if (any(r$empty)) {
-    cli::cli_warn(c("Expert{?s} {which(r$empty)} lost {?its/their} rows.",
+    which <- as.character(which(r$empty))
+    cli::cli_warn(c("Expert{?s} {which} lost {?its/their} rows.",
       i = "A smaller {.arg K} would do."))
   }
   if (any(r$at_floor)) {
-    cli::cli_warn(c("The variance of expert{?s} {which(r$at_floor)} is held at its floor.",
+    which <- as.character(which(r$at_floor))
+    cli::cli_warn(c("The variance of expert{?s} {which} is held at its floor.",
       i = "The expert fits a few rows exactly; take a smaller {.arg K}."))
   }
 }

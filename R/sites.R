@@ -152,10 +152,14 @@ one_line <- function(text) paste(gsub("[[:space:]]+", " ", text), collapse = "; 
 # The model as text: what a site has to send. No row is in it.
 site_text <- function(model) {
   p <- model$parameters
+  # jsonlite stops at 15 digits; a double needs 17 to come back as it was.
+  numbers <- function(v) {
+    structure(paste0("[", paste(sprintf("%.17g", v), collapse = ","), "]"), class = "json")
+  }
   jsonlite::toJSON(list(family = model$family$family, K = model$K, n = model$n,
-    log_lik = model$log_lik, experts = rownames(p$beta), gates = rownames(p$alpha),
-    levels = model$schema$levels, beta = p$beta, alpha = p$alpha,
-    dispersion = unname(p$dispersion)), digits = I(17), auto_unbox = TRUE, null = "null")
+    log_lik = numbers(model$log_lik), experts = rownames(p$beta), gates = rownames(p$alpha),
+    levels = model$schema$levels, beta = numbers(p$beta), alpha = numbers(p$alpha),
+    dispersion = numbers(p$dispersion)), auto_unbox = TRUE, null = "null", json_verbatim = TRUE)
 }
 
 check_sources <- function(sources) {
@@ -221,7 +225,10 @@ bind_variables <- function(frames, names) {
     if (!any(vapply(parts, is.factor, NA))) levels <- sort(levels)
     factor(unlist(lapply(parts, as.character)), levels = levels, ordered = ordered)
   })
-  as.data.frame(out, optional = TRUE, stringsAsFactors = FALSE)
+  out <- as.data.frame(out, optional = TRUE, stringsAsFactors = FALSE)
+  # One site's infinite values must not spoil the basis of all; that site's own fit will refuse them.
+  finite <- vapply(out, is.numeric, NA)
+  out[rowSums(!vapply(out[finite], is.finite, logical(nrow(out)))) == 0, , drop = FALSE]
 }
 
 #' @export

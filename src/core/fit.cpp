@@ -134,8 +134,10 @@ class Run {
       }
       hold_at_floor(info.score, curvature);
       const Solve solve = solve_symmetric(curvature, info.score);
-      if (!solve.positive) return moved;
       const double promise = 0.5 * solve.x.dot(info.score);
+      // Where the curvature has the wrong sign somewhere no promise is worth anything: it may be a
+      // saddle point.
+      if (!solve.positive && promise <= options_.tolerance) return moved;
       const bool last = promise <= options_.tolerance;
       if (!newton_move(solve.x, last)) {
         if (!last) return moved;

@@ -39,7 +39,7 @@ Solve solve_symmetric(const MatrixXd& a, const VectorXd& b) {
   for (Index i = 0; i < n; ++i) {
     if (values(i) < -cut) out.positive = false;
     if (std::abs(values(i)) > cut) {
-      along(i) /= values(i);
+      along(i) /= std::abs(values(i));
       ++out.rank;
     } else {
       along(i) = 0.0;

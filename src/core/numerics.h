@@ -16,7 +16,8 @@ struct Solve {
 };
 
 // Solves a x = b for symmetric a (both triangles given). Directions that a does not determine get 0,
-// so that a Newton step leaves them where they are.
+// so that a Newton step leaves them where they are. Where a is not positive its negative eigenvalues
+// count by their size: x'b >= 0 always, so x is a direction of ascent for a gradient b.
 Solve solve_symmetric(const MatrixXd& a, const VectorXd& b);
 
 // Columns that are linear combinations of earlier ones, from the Gram matrix of all columns.

@@ -1,0 +1,50 @@
+# Doors to the core and small problems for its tests.
+
+# The design list that the core takes, from a reference problem.
+core_data <- function(p, w = NULL, offset = NULL, gate_offset = NULL, x = p$x, z = p$z) {
+  list(x = x, z = z, y = p$y, weight = w, offset = offset, gate_offset = gate_offset,
+    x_intercept = 1L, z_intercept = 1L)
+}
+
+unpack <- function(packed, p) {
+  full <- matrix(0, p, p)
+  full[lower.tri(full, TRUE)] <- packed
+  full + t(full) - diag(diag(full), p)
+}
+
+# M models near a common one: what sites would send. `spread` 0: all the same.
+nearby_models <- function(model, M, spread, seed) {
+  withr::with_seed(seed, lapply(seq_len(M), function(m) {
+    shift <- function(a) a + spread * stats::rnorm(length(a))
+    out <- model
+    out$beta[] <- shift(model$beta)
+    out$alpha[] <- shift(model$alpha)
+    if (model$family == "gaussian") {
+      out$dispersion <- model$dispersion * exp(spread * stats::rnorm(length(model$dispersion)))
+    }
+    out
+  }))
+}
+
+reduce_options <- function(plan, max_iterations = 200L, gate_ridge = 0, starts = 5L) {
+  list(plan = plan, max_iterations = max_iterations, gate_ridge = gate_ridge, starts = starts)
+}
+
+# Two crossing lines, easy to tell apart: fits recover them from any sensible start.
+crossing_lines <- function(n, seed = 1) {
+  withr::with_seed(seed, {
+    d <- data.frame(x = stats::runif(n, -1, 1))
+    d$label <- ifelse(stats::runif(n) < stats::plogis(6 * d$x), 1L, 2L)
+    d$y <- ifelse(d$label == 1L, 2 - 3 * d$x, 3 * d$x) + stats::rnorm(n, sd = 0.3)
+    d
+  })
+}
+
+expect_rising <- function(objective, steps) {
+  falls <- diff(objective) < -1e-9 * (1 + abs(objective[-1])) & steps[-1] != "re-seed"
+  expect_false(any(falls))
+}
+
+expect_falling <- function(objective) {
+  expect_true(all(diff(objective) <= 1e-12 + 1e-9 * abs(objective[-1])))
+}

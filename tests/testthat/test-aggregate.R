@@ -1,0 +1,140 @@
+three_sites <- function(n = 3000, seed = 1) {
+  sim <- moe_simulate(n, K = 2, d = 2, seed = seed)
+  site <- rep_len(c("A", "B", "C"), n)
+  withr::with_seed(seed, {
+    sites <- moe_sites(y ~ ., split(sim$data, site), K = 2)
+  })
+  list(sim = sim, site = site, sites = sites, support = moe_support(sim$data, site = site))
+}
+
+test_that("a reduction of one site is that site", {
+  s <- three_sites()
+  one <- s$sites
+  one$models <- one$models["A"]
+  for (plan in c("component", "pointwise")) for (weights in c("site", "size")) {
+    support <- moe_support(s$sim$data[s$site == "A", ], site = rep("A", 1000))
+    fit <- moe_aggregate(one, support, plan = plan, weights = weights)
+    expect_equal(coef(fit), coef(one$models$A), tolerance = 1e-6)
+  }
+})
+
+test_that("the order of sites and the labels of their experts change nothing but labels", {
+  s <- three_sites()
+  models <- s$sites$models
+  a <- moe_aggregate(models, s$support)
+  expect_identical(coef(moe_aggregate(models[c(2, 3, 1)], s$support)), coef(a))
+  models$B <- relabel(models$B, 2:1)
+  b <- moe_aggregate(models, s$support)
+  expect_equal(predict(b, s$sim$data), predict(a, s$sim$data), tolerance = 1e-6)
+  expect_equal(predict(b, s$sim$data, "density"), predict(a, s$sim$data, "density"),
+    tolerance = 1e-6)
+  average <- moe_aggregate(s$sites, s$support, method = "average")
+  relabelled <- moe_aggregate(models, s$support, method = "average")
+  expect_equal(predict(relabelled, s$sim$data, "density"), predict(average, s$sim$data, "density"),
+    tolerance = 1e-10)
+})
+
+test_that("the aggregate is close to the pooled fit, and so are its neighbours", {
+  s <- three_sites(6000)
+  pooled <- moe(y ~ ., s$sim$data, K = 2)
+  test <- moe_simulate(6000, K = 2, d = 2, seed = 1)$data
+  value <- function(model) moe_metrics(model, test)$loglik
+  for (weights in c("site", "size")) {
+    expect_lt(abs(value(moe_aggregate(s$sites, s$support, weights = weights)) - value(pooled)), 2e-3)
+  }
+})
+
+test_that("weights: site is the default where points carry it, and needs it", {
+  s <- three_sites()
+  expect_equal(moe_aggregate(s$sites, s$support)$aggregation$weights, "site")
+  plain <- moe_support(s$sim$data)
+  expect_equal(moe_aggregate(s$sites, plain)$aggregation$weights, "size")
+  expect_error(moe_aggregate(s$sites, plain, weights = "site"), class = "moe_input_error")
+})
+
+test_that("sites that see different x: site weights are near the pooled fit, size weights are not", {
+  withr::local_seed(7)
+  n <- 6000
+  d <- data.frame(x = stats::runif(n, -3, 3))
+  d$y <- ifelse(stats::runif(n) < stats::plogis(4 * d$x), d$x^2, -2 * d$x) + stats::rnorm(n, sd = 0.4)
+  site <- cut(d$x, c(-3, -1, 1, 3), labels = c("low", "mid", "high"))
+  start <- moe(y ~ poly(x, 2), d[seq(1, n, 10), ], K = 2)
+  sites <- moe_sites(y ~ poly(x, 2), split(d, site), K = 2, start = start)
+  support <- moe_support(d, site = site)
+  pooled <- moe_metrics(moe(y ~ poly(x, 2), d, K = 2), d)$loglik
+  by_site <- moe_metrics(moe_aggregate(sites, support, weights = "site"), d)$loglik
+  by_size <- moe_metrics(moe_aggregate(sites, support, weights = "size"), d)$loglik
+  expect_lt(pooled - by_site, 0.05)
+  expect_gt(by_site, by_size)
+})
+
+test_that("middle is a local model with the least weighted divergence", {
+  s <- three_sites()
+  fit <- moe_aggregate(s$sites, s$support, method = "middle", weights = "size")
+  points <- s$sim$data[unique(round(seq(1, 3000, length.out = 500))), ]
+  models <- s$sites$models[order(names(s$sites$models))]
+  lambda <- vapply(models, function(m) m$n, 0) / 3000
+  score <- vapply(models, function(to) {
+    sum(lambda * vapply(models, function(from) transport_divergence(from, to, points), 0))
+  }, 0)
+  expect_equal(unname(fit$aggregation$score), unname(score), tolerance = 1e-9)
+  expect_equal(coef(fit), coef(models[[which.min(score)]]))
+})
+
+test_that("average aligns labels before it averages", {
+  s <- three_sites()
+  models <- s$sites$models
+  truth <- s$sim$model
+  aligned <- lapply(models, function(m) {
+    design <- support_design(s$support, m$schema)
+    relabel(m, match_experts(truth, m, design))
+  })
+  mean <- Reduce(`+`, lapply(aligned, coef)) / 3
+  fit <- moe_aggregate(models, s$support, method = "average", weights = "size")
+  design <- support_design(s$support, fit$schema)
+  expect_equal(coef(relabel(fit, match_experts(truth, fit, design))), mean, tolerance = 1e-10)
+})
+
+test_that("sites may have different numbers of experts", {
+  s <- three_sites()
+  models <- s$sites$models
+  set.seed(1)
+  models$B <- suppressWarnings(moe(y ~ ., s$sim$data[s$site == "B", ], K = 3))
+  fit <- moe_aggregate(models, s$support, K = 2)
+  expect_equal(fit$K, 2L)
+  expect_equal(dim(fit$aggregation$mass), c(7L, 2L))
+  same <- moe_aggregate(s$sites, s$support)
+  value <- function(model) moe_metrics(model, s$sim$data)$loglik
+  expect_lt(abs(value(fit) - value(same)), 0.05)
+  three <- suppressWarnings(moe_aggregate(models, s$support, K = 3))
+  expect_equal(three$K, 3L)
+})
+
+test_that("an aggregate says what it is, and what it can't do", {
+  s <- three_sites()
+  fit <- moe_aggregate(s$sites, s$support)
+  text <- capture.output(print(fit))
+  expect_lt(length(text), 40)
+  expect_match(text, "3 of 3 sites", all = FALSE)
+  expect_match(text, "weights by site", all = FALSE)
+  expect_equal(rowSums(fit$aggregation$mass),
+    c(rowSums(fit$aggregation$mass)), ignore_attr = TRUE)
+  expect_equal(sum(fit$aggregation$mass), 1, tolerance = 1e-10)
+  expect_error(logLik(fit), class = "moe_input_error")
+  expect_error(fitted(fit), class = "moe_input_error")
+  expect_s3_class(logLik(fit, s$sim$data), "logLik")
+  expect_equal(nobs(fit), 3000)
+  expect_falling(fit$aggregation$objective)
+})
+
+test_that("skipped sites and unused points are named", {
+  s <- three_sites()
+  sources <- split(s$sim$data, s$site)
+  sources$tiny <- s$sim$data[1:3, ]
+  set.seed(1)
+  sites <- moe_sites(y ~ ., sources, K = 2)
+  support <- moe_support(s$sim$data, site = replace(s$site, 1:3, "tiny"))
+  text <- capture.output(print(moe_aggregate(sites, support)))
+  expect_match(text, "Left out: tiny", all = FALSE)
+  expect_match(text, "3 support points", all = FALSE)
+})

@@ -1,0 +1,58 @@
+test_that("every row is used, whatever the number of sites", {
+  sim <- moe_simulate(1003, K = 2, d = 2, seed = 1)
+  set.seed(1)
+  fit <- moe_distributed(y ~ ., sim$data, K = 2, sites = 4)
+  expect_equal(sum(fit$sites$table$n), 1003)
+  expect_lte(diff(range(fit$sites$table$n)), 1)
+  expect_s3_class(fit, "moe_aggregate")
+  expect_named(fit$seconds, c("pilot", "slowest_site", "aggregation"))
+})
+
+test_that("set.seed() reproduces it", {
+  sim <- moe_simulate(900, K = 2, d = 2, seed = 1)
+  run <- function() {
+    set.seed(9)
+    coef(moe_distributed(y ~ ., sim$data, K = 2, sites = 3))
+  }
+  expect_identical(run(), run())
+})
+
+test_that("a column gives the sites, and `.` leaves it out", {
+  sim <- moe_simulate(1200, K = 2, d = 2, seed = 2)
+  d <- transform(sim$data, hospital = rep_len(c("north", "south", "tiny"), 1200))
+  d <- d[d$hospital != "tiny" | seq_len(1200) < 10, ]
+  set.seed(1)
+  fit <- moe_distributed(y ~ ., d, K = 2, sites = "hospital")
+  expect_equal(rownames(coef(fit, "expert")), c("(Intercept)", "x1", "x2"))
+  expect_equal(fit$sites$table$status[fit$sites$table$site == "tiny"], "skipped")
+  vector <- moe_distributed(y ~ x1 + x2, d, K = 2, sites = d$hospital)
+  expect_equal(vector$sites$table$n, fit$sites$table$n)
+})
+
+test_that("one site with all rows as support gives the pooled fit", {
+  sim <- moe_simulate(1500, K = 2, d = 2, seed = 3)
+  set.seed(1)
+  fit <- moe_distributed(y ~ ., sim$data, K = 2, sites = 1)
+  set.seed(1)
+  pooled <- moe(y ~ ., sim$data, K = 2)
+  design <- support_design(moe_support(sim$data), pooled$schema)
+  matched <- relabel(pooled, match_experts(fit, pooled, design))
+  expect_equal(coef(fit), coef(matched), tolerance = 1e-5)
+})
+
+test_that("the pilot can be turned off, or be given", {
+  sim <- moe_simulate(1500, K = 2, d = 2, seed = 4)
+  set.seed(1)
+  none <- moe_distributed(y ~ ., sim$data, K = 2, sites = 3, pilot = FALSE)
+  expect_null(none$pilot)
+  given <- moe_distributed(y ~ ., sim$data, K = 2, sites = 3, pilot = sim$model)
+  expect_equal(predict(none, sim$data), predict(given, sim$data), tolerance = 1e-2)
+})
+
+test_that("case weights are used at the sites", {
+  sim <- moe_simulate(1500, K = 2, d = 2, seed = 5)
+  d <- transform(sim$data, w = 3)
+  set.seed(1)
+  fit <- moe_distributed(y ~ x1 + x2, d, K = 2, sites = 3, weights = "w")
+  expect_equal(fit$weight, 4500)
+})

@@ -1,0 +1,187 @@
+test_that("the objective never falls, over 200 random problems", {
+  for (seed in 1:200) {
+    family <- c("gaussian", "binomial")[seed %% 2 + 1]
+    K <- seed %% 4 + 1
+    size <- 80 + seed %% 7 * 60
+    p <- ref_random_problem(seed, family, size, seed %% 3 + 2, seed %% 2 + 2, K)
+    if (length(unique(p$y)) < 2) next
+    control <- moe_control(starts = 2, max_iterations = 60, gate_ridge = 10^-(seed %% 5),
+      newton = seed %% 3 > 0)
+    set.seed(seed)
+    fit <- suppressWarnings(moe(p$x[, -1, drop = FALSE], p$y, K, family,
+      gating = p$z[, -1, drop = FALSE], weights = if (seed %% 2) p$w, control = control))
+    expect_rising(fit$record$objective, fit$record$steps)
+    expect_true(all(is.finite(coef(fit))))
+    log_density <- predict(fit, list(x = p$x[, -1, drop = FALSE], z = p$z[, -1, drop = FALSE],
+      y = p$y), "density", log = TRUE)
+    w <- if (seed %% 2) p$w else 1
+    expect_equal(fit$log_lik, sum(w * log_density), tolerance = 1e-8)
+  }
+})
+
+test_that("a converged fit is a stationary point of the penalised log-likelihood", {
+  for (family in c("gaussian", "binomial")) {
+    p <- ref_random_problem(21, family, 3000, 2, 2, 2)
+    set.seed(1)
+    fit <- moe(p$x[, -1, drop = FALSE], p$y, 2, family, control = moe_control(gate_ridge = 0))
+    expect_true(fit$record$converged)
+    info <- cpp_information(core_data(p, x = p$x, z = p$x), core_model(fit))
+    scale <- sqrt(diag(-info$hessian))
+    expect_lt(max(abs(info$score / scale)), 1e-3)
+    expect_true(all(eigen(-info$hessian)$values > 0))
+  }
+})
+
+test_that("two crossing lines are recovered", {
+  d <- crossing_lines(4000)
+  set.seed(2)
+  fit <- moe(y ~ x, d, K = 2)
+  first <- which.min(fit$parameters$beta["x", ])
+  expect_equal(unname(fit$parameters$beta[, first]), c(2, -3), tolerance = 0.05)
+  expect_equal(unname(fit$parameters$beta[, 3 - first]), c(0, 3), tolerance = 0.05)
+  expect_equal(unname(sqrt(fit$parameters$dispersion)), c(0.3, 0.3), tolerance = 0.05)
+  expect_gt(mean(predict(fit, d, "class") == ifelse(d$label == 1, first, 3 - first)), 0.95)
+})
+
+test_that("the paper's design: at least the truth's log-likelihood, in few iterations", {
+  for (seed in 2:4) {
+    sim <- moe_simulate(2e4, K = 4, d = 20, seed = seed)
+    set.seed(seed)
+    fit <- moe(y ~ ., sim$data, K = 4, keep = FALSE)
+    expect_gte(fit$log_lik, as.numeric(logLik(sim$model, sim$data)))
+    expect_lt(fit$record$em_iterations, 60)
+    expect_true(fit$record$converged)
+  }
+})
+
+test_that("a weight of 2 counts a row twice, and weight 0 not at all", {
+  d <- crossing_lines(600)
+  weight <- rep(c(1, 2, 0), 200)
+  twice <- d[rep(seq_len(600), weight), ]
+  a <- moe(y ~ x, d, K = 2, weights = weight, start = d$label)
+  b <- moe(y ~ x, twice, K = 2, start = twice$label)
+  expect_equal(coef(a), coef(b), tolerance = 1e-6)
+  expect_equal(as.numeric(logLik(a)), as.numeric(logLik(b)), tolerance = 1e-9)
+})
+
+test_that("order of rows and labels of the start change nothing but labels", {
+  d <- crossing_lines(800)
+  a <- moe(y ~ x, d, K = 2, start = d$label)
+  i <- withr::with_seed(5, sample(800))
+  b <- moe(y ~ x, d[i, ], K = 2, start = d$label[i])
+  expect_equal(coef(a), coef(b), tolerance = 1e-7)
+  c <- moe(y ~ x, d, K = 2, start = 3L - d$label)
+  expect_equal(coef(relabel(c, 2:1)), coef(a), tolerance = 1e-6)
+})
+
+test_that("an affine change of x or y changes only the coefficients", {
+  d <- crossing_lines(800)
+  moved <- transform(d, x = 1e4 + 250 * x, y = -40 + 1e3 * y)
+  set.seed(3)
+  a <- moe(y ~ x, d, K = 2)
+  set.seed(3)
+  b <- moe(y ~ x, moved, K = 2)
+  expect_equal(predict(b, moved), -40 + 1e3 * predict(a, d), tolerance = 1e-7)
+  expect_equal(predict(b, moved, "gate"), predict(a, d, "gate"), tolerance = 1e-6)
+  expect_equal(b$log_lik, a$log_lik - 800 * log(1e3), tolerance = 1e-9)
+  # Any invertible mixing of columns, from a common start; the prior is the only thing that knows.
+  p <- ref_random_problem(4, "gaussian", 900, 3, 3, 2)
+  x <- p$x[, -1]
+  A <- rbind(c(2, 1), c(-1, 3))
+  labels <- max.col(ref_estep(p$x, p$x, p$y, within(p$model, alpha <- alpha * 0))$responsibilities)
+  control <- moe_control(gate_ridge = 0)
+  a <- moe(x, p$y, 2, start = labels, control = control)
+  b <- moe(x %*% A + 7, p$y, 2, start = labels, control = control)
+  expect_equal(b$log_lik, a$log_lik, tolerance = 1e-10)
+  expect_equal(predict(b, x %*% A + 7), predict(a, x), tolerance = 1e-6)
+})
+
+test_that("set.seed() reproduces a fit, and another seed finds the same maximum", {
+  sim <- moe_simulate(3000, K = 3, d = 4, seed = 1)
+  fit <- function(seed) {
+    set.seed(seed)
+    moe(y ~ ., sim$data, K = 3)
+  }
+  a <- fit(1)
+  expect_identical(coef(fit(1)), coef(a))
+  expect_equal(fit(2)$log_lik, a$log_lik, tolerance = 1e-8)
+})
+
+test_that("a start may be a model, labels, a factor or responsibilities", {
+  d <- crossing_lines(600)
+  a <- moe(y ~ x, d, K = 2, start = d$label)
+  hard <- cbind(d$label == 1, d$label == 2) * 1
+  for (start in list(a, factor(d$label), hard)) {
+    b <- moe(y ~ x, d, K = 2, start = start)
+    expect_equal(coef(b), coef(a), tolerance = 1e-6)
+  }
+  expect_equal(moe(y ~ x, d, start = a)$K, 2L)
+})
+
+test_that("a start's basis and levels are kept where the formulas agree", {
+  d <- crossing_lines(600)
+  a <- moe(y ~ scale(x), d, K = 2, start = d$label)
+  half <- d[d$x > -0.5, ]
+  b <- moe(y ~ scale(x), half, K = 2, start = a)
+  expect_identical(attr(b$schema$expert$terms, "predvars"), attr(a$schema$expert$terms, "predvars"))
+  c <- moe(y ~ scale(x), half, K = 2, start = half$label)
+  expect_equal(predict(b, half), predict(c, half), tolerance = 1e-5)
+})
+
+test_that("normal life: separable gates, surplus experts, tiny parts do not give NaN", {
+  d <- data.frame(x = seq(-1, 1, length.out = 200))
+  d$y <- withr::with_seed(1, ifelse(d$x < 0, 5 + d$x, -5 - d$x) + stats::rnorm(200, sd = 0.1))
+  set.seed(1)
+  separable <- moe(y ~ x, d, K = 2)
+  expect_true(all(is.finite(coef(separable))))
+  expect_true(separable$record$converged)
+  set.seed(2)
+  surplus <- suppressWarnings(moe(y ~ x, crossing_lines(150), K = 6))
+  expect_true(all(is.finite(coef(surplus))))
+  expect_true(all(surplus$parameters$dispersion > 0))
+  expect_rising(surplus$record$objective, surplus$record$steps)
+})
+
+test_that("an empty expert is re-seeded, a lasting one reported", {
+  d <- crossing_lines(600)
+  good <- moe(y ~ x, d, K = 2, start = d$label)
+  lost <- good
+  lost$parameters$beta[, 2] <- c(1e5, 0)
+  lost$parameters$alpha[] <- c(50, 0)
+  set.seed(1)
+  fit <- moe(y ~ x, d, K = 2, start = lost)
+  expect_gt(fit$record$reseeds, 0)
+  expect_equal(fit$log_lik, good$log_lik, tolerance = 1e-6)
+  expect_warning(kept <- moe(y ~ x, d, K = 2, start = lost, control = moe_control(max_reseeds = 0)),
+    "lost its rows")
+  expect_true(kept$record$empty[2])
+  expect_true(all(is.finite(coef(kept))))
+})
+
+test_that("columns that the data do not determine stay at the start's value when allowed", {
+  d <- crossing_lines(600)
+  d$g <- stats::rnorm(600)
+  start <- moe(y ~ x + g, d, K = 2, start = d$label)
+  same <- transform(d, g = 3)
+  fit <- moe(y ~ x + g, same, start = start, control = moe_control(singular_ok = TRUE))
+  expect_equal(fit$record$aliased$expert, "g")
+  expect_equal(coef(fit, "expert")["g", ], coef(start, "expert")["g", ], tolerance = 1e-10)
+  expect_equal(coef(fit, "gate")["g", ], coef(start, "gate")["g", ], tolerance = 1e-10)
+  without <- moe(y ~ x, same, K = 2, start = d$label)
+  expect_equal(predict(fit, same), predict(without, same), tolerance = 1e-5)
+})
+
+test_that("non-convergence is returned and warned about", {
+  d <- crossing_lines(600)
+  expect_warning(fit <- moe(y ~ x, d, K = 2, start = rep(1:2, 300),
+    control = moe_control(max_iterations = 1)), "did not converge")
+  expect_false(fit$record$converged)
+})
+
+test_that("moe(x, y) does not copy or change x", {
+  x <- matrix(stats::rnorm(2000), 1000)
+  y <- x[, 1] + stats::rnorm(1000)
+  before <- x + 0
+  moe(x, y, K = 1)
+  expect_identical(x, before)
+})

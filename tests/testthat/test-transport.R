@@ -1,0 +1,36 @@
+test_that("divergences: zero on equal models, T_c at least R_c, invariant to labels", {
+  sim <- moe_simulate(300, K = 3, d = 2, seed = 1)
+  set.seed(1)
+  fit <- moe(y ~ ., sim$data, K = 3)
+  truth <- sim$model
+  expect_equal(transport_divergence(truth, truth, sim$data), 0, tolerance = 1e-12)
+  exact <- transport_divergence(truth, fit, sim$data)
+  expect_gte(exact, transport_divergence(truth, fit, sim$data, exact = FALSE) - 1e-12)
+  expect_equal(transport_divergence(relabel(truth, c(2, 3, 1)), relabel(fit, c(3, 1, 2)), sim$data),
+    exact, tolerance = 1e-9)
+})
+
+test_that("a plan's mass has the gates as margins", {
+  sim <- moe_simulate(300, K = 3, d = 2, seed = 2)
+  other <- moe_simulate(300, K = 2, d = 2, seed = 3)$model
+  plan <- transport_plan(sim$model, other, sim$data)
+  expect_equal(unname(rowSums(plan$mass)),
+    unname(colMeans(predict(sim$model, sim$data, "gate"))), tolerance = 1e-10)
+  expect_equal(unname(colSums(plan$mass)),
+    unname(colMeans(predict(other, sim$data, "gate"))), tolerance = 1e-10)
+  for (kind in c("component", "pointwise")) {
+    free <- transport_plan(sim$model, other, sim$data, kind)
+    expect_equal(rowSums(free$mass), rowSums(plan$mass), tolerance = 1e-10)
+  }
+  expect_output(print(plan), "divergence")
+})
+
+test_that("matching undoes a relabelling", {
+  truth <- moe_simulate(500, K = 4, d = 3, seed = 4)
+  design <- support_design(moe_support(truth$data), truth$model$schema)
+  order <- c(3, 1, 4, 2)
+  mixed <- relabel(truth$model, order)
+  expect_equal(order[match_experts(truth$model, mixed, design)], 1:4)
+  back <- relabel(mixed, match_experts(truth$model, mixed, design))
+  expect_equal(coef(back), coef(truth$model), tolerance = 1e-10)
+})
