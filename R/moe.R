@@ -153,7 +153,7 @@ fit_design <- function(design, K, family, start, control, keep, call) {
   start <- normalise_start(start, K, schema, family, n)
   fit <- cpp_fit(design, family$family, K, start, unclass(control))
   record <- fit[c("objective", "steps", "converged", "stop", "promise", "em_iterations",
-    "newton_iterations", "halvings", "reseeds", "empty", "at_floor", "starts", "start_rows")]
+    "newton_iterations", "halvings", "reseeds", "empty", "at_floor", "starts", "start_rows", "moves")]
   record$aliased <- list(expert = columns$x[aliased$x], gate = columns$z[aliased$z])
   model <- new_moe(fit$model, family, schema, n,
     if (is.null(design$weight)) n else sum(design$weight), fit$log_lik, fit$share, record,

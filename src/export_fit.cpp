@@ -31,8 +31,7 @@ const char* name_of(StartKind kind) {
   switch (kind) {
     case StartKind::kmeans_x: return "k-means on x";
     case StartKind::kmeans_xy: return "k-means on (x, y)";
-    case StartKind::regressions: return "k regressions";
-    default: return "given";
+    default: return "k regressions";
   }
 }
 
@@ -102,6 +101,7 @@ Rcpp::List cpp_fit(Rcpp::List data, std::string family, int experts, SEXP start,
 
   Model from;
   std::vector<StartRecord> records;
+  int moves = 0;
   Index start_rows = source.rows();
   if (Rf_isNull(start)) {
     // Enough rows for every parameter to be seen by some fifty of them.
@@ -115,6 +115,7 @@ Rcpp::List cpp_fit(Rcpp::List data, std::string family, int experts, SEXP start,
         best_start(sample, kind, experts, prior, fit_opts, start_opts, services);
     from = best.model;
     records = best.records;
+    moves = best.moves;
   } else if (Rf_isMatrix(start)) {
     from = model_from(source, kind, Rcpp::as<MatrixXd>(start), prior, fit_opts);
   } else {
@@ -136,7 +137,8 @@ Rcpp::List cpp_fit(Rcpp::List data, std::string family, int experts, SEXP start,
       Rcpp::_["halvings"] = fit_result.halvings, Rcpp::_["reseeds"] = fit_result.reseeds,
       Rcpp::_["empty"] = to_logical(fit_result.empty),
       Rcpp::_["at_floor"] = to_logical(fit_result.at_floor),
-      Rcpp::_["starts"] = starts_table(records), Rcpp::_["start_rows"] = start_rows);
+      Rcpp::_["starts"] = starts_table(records), Rcpp::_["start_rows"] = start_rows,
+      Rcpp::_["moves"] = moves);
 }
 
 // The sums of one E-step on the user's scale, for tests of the spine.

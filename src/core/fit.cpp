@@ -238,6 +238,32 @@ GatePrior gate_prior(const ColumnScaling& z, Index experts, double ridge) {
   return prior;
 }
 
+Model model_from(const Source& source, FamilyKind family, const MatrixXd& responsibility,
+                 const GatePrior& prior, const FitOptions& options) {
+  const Index k = responsibility.cols();
+  Model model;
+  model.family = family;
+  model.beta = MatrixXd::Zero(source.x_columns(), k);
+  model.alpha = MatrixXd::Zero(source.z_columns(), k - 1);
+  model.dispersion = VectorXd::Ones(k);
+  Index at = 0;
+  const Statistics sums =
+      sum_over(source, Statistics(model.beta.rows(), model.alpha.rows(), k), [&](const Block& b) {
+        const MatrixXd r = responsibility.middleRows(at, b.rows());
+        at += b.rows();
+        return statistics(b, model, r);
+      });
+  // A part with fewer rows than coefficients gets the least-norm fit and an honest wide variance.
+  Model out = em_step(model, sums, prior, options.dispersion_floor, 0.0);
+  const double least = static_cast<double>(source.x_columns() + 1);
+  for (Index j = 0; j < k; ++j) {
+    if (sums.experts.mass(j) * static_cast<double>(sums.rows) <= least * sums.weight) {
+      out.dispersion(j) = 1.0;
+    }
+  }
+  return out;
+}
+
 FitResult fit(const Source& source, const Model& start, const GatePrior& prior,
               const FitOptions& options, const Services& services) {
   return Run(source, start, prior, options, services).finish();

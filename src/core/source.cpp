@@ -85,6 +85,26 @@ HeldSource::HeldSource(const Source& from) {
   if (shared) z.resize(0, x.cols());
 }
 
+HeldSource::HeldSource(const HeldSource& from, const std::vector<Index>& rows)
+    : shared(from.shared) {
+  const Index n = static_cast<Index>(rows.size());
+  const auto pick = [&](const VectorXd& v) {
+    VectorXd out(v.size() > 0 ? n : 0);
+    for (Index i = 0; i < out.size(); ++i) out(i) = v(rows[static_cast<std::size_t>(i)]);
+    return out;
+  };
+  x.resize(n, from.x.cols());
+  z.resize(shared ? 0 : n, from.z.cols());
+  for (Index i = 0; i < n; ++i) {
+    x.row(i) = from.x.row(rows[static_cast<std::size_t>(i)]);
+    if (!shared) z.row(i) = from.z.row(rows[static_cast<std::size_t>(i)]);
+  }
+  y = pick(from.y);
+  weight = pick(from.weight);
+  offset = pick(from.offset);
+  gate_offset = pick(from.gate_offset);
+}
+
 void HeldSource::visit(const std::function<void(const Block&)>& see) const {
   const Index step = 2048;
   for (Index start = 0; start < rows(); start += step) {

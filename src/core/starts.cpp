@@ -2,71 +2,11 @@
 
 #include <algorithm>
 
-#include "mixture.h"
-#include "numerics.h"
+#include "growth.h"
 
 namespace distmoe {
 
 namespace {
-
-MatrixXd one_hot(const std::vector<Index>& labels, Index k) {
-  MatrixXd r = MatrixXd::Zero(static_cast<Index>(labels.size()), k);
-  for (std::size_t i = 0; i < labels.size(); ++i) r(static_cast<Index>(i), labels[i]) = 1.0;
-  return r;
-}
-
-VectorXd square_distances(const MatrixXd& points, Index to) {
-  return (points.rowwise() - points.row(to)).rowwise().squaredNorm();
-}
-
-// K rows far from each other: each drawn with probability proportional to its square distance from
-// the nearest one drawn before.
-std::vector<Index> spread_rows(const MatrixXd& points, Index k, const Services& services) {
-  VectorXd nearest = VectorXd::Ones(points.rows());
-  std::vector<Index> seeds;
-  for (Index j = 0; j < k; ++j) {
-    if (!(nearest.maxCoeff() > 0)) nearest.setOnes();
-    seeds.push_back(draw_index(nearest, services.uniform));
-    const VectorXd distance = square_distances(points, seeds.back());
-    nearest = j == 0 ? distance : VectorXd(nearest.cwiseMin(distance));
-  }
-  return seeds;
-}
-
-// Rows near each of K spread-out seeds give K local regressions; then a few passes in which every
-// row joins the regression that explains it best.
-Model regressions_start(const HeldSource& sample, const MatrixXd& points, FamilyKind family,
-                        Index k, const GatePrior& prior, const FitOptions& options,
-                        const Services& services) {
-  const Index n = sample.rows();
-  const Index near = std::min(n, std::max(3 * (sample.x_columns() + 1), n / (5 * k)));
-  MatrixXd r = MatrixXd::Zero(n, k);
-  const std::vector<Index> seeds = spread_rows(points, k, services);
-  for (Index j = 0; j < k; ++j) {
-    const VectorXd distance = square_distances(points, seeds[static_cast<std::size_t>(j)]);
-    std::vector<double> sorted(distance.data(), distance.data() + n);
-    std::nth_element(sorted.begin(), sorted.begin() + (near - 1), sorted.end());
-    const double radius = sorted[static_cast<std::size_t>(near - 1)];
-    r.col(j) = (distance.array() <= radius).cast<double>().matrix();
-  }
-  Model model = model_from(sample, family, r, prior, options);
-  for (int pass = 0; pass < 8; ++pass) {
-    services.interrupt();
-    std::vector<Index> labels;
-    sample.visit([&](const Block& block) {
-      const ArrayXXd fitness =
-          log_densities(family, block.y, linear_predictors(block.x, model.beta, block.offset),
-                        model.dispersion);
-      for (Index i = 0; i < block.rows(); ++i) {
-        Index best;
-        fitness.row(i).maxCoeff(&best);
-        labels.push_back(best);
-      }
-    });
-    model = model_from(sample, family, one_hot(labels, k), prior, options);
-  }
-  return model;
-}
 
 // What k-means looks at: the gates' columns (the experts', where the gates have none), y if asked.
 MatrixXd kmeans_points(const HeldSource& sample, bool with_y) {
@@ -120,77 +60,131 @@ std::vector<Index> sample_rows(Index n, Index size, const Services& services) {
   return rows;
 }
 
-Model model_from(const Source& source, FamilyKind family, const MatrixXd& responsibility,
-                 const GatePrior& prior, const FitOptions& options) {
-  const Index k = responsibility.cols();
-  Model model;
-  model.family = family;
-  model.beta = MatrixXd::Zero(source.x_columns(), k);
-  model.alpha = MatrixXd::Zero(source.z_columns(), k - 1);
-  model.dispersion = VectorXd::Ones(k);
-  Index at = 0;
-  const Statistics sums =
-      sum_over(source, Statistics(model.beta.rows(), model.alpha.rows(), k), [&](const Block& b) {
-        const MatrixXd r = responsibility.middleRows(at, b.rows());
-        at += b.rows();
-        return statistics(b, model, r);
-      });
-  // A part with fewer rows than coefficients gets the least-norm fit and an honest wide variance.
-  Model out = em_step(model, sums, prior, options.dispersion_floor, 0.0);
-  const double least = static_cast<double>(source.x_columns() + 1);
-  for (Index j = 0; j < k; ++j) {
-    if (sums.experts.mass(j) * static_cast<double>(sums.rows) <= least * sums.weight) {
-      out.dispersion(j) = 1.0;
-    }
+namespace {
+
+Model make_start(StartKind kind, const HeldSource& sample, FamilyKind family, Index experts,
+                 const GatePrior& prior, const FitOptions& options, const Services& services) {
+  if (kind == StartKind::regressions) {
+    return grown_start(sample, kmeans_points(sample, false), family, experts, prior, options,
+                       services);
   }
-  return out;
+  const auto labels = kmeans(kmeans_points(sample, kind == StartKind::kmeans_xy), experts, services);
+  return model_from(sample, family, one_hot(labels, experts), prior, options);
 }
 
-StartResult best_start(const HeldSource& sample, FamilyKind family, Index experts,
-                       const GatePrior& prior, const FitOptions& fit_options,
-                       const StartOptions& options, const Services& services) {
+// Is run a better than run b? An expert that fits a few rows exactly makes no run better.
+bool better(const FitResult& a, const FitResult& b) {
+  const auto spurious = [](const FitResult& r) {
+    return std::count(r.at_floor.begin(), r.at_floor.end(), true) > 0;
+  };
+  if (spurious(a) != spurious(b)) return spurious(b);
+  return a.objective.back() > b.objective.back();
+}
+
+// Several starts, short runs; the best are finished.
+FitResult search(const HeldSource& sample, FamilyKind family, Index experts, const GatePrior& prior,
+                 const FitOptions& quick, const FitOptions& finish, const StartOptions& options,
+                 std::vector<StartRecord>& records, const Services& services) {
   const double n = static_cast<double>(sample.rows());
-  FitOptions quick = fit_options;
-  quick.max_iterations = options.short_iterations;
-  quick.newton = false;
   std::vector<FitResult> runs;
-  StartResult out;
   const int starts = experts == 1 ? 1 : options.starts;  // one expert: every start is the same
   for (int i = 0; i < starts; ++i) {
     const StartKind kind = i == 0   ? StartKind::kmeans_x
                            : i == 1 ? StartKind::kmeans_xy
                                     : StartKind::regressions;
-    Model start;
-    if (kind == StartKind::regressions) {
-      start = regressions_start(sample, kmeans_points(sample, false), family, experts, prior,
-                                fit_options, services);
-    } else {
-      const auto labels =
-          kmeans(kmeans_points(sample, kind == StartKind::kmeans_xy), experts, services);
-      start = model_from(sample, family, one_hot(labels, experts), prior, fit_options);
-    }
+    const Model start = make_start(kind, sample, family, experts, prior, quick, services);
     runs.push_back(fit(sample, start, prior, quick, services));
-    out.records.push_back({kind, runs.back().objective.back() / n});
+    records.push_back({kind, runs.back().objective.back() / n});
   }
   std::vector<std::size_t> order(runs.size());
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    return out.records[a].objective > out.records[b].objective;
-  });
-  FitOptions long_run = fit_options;
-  long_run.max_iterations = std::min(fit_options.max_iterations, 100);
-  long_run.tolerance = 1e-2;  // far below what the sample itself is worth
-  double best = 0.0;
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return better(runs[a], runs[b]); });
+  FitResult best;
   for (std::size_t i = 0; i < order.size() && static_cast<int>(i) < options.finalists; ++i) {
-    const FitResult run = fit(sample, runs[order[i]].model, prior, long_run, services);
-    StartRecord& record = out.records[order[i]];
+    const FitResult run = fit(sample, runs[order[i]].model, prior, finish, services);
+    StartRecord& record = records[order[i]];
     record.finalist = true;
     record.finished = run.objective.back() / n;
-    if (i == 0 || record.finished > best) {
-      best = record.finished;
-      out.model = run.model;
+    if (i == 0 || better(run, best)) best = run;
+  }
+  return best;
+}
+
+// A mode in which two experts share what one could explain while a third covers two parts is left by
+// splitting that one (a two-expert fit to its rows) and dropping one of the others. Gives the best
+// such change, judged by how well the experts then explain the rows; the caller compares.
+Model split_and_drop(const HeldSource& sample, const Model& model, const GatePrior& prior,
+                     const FitOptions& quick, const StartOptions& options,
+                     const Services& services) {
+  const Index k = model.experts();
+  const ArrayXXd now = fitness(sample, model);
+  const std::vector<Index> labels = best_columns(now);
+  const GatePrior two_prior{prior.ridge, MatrixXd::Zero(prior.centre.rows(), 1)};
+  StartOptions few = options;
+  few.finalists = 1;
+  few.starts = 2 * options.starts;  // parts are small, so starts on them are cheap
+  const Index most = 2000;          // rows of a part that its two-expert fit looks at
+  ArrayXXd best;
+  double best_score = 0.0;
+  for (Index split = 0; split < k; ++split) {
+    std::vector<Index> rows;
+    for (std::size_t i = 0; i < labels.size(); ++i) {
+      if (labels[i] == split) rows.push_back(static_cast<Index>(i));
+    }
+    if (static_cast<Index>(rows.size()) < 4 * (sample.x_columns() + 1)) continue;
+    if (static_cast<Index>(rows.size()) > most) {
+      std::vector<Index> some;
+      for (Index i : sample_rows(static_cast<Index>(rows.size()), most, services)) {
+        some.push_back(rows[static_cast<std::size_t>(i)]);
+      }
+      rows = some;
+    }
+    std::vector<StartRecord> unused;
+    const FitResult two = search(HeldSource(sample, rows), model.family, 2, two_prior, quick, quick,
+                                 few, unused, services);
+    const ArrayXXd halves = fitness(sample, two.model);
+    for (Index drop = 0; drop < k; ++drop) {
+      if (drop == split) continue;
+      ArrayXXd trial = now;
+      trial.col(split) = halves.col(0);
+      trial.col(drop) = halves.col(1);
+      const double score = trial.rowwise().maxCoeff().sum();
+      if (best.size() > 0 && score <= best_score) continue;
+      best = trial;
+      best_score = score;
     }
   }
+  if (best.size() == 0) return model;
+  return settle(sample, model.family, best, 2, prior, quick, services);
+}
+
+}  // namespace
+
+StartResult best_start(const HeldSource& sample, FamilyKind family, Index experts,
+                       const GatePrior& prior, const FitOptions& fit_options,
+                       const StartOptions& options, const Services& services) {
+  FitOptions quick = fit_options;
+  quick.max_iterations = options.short_iterations;
+  quick.newton = false;
+  FitOptions finish = fit_options;
+  finish.max_iterations = std::min(fit_options.max_iterations, 100);
+  finish.tolerance = 1e-2;  // far below what the sample itself is worth
+  StartResult out;
+  FitResult best = search(sample, family, experts, prior, quick, finish, options, out.records,
+                          services);
+  for (int failures = 0; experts > 2 && out.moves < options.moves && failures < 2;) {
+    FitResult run = fit(sample, split_and_drop(sample, best.model, prior, quick, options, services),
+                        prior, quick, services);
+    run = fit(sample, run.model, prior, finish, services);
+    if (better(run, best) && run.objective.back() > best.objective.back() + 0.1) {
+      best = run;
+      ++out.moves;
+    } else {
+      ++failures;
+    }
+  }
+  out.model = best.model;
   return out;
 }
 

@@ -6,13 +6,14 @@
 
 namespace distmoe {
 
-enum class StartKind { kmeans_x, kmeans_xy, regressions, given };
+enum class StartKind { kmeans_x, kmeans_xy, regressions };
 
 struct StartOptions {
   int starts = 5;
   Index rows = 10000;         // starts work on a random sample of this many rows (0: on all rows)
   int short_iterations = 15;  // EM iterations of a short run
   int finalists = 2;          // short runs that are finished on the sample
+  int moves = 8;              // most attempts to split one expert and drop another
 };
 
 struct StartRecord {
@@ -23,7 +24,8 @@ struct StartRecord {
 };
 
 struct StartResult {
-  Model model;  // the best one, scale of the source
+  Model model;    // the best one, scale of the source
+  int moves = 0;  // split-and-drop moves that led to a better model
   std::vector<StartRecord> records;
 };
 
@@ -31,10 +33,6 @@ struct StartResult {
 StartResult best_start(const HeldSource& sample, FamilyKind family, Index experts,
                        const GatePrior& prior, const FitOptions& fit_options,
                        const StartOptions& options, const Services& services);
-
-// A model from responsibilities of all rows of a source (rows x K): one M-step from nothing.
-Model model_from(const Source& source, FamilyKind family, const MatrixXd& responsibility,
-                 const GatePrior& prior, const FitOptions& options);
 
 // Labels 0..k-1 of the rows of `points` by k-means (k-means++ seeds, Lloyd's iterations).
 std::vector<Index> kmeans(const MatrixXd& points, Index k, const Services& services,

@@ -1,0 +1,131 @@
+#include "growth.h"
+
+#include <algorithm>
+
+#include "mixture.h"
+#include "numerics.h"
+
+namespace distmoe {
+
+namespace {
+
+VectorXd square_distances(const MatrixXd& points, Index to) {
+  return (points.rowwise() - points.row(to)).rowwise().squaredNorm();
+}
+
+// The `count` rows among `candidates` with the largest values.
+std::vector<Index> largest(const ArrayXd& value, std::vector<Index> candidates, Index count) {
+  count = std::min(count, static_cast<Index>(candidates.size()));
+  std::nth_element(candidates.begin(), candidates.begin() + (count - 1), candidates.end(),
+                   [&](Index a, Index b) { return value(a) > value(b); });
+  candidates.resize(static_cast<std::size_t>(count));
+  return candidates;
+}
+
+std::vector<Index> every_row(Index n) {
+  std::vector<Index> rows(static_cast<std::size_t>(n));
+  for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<Index>(i);
+  return rows;
+}
+
+// How badly rows are explained: 0 for the best one, capped so that outliers do not take all.
+VectorXd unexplained(const ArrayXd& explained) {
+  return (explained.maxCoeff() - explained).min(50.0).matrix();
+}
+
+// The least number of rows that a regression is grown on.
+Index core_rows(const HeldSource& sample, Index k) {
+  return std::max(3 * (sample.x_columns() + 1), sample.rows() / (20 * k));
+}
+
+GatePrior without_gates(const HeldSource& sample) {
+  return GatePrior{VectorXd::Zero(sample.z_columns()), MatrixXd::Zero(sample.z_columns(), 0)};
+}
+
+// One regression around a row: of the rows near it (among `candidates`) those are kept that agree
+// best with one regression, since a neighbourhood may hold rows of several experts.
+Model grow_regression(const HeldSource& sample, const MatrixXd& points, FamilyKind family,
+                      Index seed, const std::vector<Index>& candidates, Index core,
+                      const FitOptions& options) {
+  const ArrayXd closeness = -square_distances(points, seed).array();
+  const std::vector<Index> near = largest(closeness, candidates, 3 * core);
+  std::vector<Index> chosen = largest(closeness, near, core);
+  Model one;
+  for (int pass = 0; pass < 6; ++pass) {
+    MatrixXd r = MatrixXd::Zero(sample.rows(), 1);
+    for (Index i : chosen) r(i, 0) = 1.0;
+    one = model_from(sample, family, r, without_gates(sample), options);
+    chosen = largest(fitness(sample, one).col(0), near, core);
+  }
+  return one;
+}
+
+}  // namespace
+
+MatrixXd one_hot(const std::vector<Index>& labels, Index k) {
+  MatrixXd r = MatrixXd::Zero(static_cast<Index>(labels.size()), k);
+  for (std::size_t i = 0; i < labels.size(); ++i) r(static_cast<Index>(i), labels[i]) = 1.0;
+  return r;
+}
+
+std::vector<Index> spread_rows(const MatrixXd& points, Index k, const Services& services) {
+  VectorXd nearest = VectorXd::Ones(points.rows());
+  std::vector<Index> seeds;
+  for (Index j = 0; j < k; ++j) {
+    if (!(nearest.maxCoeff() > 0)) nearest.setOnes();
+    seeds.push_back(draw_index(nearest, services.uniform));
+    const VectorXd distance = square_distances(points, seeds.back());
+    nearest = j == 0 ? distance : VectorXd(nearest.cwiseMin(distance));
+  }
+  return seeds;
+}
+
+std::vector<Index> best_columns(const ArrayXXd& value) {
+  std::vector<Index> labels(static_cast<std::size_t>(value.rows()));
+  for (Index i = 0; i < value.rows(); ++i) {
+    value.row(i).maxCoeff(&labels[static_cast<std::size_t>(i)]);
+  }
+  return labels;
+}
+
+ArrayXXd fitness(const HeldSource& sample, const Model& model) {
+  ArrayXXd out(sample.rows(), model.experts());
+  Index at = 0;
+  sample.visit([&](const Block& block) {
+    out.middleRows(at, block.rows()) =
+        log_densities(model.family, block.y, linear_predictors(block.x, model.beta, block.offset),
+                      model.dispersion);
+    at += block.rows();
+  });
+  return out;
+}
+
+Model settle(const HeldSource& sample, FamilyKind family, ArrayXXd explained, int passes,
+             const GatePrior& prior, const FitOptions& options, const Services& services) {
+  Model model;
+  for (int pass = 0; pass < passes; ++pass) {
+    services.interrupt();
+    model = model_from(sample, family, one_hot(best_columns(explained), explained.cols()), prior,
+                       options);
+    explained = fitness(sample, model);
+  }
+  return model;
+}
+
+Model grown_start(const HeldSource& sample, const MatrixXd& points, FamilyKind family, Index k,
+                  const GatePrior& prior, const FitOptions& options, const Services& services) {
+  const std::vector<Index> all = every_row(sample.rows());
+  ArrayXXd explained(sample.rows(), k);
+  VectorXd chance = VectorXd::Ones(sample.rows());
+  for (Index j = 0; j < k; ++j) {
+    services.interrupt();
+    if (!(chance.maxCoeff() > 0)) chance.setOnes();
+    const Index seed = draw_index(chance, services.uniform);
+    explained.col(j) = fitness(sample, grow_regression(sample, points, family, seed, all,
+                                                       core_rows(sample, k), options)).col(0);
+    chance = unexplained(explained.leftCols(j + 1).rowwise().maxCoeff());
+  }
+  return settle(sample, family, explained, 8, prior, options, services);
+}
+
+}  // namespace distmoe

@@ -1,0 +1,33 @@
+// Regressions grown from neighbourhoods and settled by reassigning rows: the material of starts.
+#ifndef DISTMOE_CORE_GROWTH_H
+#define DISTMOE_CORE_GROWTH_H
+
+#include "fit.h"
+
+namespace distmoe {
+
+// Labels as responsibilities, n x k.
+MatrixXd one_hot(const std::vector<Index>& labels, Index k);
+
+// k rows far from each other: each drawn with probability proportional to its square distance from
+// the nearest one drawn before.
+std::vector<Index> spread_rows(const MatrixXd& points, Index k, const Services& services);
+
+// log phi_k(y | x) of all rows, n x K: how well each expert alone explains each row.
+ArrayXXd fitness(const HeldSource& sample, const Model& model);
+
+// A few passes in which every row joins the regression that explains it best.
+Model settle(const HeldSource& sample, FamilyKind family, ArrayXXd explained, int passes,
+             const GatePrior& prior, const FitOptions& options, const Services& services);
+
+// k regressions grown one after the other, each from a row that those before explain badly.
+// points: what nearness of rows means, n x anything.
+Model grown_start(const HeldSource& sample, const MatrixXd& points, FamilyKind family, Index k,
+                  const GatePrior& prior, const FitOptions& options, const Services& services);
+
+// Index of the largest value of every row.
+std::vector<Index> best_columns(const ArrayXXd& value);
+
+}  // namespace distmoe
+
+#endif
