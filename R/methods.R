@@ -39,8 +39,8 @@ nobs.moe <- function(object, ...) object$n
 #' @param newdata NULL: the rows the model was fitted to. A data frame with the
 #'   response: these rows. An aggregate has seen no rows and needs `newdata`.
 #' @param ... Not used.
-#' @return Of class `logLik`, with attributes `df` (number of parameters) and
-#'   `nobs`, so that [AIC()] and [BIC()] work on R's scale.
+#' @return Of class `logLik`, with attributes `df` (number of parameters that
+#'   the data determine) and `nobs`, so that [AIC()] and [BIC()] work on R's scale.
 #' @examples
 #' sim <- moe_simulate(500, K = 2, d = 2, seed = 1)
 #' logLik(sim$model, sim$data)
@@ -56,7 +56,14 @@ logLik.moe <- function(object, newdata = NULL, ...) {
     input_error("This model has seen no rows, so it has no log-likelihood of its own.",
       i = "Use {.code logLik(model, newdata)} or {.fn moe_metrics}.")
   }
-  structure(value, df = length(coef(object)), nobs = n, class = "logLik")
+  structure(value, df = count_free(object), nobs = n, class = "logLik")
+}
+
+# Parameters that the data determine: those of aliased columns are not free.
+count_free <- function(model) {
+  aliased <- lengths(model$record$aliased)
+  length(coef(model)) - sum(0, model$K * aliased["expert"], (model$K - 1) * aliased["gate"],
+    na.rm = TRUE)
 }
 
 #' @export

@@ -192,6 +192,11 @@ normalise_start <- function(start, K, schema, family, n) {
   out
 }
 
+# The basis functions behind the columns: columns of the same name mean the same only if these agree.
+part_basis <- function(part) {
+  list(predvars = deparse_one(attr(part$terms, "predvars")), contrasts = part$contrasts)
+}
+
 # Do a model's columns and family fit a schema? `name` is the argument or the site at fault.
 check_same_model <- function(model, name, schema, family) {
   if (model$family$family != family$family) {
@@ -201,7 +206,12 @@ check_same_model <- function(model, name, schema, family) {
   for (part in c("expert", "gate")) {
     ours <- schema[[part]]$columns
     theirs <- model$schema[[part]]$columns
-    if (identical(ours, theirs)) next
+    if (identical(ours, theirs)) {
+      if (identical(part_basis(schema[[part]]), part_basis(model$schema[[part]]))) next
+      input_error("{.arg {name}} has the same {part} columns made by other basis functions.",
+        i = "Bases such as {.fn poly} or {.fn scale} depend on the rows they were made on: fit all
+        models through {.fn moe_sites}, or from one common {.arg start}.")
+    }
     lacks <- setdiff(ours, theirs)
     extra <- setdiff(theirs, ours)
     input_error("{.arg {name}} has other {part} columns.",
@@ -221,8 +231,8 @@ warn_about <- function(model) {
   }
   if (any(r$empty)) {
     which <- as.character(which(r$empty))
-    cli::cli_warn(c("Expert{?s} {which} lost {?its/their} rows.",
-      i = "A smaller {.arg K} would do."))
+    cli::cli_warn(c("Expert{?s} {which} lost {?its/their} rows: fewer are left than {?it has/they
+      have} coefficients.", i = "A smaller {.arg K} would do."))
   }
   if (any(r$at_floor)) {
     which <- as.character(which(r$at_floor))

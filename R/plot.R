@@ -65,6 +65,7 @@ expert_colours <- function(K) {
 
 # Panels, one a variable; a legend on top. Puts the device's settings back.
 plot_along <- function(x, variable, data, what) {
+  if (is.null(variable) && what == "gate" && !x$schema$same) variable <- gate_variables(x)
   described <- plot_variables(x, variable, data)
   panels <- length(described)
   cols <- ceiling(sqrt(panels))
@@ -79,13 +80,28 @@ plot_along <- function(x, variable, data, what) {
     mixture = what == "expert")
 }
 
+# The variables of a gating formula of its own: along the others the gates are flat.
+gate_variables <- function(x) {
+  named <- if (x$schema$kind == "matrix") x$schema$gate$columns else all.vars(x$schema$gating)
+  named <- intersect(names(x$schema$variables), named)
+  if (length(named)) utils::head(named, 6)
+}
+
 legend_on_top <- function(K, title, mixture = FALSE) {
   graphics::par(fig = c(0, 1, 0, 1), oma = c(0, 0, 0, 0), mar = c(0, 0, 0, 0), new = TRUE)
   graphics::plot.new()
-  graphics::legend("top", legend = c(paste("expert", seq_len(K)), if (mixture) "mixture"),
-    col = c(expert_colours(K), if (mixture) "black"), lwd = c(rep(5, K), if (mixture) 1.5),
-    lty = c(rep(1, K), if (mixture) 2), horiz = K <= 5, ncol = if (K > 5) ceiling((K + 1) / 2) else 1,
-    bty = "n", title = title, xpd = NA, cex = 0.9)
+  labels <- c(paste("expert", seq_len(K)), if (mixture) "mixture")
+  # The fewest rows that fit the device's width, in letters that fit the margin of three lines.
+  for (rows in seq_along(labels)) {
+    cex <- min(0.9, 2.7 / (rows + 1))
+    draw <- function(plot) {
+      graphics::legend("top", legend = labels, col = c(expert_colours(K), if (mixture) "black"),
+        lwd = c(rep(5, K), if (mixture) 1.5), lty = c(rep(1, K), if (mixture) 2), bty = "n",
+        ncol = ceiling(length(labels) / rows), title = title, xpd = NA, cex = cex, plot = plot)
+    }
+    if (draw(FALSE)$rect$w <= 1) break
+  }
+  draw(TRUE)
 }
 
 plot_variables <- function(x, variable, data) {
@@ -138,12 +154,13 @@ panel_experts <- function(x, name, grid, data) {
   response <- x$schema$response
   points <- if (!is.null(data) && response %in% names(data)) data[[response]]
   points <- if (is.numeric(points)) points
-  limits <- range(mean, points, na.rm = TRUE)
+  # Lines of experts that are hardly ever asked here must not set the scale.
+  limits <- range(mean[gate > 0.05], predict(x, grid), points, na.rm = TRUE)
   draw_frame(value, limits, name, response)
   if (!is.null(points)) {
     some <- if (length(points) > 2000) round(seq(1, length(points), length.out = 2000)) else TRUE
-    graphics::points(as.numeric(data[[name]])[some], points[some], pch = 16, cex = 0.4,
-      col = "#00000030")
+    graphics::points(as.numeric(data[[name]])[some], points[some], pch = 16, cex = 0.5,
+      col = if (length(points) > 1000) "#00000030" else "#00000060")
   }
   for (k in seq_len(x$K)) {
     draw_line(value, mean[, k], strong(expert_colours(x$K)[k], gate[, k]), 3)
@@ -211,7 +228,7 @@ plot_plan <- function(x, most) {
   site <- factor(sub(":[0-9]+$", "", rownames(mass)), levels = names(x$sites$models))
   shown <- utils::head(levels(site), most)
   margin <- min(14, max(4, 0.6 * max(nchar(shown)) + 1))
-  old <- graphics::par(mar = c(4, margin, 0, 1), oma = c(0, 0, 3, 0))
+  old <- graphics::par(mar = c(4, margin, 0, 1), oma = c(0, 0, 3, 0), mgp = c(2.4, 0.8, 0))
   on.exit(graphics::par(old))
   graphics::plot(NULL, xlim = c(0, 1), ylim = c(length(shown) + 0.5, 0.5), yaxt = "n", bty = "n",
     xlab = "share of the site's mass (numbers: its own experts)", ylab = "")

@@ -61,7 +61,7 @@ data_line <- function(model) {
     cat(", log-likelihood = ", format(round(as.numeric(l), 2), nsmall = 2),
       ", df = ", attr(l, "df"), ", BIC = ", format(round(stats::BIC(l), 2), nsmall = 2), sep = "")
   } else {
-    cat(", df =", length(coef(model)))
+    cat(", df =", count_free(model))
   }
   cat("\n")
 }
@@ -152,7 +152,7 @@ print_sites <- function(x) {
     cat(", ", a$plan, " plan, weights by ", a$weights, "; ", format_big(a$support), " support points",
       sep = "")
     cat("\nObjective ", format(a$objective[length(a$objective)], digits = 4), " after ",
-      length(a$objective) - 1, " MM steps", if (!a$converged) " (NOT CONVERGED)", sep = "")
+      length(a$objective) - 1, if (length(a$objective) == 2) " MM step" else " MM steps", if (!a$converged) " (NOT CONVERGED)", sep = "")
     if (length(a$baselines)) {
       cat("; ", paste0(names(a$baselines), " ", format(a$baselines, digits = 4), collapse = ", "),
         sep = "")

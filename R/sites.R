@@ -238,7 +238,9 @@ print.moe_sites <- function(x, ...) {
   cat("Sites: ", count[["fitted"]], " fitted, ", count[["skipped"]], " skipped, ",
     count[["failed"]], " failed\n", sep = "")
   shown <- utils::head(t, 20)
-  shown$message <- strtrim(shown$message, 60)
+  if (all(is.na(t$needs))) shown$needs <- NULL
+  if (all(t$message == "")) shown$message <- NULL
+  else shown$message <- strtrim(shown$message, 60)
   print(shown, digits = 4, row.names = FALSE)
   if (nrow(t) > 20) cat("...", nrow(t) - 20, "more sites: see $table\n")
   invisible(x)

@@ -99,7 +99,7 @@ Rcpp::List cpp_fit(Rcpp::List data, std::string family, int experts, SEXP start,
   const GatePrior prior = gate_prior(scaling.z, experts, fit_opts.gate_ridge);
   const ScaledSource source(r.data(), takes_offset(kind), &scaling);
 
-  Model from;
+  Model from, given;
   std::vector<StartRecord> records;
   int moves = 0;
   Index start_rows = source.rows();
@@ -119,14 +119,15 @@ Rcpp::List cpp_fit(Rcpp::List data, std::string family, int experts, SEXP start,
   } else if (Rf_isMatrix(start)) {
     from = model_from(source, kind, Rcpp::as<MatrixXd>(start), prior, fit_opts);
   } else {
-    from = scaling.to_internal(model_from_list(start));
+    given = model_from_list(start);
+    from = scaling.to_internal(given);
   }
   const FitResult fit_result = fit(source, from, prior, fit_opts, services);
   const double shift = fit_result.mass.sum() * scaling.log_lik_shift();
   std::vector<double> objective = fit_result.objective;
   for (double& value : objective) value += shift;
   return Rcpp::List::create(
-      Rcpp::_["model"] = model_to_list(scaling.to_user(fit_result.model)),
+      Rcpp::_["model"] = model_to_list(scaling.to_user(fit_result.model, given.experts() > 0 ? &given : nullptr)),
       Rcpp::_["log_lik"] = fit_result.log_lik + shift,
       Rcpp::_["share"] = fit_result.mass / fit_result.mass.sum(),
       Rcpp::_["objective"] = objective, Rcpp::_["steps"] = names_of(fit_result.steps),

@@ -38,24 +38,23 @@ Index core_rows(const HeldSource& sample, Index k) {
   return std::max(3 * (sample.x_columns() + 1), sample.rows() / (20 * k));
 }
 
-GatePrior without_gates(const HeldSource& sample) {
-  return GatePrior{VectorXd::Zero(sample.z_columns()), MatrixXd::Zero(sample.z_columns(), 0)};
-}
-
-// One regression around a row: of the rows near it (among `candidates`) those are kept that agree
-// best with one regression, since a neighbourhood may hold rows of several experts.
+// One regression around a row: of the rows near it those are kept that agree best with one
+// regression, since a neighbourhood may hold rows of several experts.
 Model grow_regression(const HeldSource& sample, const MatrixXd& points, FamilyKind family,
-                      Index seed, const std::vector<Index>& candidates, Index core,
-                      const FitOptions& options) {
-  const ArrayXd closeness = -square_distances(points, seed).array();
-  const std::vector<Index> near = largest(closeness, candidates, 3 * core);
-  std::vector<Index> chosen = largest(closeness, near, core);
+                      Index seed, Index core, const FitOptions& options) {
+  const ArrayXd distance = square_distances(points, seed).array();
+  const std::vector<Index> rows = largest(-distance, every_row(sample.rows()), 3 * core);
+  const HeldSource near(sample, rows);
+  const GatePrior no_gates{VectorXd::Zero(sample.z_columns()),
+                           MatrixXd::Zero(sample.z_columns(), 0)};
+  ArrayXd agreement(near.rows());  // at first: nearness
+  for (Index i = 0; i < near.rows(); ++i) agreement(i) = -distance(rows[static_cast<std::size_t>(i)]);
   Model one;
   for (int pass = 0; pass < 6; ++pass) {
-    MatrixXd r = MatrixXd::Zero(sample.rows(), 1);
-    for (Index i : chosen) r(i, 0) = 1.0;
-    one = model_from(sample, family, r, without_gates(sample), options);
-    chosen = largest(fitness(sample, one).col(0), near, core);
+    MatrixXd r = MatrixXd::Zero(near.rows(), 1);
+    for (Index i : largest(agreement, every_row(near.rows()), core)) r(i, 0) = 1.0;
+    one = model_from(near, family, r, no_gates, options);
+    agreement = fitness(near, one).col(0);
   }
   return one;
 }
@@ -114,14 +113,13 @@ Model settle(const HeldSource& sample, FamilyKind family, ArrayXXd explained, in
 
 Model grown_start(const HeldSource& sample, const MatrixXd& points, FamilyKind family, Index k,
                   const GatePrior& prior, const FitOptions& options, const Services& services) {
-  const std::vector<Index> all = every_row(sample.rows());
   ArrayXXd explained(sample.rows(), k);
   VectorXd chance = VectorXd::Ones(sample.rows());
   for (Index j = 0; j < k; ++j) {
     services.interrupt();
     if (!(chance.maxCoeff() > 0)) chance.setOnes();
     const Index seed = draw_index(chance, services.uniform);
-    explained.col(j) = fitness(sample, grow_regression(sample, points, family, seed, all,
+    explained.col(j) = fitness(sample, grow_regression(sample, points, family, seed,
                                                        core_rows(sample, k), options)).col(0);
     chance = unexplained(explained.leftCols(j + 1).rowwise().maxCoeff());
   }

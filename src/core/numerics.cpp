@@ -49,19 +49,38 @@ Solve solve_symmetric(const MatrixXd& a, const VectorXd& b) {
   return out;
 }
 
-std::vector<bool> aliased_columns(MatrixXd gram, double tolerance) {
+std::vector<bool> aliased_columns(const MatrixXd& gram, MatrixXd& combination, double tolerance) {
   const Index p = gram.rows();
-  const VectorXd norm = gram.diagonal();
+  MatrixXd left = gram;
   std::vector<bool> aliased(static_cast<std::size_t>(p), false);
+  std::vector<Index> own;
   // Cholesky, column by column in the user's order: what is left on the diagonal is the square
   // norm of the column after regression on the earlier ones.
   for (Index j = 0; j < p; ++j) {
-    if (!(norm(j) > 0) || gram(j, j) <= tolerance * norm(j)) {
+    if (!(gram(j, j) > 0) || left(j, j) <= tolerance * gram(j, j)) {
       aliased[static_cast<std::size_t>(j)] = true;
       continue;
     }
-    const VectorXd column = gram.col(j) / gram(j, j);
-    for (Index l = j + 1; l < p; ++l) gram.col(l) -= column * gram(j, l);
+    own.push_back(j);
+    const VectorXd column = left.col(j) / left(j, j);
+    for (Index l = j + 1; l < p; ++l) left.col(l) -= column * left(j, l);
+  }
+  combination = MatrixXd::Zero(p, p);
+  const Index kept = static_cast<Index>(own.size());
+  if (kept == p || kept == 0) return aliased;
+  MatrixXd own_gram(kept, kept);
+  for (Index a = 0; a < kept; ++a) {
+    for (Index b = 0; b < kept; ++b) {
+      own_gram(a, b) = gram(own[static_cast<std::size_t>(a)], own[static_cast<std::size_t>(b)]);
+    }
+  }
+  const Eigen::LDLT<MatrixXd> solver(own_gram);
+  for (Index j = 0; j < p; ++j) {
+    if (!aliased[static_cast<std::size_t>(j)]) continue;
+    VectorXd cross(kept);
+    for (Index a = 0; a < kept; ++a) cross(a) = gram(own[static_cast<std::size_t>(a)], j);
+    const VectorXd solved = solver.solve(cross);
+    for (Index a = 0; a < kept; ++a) combination(own[static_cast<std::size_t>(a)], j) = solved(a);
   }
   return aliased;
 }

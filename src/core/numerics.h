@@ -21,8 +21,10 @@ struct Solve {
 Solve solve_symmetric(const MatrixXd& a, const VectorXd& b);
 
 // Columns that are linear combinations of earlier ones, from the Gram matrix of all columns.
-// A column counts as aliased when less than `tolerance` of its square norm is left.
-std::vector<bool> aliased_columns(MatrixXd gram, double tolerance = 1e-10);
+// A column counts as aliased when less than `tolerance` of its square norm is left. Column j of
+// `combination` is set to the coefficients of aliased column j on the others (0 where it is none).
+std::vector<bool> aliased_columns(const MatrixXd& gram, MatrixXd& combination,
+                                  double tolerance = 1e-10);
 
 // An index drawn with probability proportional to weight (not all zero).
 Index draw_index(const VectorXd& weight, const std::function<double()>& uniform);

@@ -207,7 +207,10 @@ ReduceResult reduce(const LocalModels& locals, Index experts, const Model* start
   best.runs = runs;
   best.candidates = tried;
   finish_gates(problem, options, best);
-  best.model = problem.scaling.to_user(best.model);
+  // Columns that the support does not determine keep what the start says of them.
+  const Model* kept = start;
+  if (!start && best.start >= 0) kept = &locals.models[static_cast<std::size_t>(best.start)];
+  best.model = problem.scaling.to_user(best.model, kept);
   return best;
 }
 

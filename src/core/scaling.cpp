@@ -8,10 +8,32 @@ namespace {
 
 // Coefficients of standardised columns from those of the user's columns, and back. What centring
 // takes out of the slopes goes to the intercept.
-MatrixXd coefficients_in(const ColumnScaling& s, const MatrixXd& user) {
+MatrixXd standardised(const ColumnScaling& s, const MatrixXd& user) {
   MatrixXd out = s.scale.asDiagonal() * user;
   if (s.intercept >= 0) out.row(s.intercept) = user.row(s.intercept) + s.centre.transpose() * user;
   return out;
+}
+
+// Moves aliased columns' coefficients to the columns that they are made of.
+MatrixXd carry_over(const ColumnScaling& s, MatrixXd coefficients) {
+  for (std::size_t j = 0; j < s.aliased.size(); ++j) {
+    if (!s.aliased[j]) continue;
+    const Eigen::RowVectorXd moved = coefficients.row(static_cast<Index>(j));
+    coefficients.row(static_cast<Index>(j)).setZero();
+    coefficients += s.combination.col(static_cast<Index>(j)) * moved;
+  }
+  return coefficients;
+}
+
+// The other way: aliased columns get the coefficients that they have in `kept`.
+MatrixXd carry_back(const ColumnScaling& s, MatrixXd coefficients, const MatrixXd& kept) {
+  for (std::size_t j = 0; j < s.aliased.size(); ++j) {
+    if (!s.aliased[j]) continue;
+    const Eigen::RowVectorXd moved = kept.row(static_cast<Index>(j));
+    coefficients -= s.combination.col(static_cast<Index>(j)) * moved;
+    coefficients.row(static_cast<Index>(j)) = moved;
+  }
+  return coefficients;
 }
 
 MatrixXd coefficients_out(const ColumnScaling& s, const MatrixXd& internal) {
@@ -31,13 +53,14 @@ ColumnScaling ColumnScaling::identity(Index columns) {
   s.centre = VectorXd::Zero(columns);
   s.scale = VectorXd::Ones(columns);
   s.aliased.assign(static_cast<std::size_t>(columns), false);
+  s.combination = MatrixXd::Zero(columns, columns);
   return s;
 }
 
 Model Scaling::to_internal(const Model& user) const {
   Model m = user;
-  m.beta = coefficients_in(x, user.beta);
-  m.alpha = coefficients_in(z, user.alpha);
+  m.beta = carry_over(x, standardised(x, user.beta));
+  m.alpha = carry_over(z, standardised(z, user.alpha));
   if (user.family == FamilyKind::gaussian) {
     if (x.intercept >= 0) m.beta.row(x.intercept).array() -= y_centre;
     m.beta /= y_scale;
@@ -46,11 +69,15 @@ Model Scaling::to_internal(const Model& user) const {
   return m;
 }
 
-Model Scaling::to_user(const Model& internal) const {
+Model Scaling::to_user(const Model& internal, const Model* kept) const {
   Model m = internal;
   if (internal.family == FamilyKind::gaussian) {
     m.beta *= y_scale;
     m.dispersion *= y_scale * y_scale;
+  }
+  if (kept) {
+    m.beta = carry_back(x, m.beta, standardised(x, kept->beta));
+    m.alpha = carry_back(z, m.alpha, standardised(z, kept->alpha));
   }
   m.beta = coefficients_out(x, m.beta);
   m.alpha = coefficients_out(z, m.alpha);

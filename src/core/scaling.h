@@ -10,7 +10,10 @@ namespace distmoe {
 struct ColumnScaling {
   VectorXd centre, scale;
   Index intercept = -1;        // the column of ones, or -1; without it nothing is centred
-  std::vector<bool> aliased;   // constant, or a combination of earlier columns
+  // Columns that are constant or combinations of earlier ones are shown as 0, so that no step moves
+  // their coefficients. Column j of `combination` holds what such a column is made of.
+  std::vector<bool> aliased;
+  MatrixXd combination;        // p x p, standardised columns; 0 for columns that stand on their own
 
   static ColumnScaling identity(Index columns);
 };
@@ -19,9 +22,11 @@ struct Scaling {
   ColumnScaling x, z;
   double y_centre = 0.0, y_scale = 1.0;  // (y - offset - centre) / scale; Gaussian experts only
 
-  // The same model for standardised and for the user's columns.
+  // The same model for standardised and for the user's columns. What a model says about aliased
+  // columns is carried over to the columns they are made of; on the way back they get the
+  // coefficients that they have in `kept` (the user's scale; null: 0), and the others make up for it.
   Model to_internal(const Model& user) const;
-  Model to_user(const Model& internal) const;
+  Model to_user(const Model& internal, const Model* kept = nullptr) const;
   // What one row adds to the log-likelihood on going back to the user's scale of y.
   double log_lik_shift() const { return -std::log(y_scale); }
 };

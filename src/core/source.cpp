@@ -42,6 +42,10 @@ void ScaledSource::visit(const std::function<void(const Block&)>& see) const {
       if (adds_one) to.col(0).head(b).setOnes();
       for (Index j = 0; j < from.cols(); ++j) {
         const double centre = s.centre(j + first), scale = s.scale(j + first);
+        if (s.aliased[static_cast<std::size_t>(j + first)]) {
+          to.col(j + first).head(b).setZero();
+          continue;
+        }
         if (rows_.empty()) {
           to.col(j + first).head(b) = (from.col(j).segment(start, b).array() - centre) / scale;
         } else {
@@ -138,7 +142,8 @@ ColumnScaling column_scaling(const VectorXd& mean, const MatrixXd& packed, doubl
       gram.col(j).setZero();
     }
   }
-  s.aliased = aliased_columns(gram);
+  gram = s.scale.cwiseInverse().asDiagonal() * gram * s.scale.cwiseInverse().asDiagonal();
+  s.aliased = aliased_columns(gram, s.combination);
   return s;
 }
 

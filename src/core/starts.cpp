@@ -124,7 +124,7 @@ Model split_and_drop(const HeldSource& sample, const Model& model, const GatePri
   StartOptions few = options;
   few.finalists = 1;
   few.starts = 2 * options.starts;  // parts are small, so starts on them are cheap
-  const Index most = 2000;          // rows of a part that its two-expert fit looks at
+  const Index most = 1000;          // rows of a part that its two-expert fit looks at
   ArrayXXd best;
   double best_score = 0.0;
   for (Index split = 0; split < k; ++split) {

@@ -227,6 +227,7 @@ wrong("moe_sites()", list(
   empty = list("`sources` must be a named list", \() of_sites(list(), K = 2)),
   twice = list("`sources` must have a different", \() of_sites(c(sources, sources), K = 2)),
   no_data_frame = list("`sources`", \() of_sites(list(A = 1, B = 2), K = 2)),
+  start_only = list("`sources`", \() of_sites(list(A = 1, B = 2), K = 2, start = two)),
   no_variables = list("\"y\" and \"x\"", \() of_sites(lapply(sources, `[`, "z"), K = 2)),
   no_rows = list("\"y\" and \"x\"", \() of_sites(lapply(sources, head, 0), K = 2)),
   no_variable = list("nosuch", \() moe_sites(y ~ nosuch, sources, K = 2)),
@@ -250,6 +251,9 @@ wrong("moe_aggregate()", list(
     moe_aggregate(of_sites(lapply(sources, head, 3), K = 2), support)
   }),
   columns = list("site B.*\"z\"", \() moe_aggregate(list(A = two, B = two_z), d)),
+  # scale() of other rows: the columns have the same names, but not the same meaning.
+  basis = list("site B.*basis", \() moe_aggregate(list(
+    A = moe(y ~ scale(x), d[1:40, ], K = 1), B = moe(y ~ scale(x), d[41:80, ], K = 1)), d)),
   family = list("site B.*\"binomial\"", \() moe_aggregate(list(A = one, B = logistic), d)),
   lacks = list("`support`.*\"x\"", \() put_together(d["z"])),
   lacks_braces = list("`support`.*\"a\\{b\\}\"", \() {

@@ -196,6 +196,17 @@ test_that("subset, weights and offset are evaluated as in lm()", {
   expect_equal(nobs(moe(y ~ x, zeros, K = 1, weights = w)), nobs(lm(y ~ x, zeros, weights = w)))
 })
 
+test_that("an offset in `formula` is the experts' alone", {
+  fit <- fit_moe(y ~ x + offset(h), start = 1 + (d$x > 0))
+  moved <- transform(d, h = h + 1)
+  same(predict(fit, moved, "gate"), predict(fit, d, "gate"))
+  same(predict(fit, moved, "expert"), predict(fit, d, "expert") + 1)
+  # So the experts can be relabelled: with the labels turned, the average is still the model.
+  turned <- fit_moe(y ~ x + offset(h), start = 2 - (d$x > 0))
+  mean <- moe_aggregate(list(A = fit, B = turned), d, method = "average")
+  same(predict(mean, d), fitted(fit), 1e-5)
+})
+
 test_that("levels that the subset does not hold are dropped as in lm()", {
   by_lm <- lm(y ~ x + f, d, subset = f != "mid")
   by_moe <- moe(y ~ x + f, d, K = 1, subset = f != "mid")
@@ -293,6 +304,8 @@ test_that("a schema holds no rows", {
   # No value of a row is in it, as a number or in a wider vector.
   fit <- moe(y ~ x + f, d, K = 1, gating = ~ h, keep = FALSE)
   values <- function(v) {
+    # The workspace and packages are named in a serialised object, not copied.
+    if (identical(v, globalenv()) || is.environment(v) && isNamespace(v)) return(NULL)
     if (is.environment(v)) v <- as.list(v, all.names = TRUE)
     c(if (is.numeric(v)) v, if (is.list(v)) unlist(lapply(v, values)),
       unlist(lapply(attributes(v), values)))
