@@ -75,10 +75,14 @@ Model Scaling::to_user(const Model& internal, const Model* kept) const {
     m.beta *= y_scale;
     m.dispersion *= y_scale * y_scale;
   }
+  MatrixXd beta = MatrixXd::Zero(m.beta.rows(), m.beta.cols());
+  MatrixXd alpha = MatrixXd::Zero(m.alpha.rows(), m.alpha.cols());
   if (kept) {
-    m.beta = carry_back(x, m.beta, standardised(x, kept->beta));
-    m.alpha = carry_back(z, m.alpha, standardised(z, kept->alpha));
+    beta = standardised(x, kept->beta);
+    alpha = standardised(z, kept->alpha);
   }
+  m.beta = carry_back(x, m.beta, beta);
+  m.alpha = carry_back(z, m.alpha, alpha);
   m.beta = coefficients_out(x, m.beta);
   m.alpha = coefficients_out(z, m.alpha);
   if (internal.family == FamilyKind::gaussian && x.intercept >= 0) {

@@ -127,6 +127,17 @@ test_that("an aggregate says what it is, and what it can't do", {
   expect_falling(fit$aggregation$objective)
 })
 
+test_that("columns of the same name made by other bases are refused", {
+  s <- three_sites()
+  parts <- split(s$sim$data, s$sim$data$x1 > 0)
+  names(parts) <- c("low", "high")
+  set.seed(1)
+  own <- lapply(parts, function(d) suppressWarnings(moe(y ~ poly(x1, 2) + x2, d, K = 2)))
+  expect_error(moe_aggregate(own, s$sim$data), "basis", class = "moe_input_error")
+  shared <- moe_sites(y ~ poly(x1, 2) + x2, parts, K = 2)
+  expect_s3_class(suppressWarnings(moe_aggregate(shared, s$sim$data)), "moe_aggregate")
+})
+
 test_that("skipped sites and unused points are named", {
   s <- three_sites()
   sources <- split(s$sim$data, s$site)

@@ -171,6 +171,24 @@ test_that("columns that the data do not determine stay at the start's value when
   expect_equal(predict(fit, same), predict(without, same), tolerance = 1e-5)
 })
 
+test_that("collinear columns, when allowed, get 0 or the start's value and are not counted", {
+  d <- crossing_lines(600)
+  d$twice <- 2 * d$x + 1
+  plain <- moe(y ~ x, d, K = 2, start = d$label)
+  allow <- moe_control(singular_ok = TRUE)
+  expect_error(moe(y ~ x + twice, d, K = 2), "twice", class = "moe_input_error")
+  fit <- moe(y ~ x + twice, d, K = 2, start = d$label, control = allow)
+  expect_identical(unname(coef(fit, "expert")["twice", ]), c(0, 0))
+  expect_identical(unname(coef(fit, "gate")["twice", ]), 0)
+  expect_equal(coef(fit, "expert")[1:2, ], coef(plain, "expert"), tolerance = 1e-6)
+  expect_equal(attr(logLik(fit), "df"), attr(logLik(plain), "df"))
+  start <- fit
+  start$parameters$beta["twice", ] <- c(1, -2)
+  kept <- moe(y ~ x + twice, d, start = start, control = allow)
+  expect_identical(unname(coef(kept, "expert")["twice", ]), c(1, -2))
+  expect_equal(predict(kept, d), predict(plain, d), tolerance = 1e-6)
+})
+
 test_that("non-convergence is returned and warned about", {
   d <- crossing_lines(600)
   expect_warning(fit <- moe(y ~ x, d, K = 2, start = rep(1:2, 300),
