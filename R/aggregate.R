@@ -94,8 +94,9 @@ aggregate_control <- function(control) {
   default <- list(starts = 5L, max_iterations = 200L, gate_ridge = 1e-4, middle_points = 500L)
   unknown <- setdiff(names(control), names(default))
   if (!is.list(control) || length(unknown) || (length(control) && is.null(names(control)))) {
-    input_error("{.arg control} must be a list with some of {.val {names(default)}}; found
-      {.val {unknown}}.")
+    found <- if (length(unknown)) unknown else class(control)[1]
+    input_error("{.arg control} must be a named list with some of {.val {names(default)}}; found
+      {.val {found}}.")
   }
   out <- utils::modifyList(default, control)
   list(starts = check_count(out$starts, "starts"),
@@ -108,8 +109,9 @@ aggregate_control <- function(control) {
 as_sites <- function(sites) {
   if (inherits(sites, "moe_sites")) {
     if (!length(sites$models)) {
+      message <- sites$table$message[1]
       input_error("No site has a model: {nrow(sites$table)} site{?s} {?was/were} skipped or failed.",
-        x = "First message: {sites$table$message[1]}")
+        x = "The first says: {message}")
     }
     sites$models <- sites$models[order(names(sites$models))]
     return(sites)

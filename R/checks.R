@@ -11,7 +11,8 @@ show_value <- function(x) {
 }
 
 check_count <- function(x, name, least = 1) {
-  ok <- is.numeric(x) && length(x) == 1 && is.finite(x) && x == round(x) && x >= least
+  ok <- is.numeric(x) && length(x) == 1 && is.finite(x) && x == round(x) && x >= least &&
+    x <= .Machine$integer.max
   if (!ok) {
     cli::cli_abort("{.arg {name}} must be one whole number, {least} or more, not {show_value(x)}.",
       call = NULL, class = "moe_input_error")
@@ -55,7 +56,7 @@ check_family <- function(family) {
   if (is.character(family) && length(family) == 1) {
     family <- switch(family, gaussian = stats::gaussian(), binomial = stats::binomial(), family)
   }
-  if (is.function(family)) family <- family()
+  if (is.function(family)) family <- tryCatch(family(), error = function(e) family)
   if (!inherits(family, "family")) {
     cli::cli_abort(c("{.arg family} must be a family such as {.code gaussian()}, not
       {.obj_type_friendly {family}}.", i = "Families here: {.val {names(known)}}."),
@@ -137,7 +138,8 @@ check_binary <- function(y, name, labels) {
     }
     other <- setdiff(unique(as.character(y)), labels)
     if (length(other)) {
-      input_error("The {name} has the level{?s} {.val {other}}; the model knows {.val {labels}}.")
+      input_error("The {name} has {cli::qty(other)}the level{?s} {.val {other}}; the model knows
+        {.val {labels}}.")
     }
     return(as.numeric(as.character(y) == labels[2]))
   }
@@ -186,8 +188,8 @@ check_aliased <- function(aliased, columns, singular_ok) {
   if (singular_ok || !length(unlist(bad))) return(invisible())
   where <- if (length(bad$formula)) "formula" else "gating"
   names <- bad[[where]]
-  input_error("{cli::qty(names)}Column{?s} {.val {names}} of {.arg {where}} {?is/are} constant or
-    follow{?s/} from the other columns.",
+  input_error("{cli::qty(names)}Column{?s} {.val {names}} of {.arg {where}}
+    {cli::qty(names)}{?is/are} constant or follow{?s/} from the other columns.",
     i = "Leave {cli::qty(names)}{?it/them} out, or set {.code moe_control(singular_ok = TRUE)}:
     coefficients that the data do not determine then stay at the start's value.")
 }

@@ -7,6 +7,15 @@ input_error <- function(..., .envir = parent.frame()) {
 
 # ---- schema ---------------------------------------------------------------------------------
 
+# Evaluates what R itself may refuse (an unknown variable, na.fail, poly() of too few values), and
+# refuses in one voice.
+try_formula <- function(code, what = "The formulas can't be evaluated on the data.") {
+  tryCatch(code, moe_input_error = function(e) stop(e), error = function(e) {
+    text <- conditionMessage(e)
+    input_error(what, x = "{text}")
+  })
+}
+
 # Terms of the experts, of the gates (both with the response, for `.`), and the calls of all
 # variables that occur in either.
 formula_terms <- function(formula, gating, data) {
@@ -16,12 +25,12 @@ formula_terms <- function(formula, gating, data) {
   if (!is.null(gating) && (!inherits(gating, "formula") || length(gating) != 2)) {
     input_error("{.arg gating} must be a one-sided formula, such as {.code ~ x}.")
   }
-  expert <- stats::terms(formula, data = data)
+  expert <- try_formula(stats::terms(formula, data = data))
   gate <- expert
   if (!is.null(gating)) {
     both <- formula
     both[[3]] <- gating[[2]]
-    gate <- stats::terms(both, data = data)
+    gate <- try_formula(stats::terms(both, data = data))
   }
   calls <- c(as.list(attr(expert, "variables"))[-1], as.list(attr(gate, "variables"))[-1])
   calls <- calls[!duplicated(vapply(calls, deparse_one, ""))]
@@ -44,19 +53,32 @@ frame_formula <- function(terms, environment) {
 }
 
 # What the schema keeps of a formula's environment: the functions and constants that the formula
-# names. Rows stay behind, so that a model can travel.
+# names, as they are now. Rows stay behind, so that a model can travel. What has as many values as
+# there are rows is a variable, not a constant.
 slim_environment <- function(formula, rows) {
   from <- environment(formula)
-  if (is.null(from) || identical(from, globalenv()) || isNamespace(from)) return(globalenv())
   slim <- new.env(parent = globalenv())
-  for (name in all.names(formula, unique = TRUE)) {
-    value <- get0(name, envir = from)
-    if (is.null(value) || identical(value, get0(name, envir = globalenv()))) next
-    if (is.function(value) && !is.primitive(value) || is.atomic(value) && NROW(value) != rows) {
-      assign(name, value, envir = slim)
-    }
-  }
+  if (!is.null(from)) collect_names(all.names(formula, unique = TRUE), from, slim, rows)
   slim
+}
+
+collect_names <- function(names, from, to, rows) {
+  attached <- parent.env(globalenv())
+  for (name in setdiff(names, ls(to, all.names = TRUE))) {
+    value <- get0(name, envir = from)
+    if (is.null(value) || identical(value, get0(name, envir = attached))) next
+    if (is.atomic(value) && NROW(value) < rows) assign(name, value, envir = to)
+    if (!is.function(value) || is.primitive(value)) next
+    assign(name, value, envir = to)
+    home <- environment(value)
+    if (isNamespace(home)) next
+    # A function brings what it names itself, not all that stood where it was made.
+    inside <- c(all.names(body(value), unique = TRUE),
+      unlist(lapply(formals(value), all.names, unique = TRUE)))
+    collect_names(setdiff(inside, names(formals(value))), home, to, rows)
+    environment(value) <- to
+    assign(name, value, envir = to)
+  }
 }
 
 # One design's part of the schema, from the terms and the model frame that was made for both.
@@ -80,7 +102,7 @@ part_matrix <- function(part, frame, argument) {
     input_error("Factor {.val {single[1]}} in {.arg {argument}} has a single level
       ({.val {levels(frame[[single[1]]])}}).", i = "Leave it out of the formula.")
   }
-  x <- stats::model.matrix(part$terms, frame, contrasts.arg = part$contrasts)
+  x <- try_formula(stats::model.matrix(part$terms, frame, contrasts.arg = part$contrasts))
   contrasts <- attr(x, "contrasts")
   if (!ncol(x)) input_error("{.arg {argument}} has no column: not even an intercept is left.")
   list(x = matrix(as.numeric(x), nrow(x), dimnames = list(NULL, colnames(x))), contrasts = contrasts,
@@ -121,16 +143,18 @@ design_from_frame <- function(frame, schema, need_response = TRUE) {
     x_intercept = expert$intercept, z_intercept = gate$intercept, schema = schema)
 }
 
-# Inf and NaN are refused (NA was dealt with by na.action).
+# Inf and NaN are refused, and NA where na.action has left it.
 check_finite <- function(frame) {
   for (name in names(frame)) {
     v <- frame[[name]]
-    if (!is.numeric(v) || name == "(weights)") next
-    bad <- !is.finite(v)
+    if (name == "(weights)") next
+    bad <- if (is.numeric(v)) !is.finite(v) else is.na(v)
     if (!any(bad)) next
     row <- (which(bad)[1] - 1L) %% NROW(v) + 1L
-    input_error("Variable {.val {name}} holds {sum(bad)} value{?s} that {?is/are} not finite
-      (first: {v[bad][1]}, row {row}).", i = "Remove or correct these rows.")
+    count <- sum(bad)
+    first <- as.character(v[bad][1])
+    input_error("Variable {.val {name}} holds {count} value{?s} that {?is/are} missing or not finite
+      (first: {first}, row {row}).", i = "Remove or correct such rows.")
   }
 }
 
@@ -138,13 +162,12 @@ check_finite <- function(frame) {
 # frame from a formula: moe() passes the user's subset, weights and na.action through it.
 design_build <- function(formula, gating, data, family, frame_call, schema = NULL) {
   if (!is.null(schema)) {
-    if (!is.null(data)) check_columns(schema, data)
     terms <- schema$frame
     environment(terms) <- environment(formula)
-    frame <- frame_call(terms)
+    frame <- try_formula(frame_call(terms))
   } else {
     terms <- formula_terms(formula, gating, data)
-    frame <- frame_call(frame_formula(terms, environment(formula)))
+    frame <- try_formula(frame_call(frame_formula(terms, environment(formula))))
   }
   if (!nrow(frame)) input_error("No row is left to fit: {.arg data} is empty, or every row has
     missing values or is outside {.arg subset}.")
@@ -167,6 +190,7 @@ new_schema <- function(formula, gating, terms, frame, data, family) {
   list(
     kind = "formula", formula = strip(spelled$formula),
     gating = if (!same) strip(spelled$gating), same = same, family = family, response = response,
+    response_variables = all.vars(terms$calls[[1]]),
     labels = response_labels(frame[[response]], family), frame = full,
     levels = frame_levels(frame), expert = design_part(terms$expert, frame),
     gate = if (same) gate_without_offset(design_part(terms$expert, frame))
@@ -178,7 +202,7 @@ new_schema <- function(formula, gating, terms, frame, data, family) {
 # The levels of a response that is a factor or text; the first counts as failure.
 response_labels <- function(y, family) {
   if (family != "binomial" || !(is.factor(y) || is.character(y))) return(NULL)
-  levels(factor(y, levels = if (is.factor(y)) levels(y)))
+  if (is.factor(y)) levels(y) else sort(unique(y))
 }
 
 # Where the gates take the experts' right-hand side, its offset stays the experts' alone.
@@ -229,37 +253,39 @@ check_columns <- function(schema, data, with_response = TRUE) {
   terms <- schema$frame
   if (!with_response) terms <- stats::delete.response(terms)
   known <- ls(environment(schema$frame), all.names = TRUE)
-  if (identical(environment(schema$frame), globalenv())) known <- character()
-  constants <- Filter(function(v) !v %in% names(schema$variables) && !v %in% names(data) &&
-    exists(v, envir = globalenv()), all.vars(terms))
-  missing <- setdiff(all.vars(terms), c(names(data), known, constants))
+  missing <- setdiff(all.vars(terms), c(names(data), known))
   if (length(missing)) {
-    input_error("Column{?s} {.val {missing}} of the formula {?is/are} not in the data.",
-      i = "It has {.val {utils::head(names(data), 8)}}.")
+    has <- utils::head(names(data), 8)
+    input_error("{cli::qty(missing)}Column{?s} {.val {missing}} of the formula {?is/are} not in the
+      data.", i = "The data have {.val {has}}.")
   }
 }
 
-# Factor levels by name; unseen ones are refused.
+# Types as in the fit; factor levels by name, unseen ones refused.
 match_levels <- function(frame, schema) {
   classes <- attr(schema$frame, "dataClasses")
   for (name in setdiff(names(frame), c("(weights)", schema$response))) {
-    levels <- schema$levels[[name]]
     v <- frame[[name]]
-    is_label <- is.factor(v) || is.character(v)
-    if (is_label != !is.null(levels)) {
+    expected <- if (!is.null(schema$levels[[name]])) "label"
+                else if (classes[[name]] == "logical") "logical" else "numeric"
+    if (variable_kind(v) != expected) {
       input_error("Variable {.val {name}} is {.cls {class(v)[1]}} here; the model knows it as
         {.val {classes[[name]]}}.", i = "Convert it.")
     }
-    if (!is_label) next
+    levels <- schema$levels[[name]]
+    if (is.null(levels) || identical(levels(v), levels)) next
     unseen <- setdiff(unique(as.character(v)), c(levels, NA))
     if (length(unseen)) {
-      input_error("Variable {.val {name}} has level{?s} {.val {unseen}} that the model does not
-        know.", i = "It knows {.val {levels}}.")
+      input_error("Variable {.val {name}} has {cli::qty(unseen)}level{?s} {.val {unseen}} that the
+        model does not know.", i = "It knows {.val {levels}}.")
     }
-    ordered <- is.ordered(v)
-    frame[[name]] <- factor(v, levels = levels, ordered = ordered)
+    frame[[name]] <- factor(v, levels = levels, ordered = is.ordered(v))
   }
   frame
+}
+
+variable_kind <- function(v) {
+  if (is.factor(v) || is.character(v)) "label" else if (is.logical(v)) "logical" else "numeric"
 }
 
 # The design of new rows under a model's schema. NA rows stay and give NA (na.pass): the rows that
@@ -276,7 +302,8 @@ design_new <- function(schema, newdata, need_response = FALSE) {
   used <- newdata[intersect(all.vars(terms), names(newdata))]
   complete <- if (length(used)) stats::complete.cases(used) else rep(TRUE, nrow(newdata))
   if (!any(complete)) input_error("No row of {.arg newdata} is complete.")
-  frame <- stats::model.frame(terms, newdata[complete, , drop = FALSE], na.action = stats::na.pass)
+  frame <- try_formula(stats::model.frame(terms, newdata[complete, , drop = FALSE],
+    na.action = stats::na.pass), "The formulas can't be evaluated on {.arg newdata}.")
   design <- design_from_frame(match_levels(frame, schema), schema, need_response)
   design$complete <- complete
   design

@@ -35,7 +35,7 @@
 #' fit <- moe_distributed(y ~ ., sim$data, K = 2, sites = 4)
 #' fit
 #' @export
-moe_distributed <- function(formula, data, K, sites, family = stats::gaussian(), gating = NULL,
+moe_distributed <- function(formula, data, K = NULL, sites, family = stats::gaussian(), gating = NULL,
                             weights = NULL, support = NULL, pilot = TRUE, support_least = 200,
                             control = moe_control(singular_ok = TRUE), method = "reduction",
                             plan = "component", aggregate_weights = NULL,
@@ -47,6 +47,7 @@ moe_distributed <- function(formula, data, K, sites, family = stats::gaussian(),
   }
   K <- check_count(K, "K")
   check_control(control)
+  if (missing(sites)) input_error("{.arg sites} is missing: a number of sites, or a column's name.")
   site <- check_sites(sites, data)
   if (is.character(sites) && length(sites) == 1 &&
         !sites %in% c(all.vars(formula), all.vars(gating))) {
@@ -129,7 +130,7 @@ pilot_model <- function(pilot, formula, gating, data, support, K, family, weight
   points <- support$x
   # The design is that of all rows: the pilot and a pooled fit have the same columns and bases.
   schema <- site_schema(formula, gating, list(all = data), family)
-  if (!all(all.vars(schema$formula[[2]]) %in% names(points)) && !is.null(support$y)) {
+  if (!all(schema$response_variables %in% names(points)) && !is.null(support$y)) {
     points[[schema$response]] <- support$y
   }
   frame_call <- function(f) {
@@ -139,8 +140,8 @@ pilot_model <- function(pilot, formula, gating, data, support, K, family, weight
   environment(formula) <- environment(schema$frame)
   design <- tryCatch(design_build(formula, schema$gating, points, family$family, frame_call, schema),
     moe_input_error = function(e) {
-      input_error("The pilot can't be fitted on the {.arg support} sample.",
-        x = conditionMessage(e), i = "Give a support with y, or {.code pilot = FALSE}.")
+      text <- conditionMessage(e)
+      input_error("The pilot can't be fitted on the {.arg support} sample.", x = "{text}", i = "Give a support with y, or {.code pilot = FALSE}.")
     })
   fit_design(design, K, family, NULL, control, keep = FALSE, call = NULL)
 }

@@ -37,7 +37,7 @@ nobs.moe <- function(object, ...) object$n
 #'
 #' @param object A model of class `moe`.
 #' @param newdata NULL: the rows the model was fitted to. A data frame with the
-#'   response: these rows. An aggregate has seen no rows and needs `newdata`.
+#'   response: its complete rows. An aggregate has seen no rows and needs `newdata`.
 #' @param ... Not used.
 #' @return Of class `logLik`, with attributes `df` (number of parameters that
 #'   the data determine) and `nobs`, so that [AIC()] and [BIC()] work on R's scale.
@@ -50,6 +50,7 @@ logLik.moe <- function(object, newdata = NULL, ...) {
   n <- object$n
   if (!is.null(newdata)) {
     log_density <- predict(object, newdata, type = "density", log = TRUE)
+    log_density <- log_density[!is.na(log_density)]
     value <- sum(log_density)
     n <- length(log_density)
   } else if (is.na(value)) {

@@ -72,6 +72,7 @@ moe.formula <- function(formula, data = NULL, K = NULL, family = stats::gaussian
   caller <- parent.frame()
   frame_call <- function(f) {
     asked$formula <- f
+    if (is.null(schema)) asked$drop.unused.levels <- TRUE
     eval(asked, caller)
   }
   family <- check_family(family)
@@ -89,6 +90,7 @@ moe.matrix <- function(x, y, K = NULL, family = stats::gaussian(), gating = NULL
   call[[1]] <- quote(moe)
   family <- check_family(family)
   x <- check_matrix(x, "x")
+  if (missing(y)) input_error("{.arg y}, the response, is missing.")
   if (NROW(y) != nrow(x)) {
     input_error("{.arg y} has {NROW(y)} value{?s}, {.arg x} has {nrow(x)} row{?s}.")
   }
@@ -155,7 +157,7 @@ fit_design <- function(design, K, family, start, control, keep, call) {
   record <- fit[c("objective", "steps", "converged", "stop", "promise", "em_iterations",
     "newton_iterations", "halvings", "reseeds", "empty", "at_floor", "starts", "start_rows", "moves")]
   record$aliased <- list(expert = columns$x[aliased$x], gate = columns$z[aliased$z])
-  model <- new_moe(fit$model, family, schema, n,
+  model <- new_moe(fit$model, family, schema, if (is.null(design$weight)) n else sum(design$weight > 0),
     if (is.null(design$weight)) n else sum(design$weight), fit$log_lik, fit$share, record,
     call = call, dropped = length(design$na.action))
   if (keep) {

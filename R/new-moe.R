@@ -41,8 +41,18 @@ new_moe <- function(parameters, family, schema, n, weight = n, log_lik = NA_real
   structure(list(
     parameters = parameters[c("beta", "alpha", "dispersion")], K = K, family = family,
     schema = schema, n = as.numeric(n), weight = as.numeric(weight), log_lik = log_lik,
-    share = share, record = record, rows = rows, dropped = dropped, call = call
+    share = share, record = record, rows = rows, dropped = dropped, call = lean_call(call)
   ), class = c(class, "moe"))
+}
+
+# A call without the data that do.call() may have put into it.
+lean_call <- function(call) {
+  for (i in seq_along(call)[-1]) {
+    argument <- call[[i]]
+    if (is.language(argument) || is.null(argument) || is.atomic(argument) && length(argument) <= 10) next
+    call[[i]] <- as.name(paste0("<", class(argument)[1], ">"))
+  }
+  call
 }
 
 # A model as the core takes it.

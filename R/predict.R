@@ -47,7 +47,7 @@ predict.moe <- function(object, newdata = NULL,
 
 check_has_response <- function(object, newdata, needs_y, type) {
   if (!needs_y || object$schema$kind == "matrix" || inherits(newdata, "moe_support")) return()
-  lacks <- setdiff(all.vars(str2lang(object$schema$response)), names(newdata))
+  lacks <- setdiff(object$schema$response_variables, names(newdata))
   if (length(lacks)) {
     input_error("{.code type = \"{type}\"} needs the response: {.arg newdata} has no column
       {.val {lacks}}.", i = "{.code type = \"gate\"} gives the experts' probabilities given x alone.")

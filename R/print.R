@@ -31,7 +31,7 @@ expert_table <- function(model) {
 
 gate_table <- function(model) {
   m <- model$parameters$alpha
-  colnames(m) <- paste("gate", colnames(m))
+  if (ncol(m)) colnames(m) <- paste("gate", colnames(m))
   m
 }
 

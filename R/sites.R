@@ -37,14 +37,14 @@
 #' sources <- split(sim$data, rep(c("A", "B", "C"), each = 300))
 #' moe_sites(y ~ ., sources, K = 2)
 #' @export
-moe_sites <- function(formula, sources, K, family = stats::gaussian(), gating = NULL,
+moe_sites <- function(formula, sources, K = NULL, family = stats::gaussian(), gating = NULL,
                       weights = NULL, start = NULL, control = moe_control(singular_ok = TRUE),
                       min_rows = NULL) {
   family <- check_family(family)
   sources <- check_sources(sources)
   check_control(control)
   if (!is.null(start)) check_moe(start, "start")
-  if (missing(K) && !is.null(start)) K <- start$K
+  if (is.null(K) && !is.null(start)) K <- start$K
   K <- check_count(K, "K")
   if (!is.null(min_rows)) min_rows <- check_count(min_rows, "min_rows")
   if (!is.null(weights) && !(is.character(weights) && length(weights) == 1)) {
@@ -132,6 +132,7 @@ fit_source <- function(data, task) {
       class = c("moe_too_small", "moe_input_error"), rows = rows, needs = floor_rows)
   }
   if (nrow(data) < floor_rows) too_small(nrow(data))
+  check_columns(schema, data)
   weights <- site_weights(data, task$weights)
   frame_call <- function(f) {
     do.call(stats::model.frame, list(f, data, weights = weights, drop.unused.levels = FALSE))
@@ -167,6 +168,9 @@ check_sources <- function(sources) {
     input_error("{.arg sources} must be a named list of data frames, one a site.",
       i = "{.code split(data, data$site)} makes one; {.fn moe_distributed} takes one data frame.")
   }
+  if (!any(vapply(sources, is.data.frame, NA))) {
+    input_error("No element of {.arg sources} is a data frame.")
+  }
   if (is.null(names(sources)) || any(names(sources) == "") || anyDuplicated(names(sources))) {
     input_error("{.arg sources} must have a different name for every site.")
   }
@@ -179,10 +183,14 @@ check_sources <- function(sources) {
 # left for its own fit to refuse.
 site_schema <- function(formula, gating, sources, family) {
   frames <- Filter(is.data.frame, sources)
-  if (!length(frames)) input_error("No element of {.arg sources} is a data frame.")
-  terms <- formula_terms(formula, gating, frames[[1]])
+  # `.` means the columns that most sites have.
+  columns <- vapply(frames, function(d) paste(sort(names(d)), collapse = "\r"), "")
+  typical <- frames[[which(columns == names(which.max(table(columns))))[1]]]
+  terms <- formula_terms(formula, gating, typical)
+  spelled <- spell_out(formula, gating, terms)
   wanted <- unique(unlist(lapply(terms$calls, all.vars)))
   holders <- Filter(function(d) nrow(d) > 0 && any(wanted %in% names(d)), frames)
+  if (!length(holders)) input_error("No source holds the variables {.val {wanted}}.")
   names_in <- lapply(holders, function(d) intersect(wanted, names(d)))
   common <- names(which.max(table(vapply(names_in, paste, "", collapse = "\r"))))
   holders <- holders[vapply(names_in, paste, "", collapse = "\r") == common]
@@ -190,10 +198,9 @@ site_schema <- function(formula, gating, sources, family) {
     paste(vapply(d[intersect(wanted, names(d))], variable_kind, ""), collapse = "\r")
   }, "")
   holders <- holders[kinds == names(which.max(table(kinds)))]
-  if (!length(holders)) input_error("No source holds the variables {.val {wanted}}.")
   all <- bind_variables(holders, intersect(wanted, names(holders[[1]])))
   frame_call <- function(f) do.call(stats::model.frame, list(f, all))
-  design_build(formula, gating, all, family$family, frame_call)$schema
+  design_build(spelled$formula, spelled$gating, all, family$family, frame_call)$schema
 }
 
 # The schema that a common start brings along, if it is a start for these formulas.
@@ -208,10 +215,6 @@ site_start_schema <- function(start, formula, gating, sources, family) {
       i = "Its formula is {.code {deparse_one(start$schema$formula)}}.")
   }
   schema
-}
-
-variable_kind <- function(v) {
-  if (is.factor(v) || is.character(v)) "label" else if (is.logical(v)) "logical" else "numeric"
 }
 
 bind_variables <- function(frames, names) {

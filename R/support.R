@@ -61,11 +61,13 @@ support_data <- function(support, schema) {
 # points, so it is an error and not left out.
 support_design <- function(support, schema) {
   design <- tryCatch(design_new(schema, support), moe_input_error = function(e) {
-    input_error("The {.arg support} sample does not fit the models.", x = conditionMessage(e))
+    text <- conditionMessage(e)
+    input_error("The {.arg support} sample does not fit the models.", x = "{text}")
   })
   if (!all(design$complete)) {
-    input_error("The {.arg support} sample has {sum(!design$complete)} point{?s} with missing values
-      (first: row {which(!design$complete)[1]}).", i = "Leave such points out.")
+    gaps <- which(!design$complete)
+    input_error("The {.arg support} sample has {length(gaps)} point{?s} with missing values
+      (first: row {gaps[1]}).", i = "Leave such points out.")
   }
   design
 }

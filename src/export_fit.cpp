@@ -117,7 +117,8 @@ Rcpp::List cpp_fit(Rcpp::List data, std::string family, int experts, SEXP start,
     records = best.records;
     moves = best.moves;
   } else if (Rf_isMatrix(start)) {
-    from = model_from(source, kind, Rcpp::as<MatrixXd>(start), prior, fit_opts);
+    from = model_from(source, kind, Rcpp::as<MatrixXd>(start), prior,
+                      fit_opts.dispersion_floor);
   } else {
     given = model_from_list(start);
     from = scaling.to_internal(given);

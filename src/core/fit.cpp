@@ -1,5 +1,6 @@
 #include "fit.h"
 
+#include "growth.h"
 #include "information.h"
 #include "numerics.h"
 
@@ -86,27 +87,24 @@ class Run {
     return objective_ - before;
   }
 
-  // An expert without rows takes half of the heaviest one, moved apart by a random direction.
+  // An expert without rows is placed on rows that the others explain worst.
   bool reseed() {
     if (out_.reseeds >= options_.max_reseeds || out_.model.experts() == 1) return false;
-    Index lost, donor;
+    Index lost;
     if (sums_.experts.mass.minCoeff(&lost) > least_mass()) return false;
-    sums_.experts.mass.maxCoeff(&donor);
     ++out_.reseeds;
     keep_best();
     Model& m = out_.model;
-    const double spread = std::sqrt(m.dispersion(donor) / static_cast<double>(m.beta.rows()));
-    m.beta.col(lost) = m.beta.col(donor);
-    for (Index j = 0; j < m.beta.rows(); ++j) {
-      const double move = spread * (2.0 * services_.uniform() - 1.0);
-      m.beta(j, lost) += move;
-      m.beta(j, donor) -= move;
-    }
-    m.dispersion(lost) = m.dispersion(donor);
-    MatrixXd gates = MatrixXd::Zero(m.alpha.rows(), m.experts());
-    gates.leftCols(m.alpha.cols()) = m.alpha;
-    gates.col(lost) = gates.col(donor);
-    m.alpha = gates.leftCols(m.alpha.cols()).colwise() - gates.col(m.experts() - 1);
+    const Model one = grow_on_worst_rows(source_, m, options_.dispersion_floor, services_);
+    m.beta.col(lost) = one.beta;
+    m.dispersion(lost) = one.dispersion(0);
+    // Its gate is the mean of the others': neutral, until rows have moved to it.
+    const Index k = m.experts();
+    MatrixXd gates = MatrixXd::Zero(m.alpha.rows(), k);
+    gates.leftCols(k - 1) = m.alpha;
+    gates.col(lost).setZero();
+    gates.col(lost) = gates.rowwise().sum() / static_cast<double>(k - 1);
+    m.alpha = gates.leftCols(k - 1).colwise() - gates.col(k - 1);
     sums_ = pass(m);
     objective_ = value(m, sums_);
     record(StepKind::reseed);
@@ -236,32 +234,6 @@ GatePrior gate_prior(const ColumnScaling& z, Index experts, double ridge) {
     if (j == z.intercept || z.aliased[static_cast<std::size_t>(j)]) prior.ridge(j) = 0.0;
   }
   return prior;
-}
-
-Model model_from(const Source& source, FamilyKind family, const MatrixXd& responsibility,
-                 const GatePrior& prior, const FitOptions& options) {
-  const Index k = responsibility.cols();
-  Model model;
-  model.family = family;
-  model.beta = MatrixXd::Zero(source.x_columns(), k);
-  model.alpha = MatrixXd::Zero(source.z_columns(), k - 1);
-  model.dispersion = VectorXd::Ones(k);
-  Index at = 0;
-  const Statistics sums =
-      sum_over(source, Statistics(model.beta.rows(), model.alpha.rows(), k), [&](const Block& b) {
-        const MatrixXd r = responsibility.middleRows(at, b.rows());
-        at += b.rows();
-        return statistics(b, model, r);
-      });
-  // A part with fewer rows than coefficients gets the least-norm fit and an honest wide variance.
-  Model out = em_step(model, sums, prior, options.dispersion_floor, 0.0);
-  const double least = static_cast<double>(source.x_columns() + 1);
-  for (Index j = 0; j < k; ++j) {
-    if (sums.experts.mass(j) * static_cast<double>(sums.rows) <= least * sums.weight) {
-      out.dispersion(j) = 1.0;
-    }
-  }
-  return out;
 }
 
 FitResult fit(const Source& source, const Model& start, const GatePrior& prior,

@@ -40,10 +40,6 @@ struct FitResult {
 // whose coefficients therefore stay where the start has them.
 GatePrior gate_prior(const ColumnScaling& z, Index experts, double ridge);
 
-// A model from responsibilities of all rows of a source (rows x K): one M-step from nothing.
-Model model_from(const Source& source, FamilyKind family, const MatrixXd& responsibility,
-                 const GatePrior& prior, const FitOptions& options);
-
 // Improves `start` on the rows of `source`. The objective rises at every step up to rounding.
 FitResult fit(const Source& source, const Model& start, const GatePrior& prior,
               const FitOptions& options, const Services& services);

@@ -41,9 +41,10 @@ Index core_rows(const HeldSource& sample, Index k) {
 // One regression around a row: of the rows near it those are kept that agree best with one
 // regression, since a neighbourhood may hold rows of several experts.
 Model grow_regression(const HeldSource& sample, const MatrixXd& points, FamilyKind family,
-                      Index seed, Index core, const FitOptions& options) {
+                      Index seed, Index core, double floor) {
   const ArrayXd distance = square_distances(points, seed).array();
-  const std::vector<Index> rows = largest(-distance, every_row(sample.rows()), 3 * core);
+  std::vector<Index> rows = largest(-distance, every_row(sample.rows()), 3 * core);
+  std::sort(rows.begin(), rows.end());  // the order in which HeldSource keeps them
   const HeldSource near(sample, rows);
   const GatePrior no_gates{VectorXd::Zero(sample.z_columns()),
                            MatrixXd::Zero(sample.z_columns(), 0)};
@@ -53,13 +54,39 @@ Model grow_regression(const HeldSource& sample, const MatrixXd& points, FamilyKi
   for (int pass = 0; pass < 6; ++pass) {
     MatrixXd r = MatrixXd::Zero(near.rows(), 1);
     for (Index i : largest(agreement, every_row(near.rows()), core)) r(i, 0) = 1.0;
-    one = model_from(near, family, r, no_gates, options);
+    one = model_from(near, family, r, no_gates, floor);
     agreement = fitness(near, one).col(0);
   }
   return one;
 }
 
 }  // namespace
+
+Model model_from(const Source& source, FamilyKind family, const MatrixXd& responsibility,
+                 const GatePrior& prior, double floor) {
+  const Index k = responsibility.cols();
+  Model model;
+  model.family = family;
+  model.beta = MatrixXd::Zero(source.x_columns(), k);
+  model.alpha = MatrixXd::Zero(source.z_columns(), k - 1);
+  model.dispersion = VectorXd::Ones(k);
+  Index at = 0;
+  const Statistics sums =
+      sum_over(source, Statistics(model.beta.rows(), model.alpha.rows(), k), [&](const Block& b) {
+        const MatrixXd r = responsibility.middleRows(at, b.rows());
+        at += b.rows();
+        return statistics(b, model, r);
+      });
+  // A part with fewer rows than coefficients gets the least-norm fit and an honest wide variance.
+  Model out = em_step(model, sums, prior, floor, 0.0);
+  const double least = static_cast<double>(source.x_columns() + 1);
+  for (Index j = 0; j < k; ++j) {
+    if (sums.experts.mass(j) * static_cast<double>(sums.rows) <= least * sums.weight) {
+      out.dispersion(j) = 1.0;
+    }
+  }
+  return out;
+}
 
 MatrixXd one_hot(const std::vector<Index>& labels, Index k) {
   MatrixXd r = MatrixXd::Zero(static_cast<Index>(labels.size()), k);
@@ -100,19 +127,19 @@ ArrayXXd fitness(const HeldSource& sample, const Model& model) {
 }
 
 Model settle(const HeldSource& sample, FamilyKind family, ArrayXXd explained, int passes,
-             const GatePrior& prior, const FitOptions& options, const Services& services) {
+             const GatePrior& prior, double floor, const Services& services) {
   Model model;
   for (int pass = 0; pass < passes; ++pass) {
     services.interrupt();
     model = model_from(sample, family, one_hot(best_columns(explained), explained.cols()), prior,
-                       options);
+                       floor);
     explained = fitness(sample, model);
   }
   return model;
 }
 
 Model grown_start(const HeldSource& sample, const MatrixXd& points, FamilyKind family, Index k,
-                  const GatePrior& prior, const FitOptions& options, const Services& services) {
+                  const GatePrior& prior, double floor, const Services& services) {
   ArrayXXd explained(sample.rows(), k);
   VectorXd chance = VectorXd::Ones(sample.rows());
   for (Index j = 0; j < k; ++j) {
@@ -120,10 +147,43 @@ Model grown_start(const HeldSource& sample, const MatrixXd& points, FamilyKind f
     if (!(chance.maxCoeff() > 0)) chance.setOnes();
     const Index seed = draw_index(chance, services.uniform);
     explained.col(j) = fitness(sample, grow_regression(sample, points, family, seed,
-                                                       core_rows(sample, k), options)).col(0);
+                                                       core_rows(sample, k), floor)).col(0);
     chance = unexplained(explained.leftCols(j + 1).rowwise().maxCoeff());
   }
-  return settle(sample, family, explained, 8, prior, options, services);
+  return settle(sample, family, explained, 8, prior, floor, services);
+}
+
+Model grow_on_worst_rows(const Source& source, const Model& model, double floor,
+                         const Services& services) {
+  // log f of all rows, then the worst of them (at least so many that a regression has a choice).
+  std::vector<double> log_lik;
+  source.visit([&](const Block& block) {
+    const ArrayXd part = evaluate(block, model).log_lik;
+    log_lik.insert(log_lik.end(), part.data(), part.data() + part.size());
+  });
+  const Index n = static_cast<Index>(log_lik.size());
+  const Index core = 2 * (source.x_columns() + 1);
+  const Index count = std::min(n, std::max(10 * core, std::min<Index>(n / 200, 2000)));
+  const ArrayXd badness = -Eigen::Map<const ArrayXd>(log_lik.data(), n);
+  const HeldSource worst(source, largest(badness, every_row(n), count));
+  ArrayXd now(0);
+  worst.visit([&](const Block& block) {
+    const ArrayXd part = evaluate(block, model).log_lik;
+    now.conservativeResize(now.size() + part.size());
+    now.tail(part.size()) = part;
+  });
+  Model best;
+  double best_gain = 0.0;
+  for (int i = 0; i < 10; ++i) {
+    services.interrupt();
+    const Index seed = draw_index(VectorXd::Ones(worst.rows()), services.uniform);
+    const Model one = grow_regression(worst, worst.x, model.family, seed, core, floor);
+    const double gain = (fitness(worst, one).col(0) - now).max(0.0).sum();
+    if (i > 0 && gain <= best_gain) continue;
+    best = one;
+    best_gain = gain;
+  }
+  return best;
 }
 
 }  // namespace distmoe

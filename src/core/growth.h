@@ -2,9 +2,15 @@
 #ifndef DISTMOE_CORE_GROWTH_H
 #define DISTMOE_CORE_GROWTH_H
 
-#include "fit.h"
+#include "source.h"
+#include "statistics.h"
 
 namespace distmoe {
+
+// A model from responsibilities of all rows of a source (rows x K): one M-step from nothing. floor:
+// least dispersion of a Gaussian expert.
+Model model_from(const Source& source, FamilyKind family, const MatrixXd& responsibility,
+                 const GatePrior& prior, double floor);
 
 // Labels as responsibilities, n x k.
 MatrixXd one_hot(const std::vector<Index>& labels, Index k);
@@ -18,12 +24,17 @@ ArrayXXd fitness(const HeldSource& sample, const Model& model);
 
 // A few passes in which every row joins the regression that explains it best.
 Model settle(const HeldSource& sample, FamilyKind family, ArrayXXd explained, int passes,
-             const GatePrior& prior, const FitOptions& options, const Services& services);
+             const GatePrior& prior, double floor, const Services& services);
 
 // k regressions grown one after the other, each from a row that those before explain badly.
 // points: what nearness of rows means, n x anything.
 Model grown_start(const HeldSource& sample, const MatrixXd& points, FamilyKind family, Index k,
-                  const GatePrior& prior, const FitOptions& options, const Services& services);
+                  const GatePrior& prior, double floor, const Services& services);
+
+// One regression on rows that `model` explains worst: the one, of several grown there, that would
+// raise their log density most.
+Model grow_on_worst_rows(const Source& source, const Model& model, double floor,
+                         const Services& services);
 
 // Index of the largest value of every row.
 std::vector<Index> best_columns(const ArrayXXd& value);

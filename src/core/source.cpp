@@ -1,5 +1,7 @@
 #include "source.h"
 
+#include <algorithm>
+
 #include "gram.h"
 #include "numerics.h"
 
@@ -66,47 +68,35 @@ void ScaledSource::visit(const std::function<void(const Block&)>& see) const {
   }
 }
 
-HeldSource::HeldSource(const Source& from) {
-  const Index n = from.rows();
-  Index at = 0;
+HeldSource::HeldSource(const Source& from) : HeldSource(from, {}) {}
+
+HeldSource::HeldSource(const Source& from, std::vector<Index> rows) {
+  const bool all = rows.empty();
+  std::sort(rows.begin(), rows.end());
+  const Index n = all ? from.rows() : static_cast<Index>(rows.size());
+  Index seen = 0, at = 0;
   x.resize(n, from.x_columns());
-  const auto keep = [&](VectorXd& to, const VectorView& part) {
-    if (part.size() == 0) return;
-    if (to.size() == 0) to.resize(n);
-    to.segment(at, part.size()) = part;
-  };
   from.visit([&](const Block& block) {
     shared = block.shares_design();
-    if (!shared && z.rows() == 0) z.resize(n, from.z_columns());
-    x.middleRows(at, block.rows()) = block.x;
-    if (!shared) z.middleRows(at, block.rows()) = block.z;
-    keep(y, block.y);
-    keep(weight, block.weight);
-    keep(offset, block.offset);
-    keep(gate_offset, block.gate_offset);
-    at += block.rows();
+    if (at == 0) {
+      z.resize(shared ? 0 : n, from.z_columns());
+      y.resize(block.y.size() > 0 ? n : 0);
+      weight.resize(block.weight.size() > 0 ? n : 0);
+      offset.resize(block.offset.size() > 0 ? n : 0);
+      gate_offset.resize(block.gate_offset.size() > 0 ? n : 0);
+    }
+    for (Index i = 0; i < block.rows() && at < n; ++i) {
+      if (!all && rows[static_cast<std::size_t>(at)] != seen + i) continue;
+      x.row(at) = block.x.row(i);
+      if (!shared) z.row(at) = block.z.row(i);
+      if (y.size() > 0) y(at) = block.y(i);
+      if (weight.size() > 0) weight(at) = block.weight(i);
+      if (offset.size() > 0) offset(at) = block.offset(i);
+      if (gate_offset.size() > 0) gate_offset(at) = block.gate_offset(i);
+      ++at;
+    }
+    seen += block.rows();
   });
-  if (shared) z.resize(0, x.cols());
-}
-
-HeldSource::HeldSource(const HeldSource& from, const std::vector<Index>& rows)
-    : shared(from.shared) {
-  const Index n = static_cast<Index>(rows.size());
-  const auto pick = [&](const VectorXd& v) {
-    VectorXd out(v.size() > 0 ? n : 0);
-    for (Index i = 0; i < out.size(); ++i) out(i) = v(rows[static_cast<std::size_t>(i)]);
-    return out;
-  };
-  x.resize(n, from.x.cols());
-  z.resize(shared ? 0 : n, from.z.cols());
-  for (Index i = 0; i < n; ++i) {
-    x.row(i) = from.x.row(rows[static_cast<std::size_t>(i)]);
-    if (!shared) z.row(i) = from.z.row(rows[static_cast<std::size_t>(i)]);
-  }
-  y = pick(from.y);
-  weight = pick(from.weight);
-  offset = pick(from.offset);
-  gate_offset = pick(from.gate_offset);
 }
 
 void HeldSource::visit(const std::function<void(const Block&)>& see) const {

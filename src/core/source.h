@@ -61,7 +61,7 @@ inline bool takes_offset(FamilyKind family) { return family == FamilyKind::gauss
 class HeldSource : public Source {
  public:
   explicit HeldSource(const Source& from);
-  HeldSource(const HeldSource& from, const std::vector<Index>& rows);
+  HeldSource(const Source& from, std::vector<Index> rows);  // these rows only
   Index rows() const override { return x.rows(); }
   Index x_columns() const override { return x.cols(); }
   Index z_columns() const override { return z.cols(); }

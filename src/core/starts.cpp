@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "growth.h"
 
 namespace distmoe {
 
@@ -65,11 +64,12 @@ namespace {
 Model make_start(StartKind kind, const HeldSource& sample, FamilyKind family, Index experts,
                  const GatePrior& prior, const FitOptions& options, const Services& services) {
   if (kind == StartKind::regressions) {
-    return grown_start(sample, kmeans_points(sample, false), family, experts, prior, options,
-                       services);
+    return grown_start(sample, kmeans_points(sample, false), family, experts, prior,
+                       options.dispersion_floor, services);
   }
   const auto labels = kmeans(kmeans_points(sample, kind == StartKind::kmeans_xy), experts, services);
-  return model_from(sample, family, one_hot(labels, experts), prior, options);
+  return model_from(sample, family, one_hot(labels, experts), prior,
+                    options.dispersion_floor);
 }
 
 // Is run a better than run b? An expert that fits a few rows exactly makes no run better.
@@ -156,7 +156,7 @@ Model split_and_drop(const HeldSource& sample, const Model& model, const GatePri
     }
   }
   if (best.size() == 0) return model;
-  return settle(sample, model.family, best, 2, prior, quick, services);
+  return settle(sample, model.family, best, 2, prior, quick.dispersion_floor, services);
 }
 
 }  // namespace

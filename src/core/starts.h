@@ -3,6 +3,7 @@
 #define DISTMOE_CORE_STARTS_H
 
 #include "fit.h"
+#include "growth.h"
 
 namespace distmoe {
 

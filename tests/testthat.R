@@ -1,0 +1,4 @@
+library(testthat)
+library(distmoe)
+
+test_check("distmoe")
