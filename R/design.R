@@ -25,6 +25,10 @@ formula_terms <- function(formula, gating, data) {
   if (!is.null(gating) && (!inherits(gating, "formula") || length(gating) != 2)) {
     input_error("{.arg gating} must be a one-sided formula, such as {.code ~ x}.")
   }
+  if (!is.null(gating) && any(all.vars(formula[[2]]) %in% all.vars(gating))) {
+    input_error("{.arg gating} holds the response {.code {deparse_one(formula[[2]])}}; gates depend on
+      x alone.")
+  }
   expert <- try_formula(stats::terms(formula, data = data))
   gate <- expert
   if (!is.null(gating)) {
@@ -76,6 +80,7 @@ collect_names <- function(names, from, to, rows) {
     inside <- c(all.names(body(value), unique = TRUE),
       unlist(lapply(formals(value), all.names, unique = TRUE)))
     collect_names(setdiff(inside, names(formals(value))), home, to, rows)
+    value <- utils::removeSource(value)
     environment(value) <- to
     assign(name, value, envir = to)
   }
@@ -181,16 +186,13 @@ design_build <- function(formula, gating, data, family, frame_call, schema = NUL
 new_schema <- function(formula, gating, terms, frame, data, family) {
   environment(attr(frame, "terms")) <- slim_environment(formula, nrow(frame))
   full <- attr(frame, "terms")
-  if (!is.null(attr(full, "offset")) && attr(full, "response") %in% attr(full, "offset")) {
-    input_error("The response can't be an {.code offset()}.")
-  }
   same <- is.null(gating)
   spelled <- spell_out(formula, gating, terms)
   response <- deparse_one(terms$calls[[1]])
   list(
     kind = "formula", formula = strip(spelled$formula),
     gating = if (!same) strip(spelled$gating), same = same, family = family, response = response,
-    response_variables = all.vars(terms$calls[[1]]),
+    response_variables = all.vars(terms$calls[[1]]), needs = row_variables(formula, frame, data),
     labels = response_labels(frame[[response]], family), frame = full,
     levels = frame_levels(frame), expert = design_part(terms$expert, frame),
     gate = if (same) gate_without_offset(design_part(terms$expert, frame))
@@ -224,16 +226,24 @@ frame_levels <- function(frame) {
   }), named)
 }
 
+# Raw variables of the right-hand sides that have a value a row (the others are constants or names of
+# functions): what new data must hold.
+row_variables <- function(formula, frame, data) {
+  names <- all.vars(stats::delete.response(attr(frame, "terms")))
+  Filter(function(name) {
+    if (name %in% names(data)) return(TRUE)
+    v <- get0(name, envir = environment(formula))
+    !is.null(v) && !is.function(v) && NROW(v) >= nrow(frame)
+  }, names)
+}
+
 # Summaries of the raw variables of the right-hand sides: a typical row and a range for plots.
 # Means and standard deviations only: no single value of any row.
 describe_variables <- function(formula, gating, frame, data) {
-  terms <- attr(frame, "terms")
-  names <- all.vars(stats::delete.response(terms))
   out <- list()
-  for (name in names) {
+  for (name in row_variables(formula, frame, data)) {
     v <- if (name %in% names(data)) data[[name]] else get0(name, environment(formula))
-    if (is.null(v) || is.function(v) || is.matrix(v) || NROW(v) < nrow(frame)) next
-    out[[name]] <- describe_variable(v)
+    if (!is.matrix(v)) out[[name]] <- describe_variable(v)
   }
   out
 }
@@ -250,10 +260,7 @@ describe_variable <- function(v) {
 # ---- new data -------------------------------------------------------------------------------
 
 check_columns <- function(schema, data, with_response = TRUE) {
-  terms <- schema$frame
-  if (!with_response) terms <- stats::delete.response(terms)
-  known <- ls(environment(schema$frame), all.names = TRUE)
-  missing <- setdiff(all.vars(terms), c(names(data), known))
+  missing <- setdiff(c(if (with_response) schema$response_variables, schema$needs), names(data))
   if (length(missing)) {
     has <- utils::head(names(data), 8)
     input_error("{cli::qty(missing)}Column{?s} {.val {missing}} of the formula {?is/are} not in the
@@ -288,8 +295,8 @@ variable_kind <- function(v) {
   if (is.factor(v) || is.character(v)) "label" else if (is.logical(v)) "logical" else "numeric"
 }
 
-# The design of new rows under a model's schema. NA rows stay and give NA (na.pass): the rows that
-# are complete are listed in `complete`.
+# The design of new rows under a model's schema: of those that are complete, which `complete` lists.
+# Without any there is no design but that list.
 design_new <- function(schema, newdata, need_response = FALSE) {
   if (schema$kind == "matrix") return(design_new_matrix(schema, newdata, need_response))
   if (inherits(newdata, "moe_support")) newdata <- support_data(newdata, schema)
@@ -301,7 +308,7 @@ design_new <- function(schema, newdata, need_response = FALSE) {
   # Rows with missing values are set aside before basis functions see them.
   used <- newdata[intersect(all.vars(terms), names(newdata))]
   complete <- if (length(used)) stats::complete.cases(used) else rep(TRUE, nrow(newdata))
-  if (!any(complete)) input_error("No row of {.arg newdata} is complete.")
+  if (!any(complete)) return(list(complete = complete))
   frame <- try_formula(stats::model.frame(terms, newdata[complete, , drop = FALSE],
     na.action = stats::na.pass), "The formulas can't be evaluated on {.arg newdata}.")
   design <- design_from_frame(match_levels(frame, schema), schema, need_response)
@@ -352,7 +359,10 @@ design_new_matrix <- function(schema, newdata, need_response) {
     newdata <- newdata$x
   }
   if (is.data.frame(newdata)) newdata <- as.matrix(newdata)
-  x <- check_matrix(newdata, "newdata")
+  if (!is.matrix(newdata) || !is.numeric(newdata)) {
+    input_error("{.arg newdata} must be a numeric matrix, not {.obj_type_friendly {newdata}}.")
+  }
+  x <- newdata
   expected <- schema$expert$columns[-1]
   if (ncol(x) != length(expected)) {
     input_error("{.arg newdata} has {ncol(x)} column{?s}; the model was fitted to {length(expected)}.")
@@ -361,12 +371,20 @@ design_new_matrix <- function(schema, newdata, need_response) {
     input_error("Columns {.val {setdiff(expected, colnames(x))}} are not in {.arg newdata}.")
   }
   if (!is.null(colnames(x)) && !identical(colnames(x), expected)) x <- x[, expected, drop = FALSE]
-  if (!schema$same) z <- check_matrix(z, "newdata$z", nrow(x)) else z <- x
+  if (!schema$same && NROW(z) != nrow(x)) {
+    input_error("The gates' columns are needed: give {.arg newdata} as {.code list(x = , z = )}.")
+  }
   if (need_response && is.null(y)) {
     input_error("The response is needed here.",
       i = "Give {.arg newdata} as {.code list(x = , y = )}.")
   }
-  if (!is.null(y)) y <- check_response(y, schema$family, labels = schema$labels)
+  complete <- stats::complete.cases(x)
+  if (!schema$same) complete <- complete & stats::complete.cases(z)
+  if (need_response) complete <- complete & !is.na(y)
+  if (!any(complete)) return(list(complete = complete))
+  x <- check_matrix(x[complete, , drop = FALSE], "newdata")
+  z <- if (schema$same) x else check_matrix(z[complete, , drop = FALSE], "newdata$z")
+  if (!is.null(y)) y <- check_response(y[complete], schema$family, labels = schema$labels)
   list(x = x, z = z, y = y, offset = NULL, gate_offset = NULL, x_intercept = 1L, z_intercept = 1L,
-    add_intercept = TRUE, schema = schema, complete = rep(TRUE, nrow(x)))
+    add_intercept = TRUE, schema = schema, complete = complete)
 }

@@ -25,6 +25,7 @@ moe_metrics <- function(model, newdata, truth = NULL, labels = NULL) {
   check_moe(model, "model")
   check_has_response(model, newdata, TRUE, "metrics")
   design <- design_new(model$schema, newdata, need_response = TRUE)
+  if (!any(design$complete)) input_error("No row of {.arg newdata} is complete.")
   core <- core_model(model)
   gap <- design$y - cpp_predict(design, core, "response")[, 1]
   rmse <- sqrt(mean(gap^2))

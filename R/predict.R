@@ -36,11 +36,13 @@ predict.moe <- function(object, newdata = NULL,
   check_has_response(object, newdata, needs_y, type)
   design <- design_new(object$schema, newdata, needs_y)
   what <- switch(type, class = "posterior", density = "log_density", type)
-  out <- cpp_predict(design, core_model(object), what)
-  if (type == "class") out <- matrix(max.col(out, ties.method = "first"), ncol = 1)
+  wide <- type %in% c("expert", "gate", "posterior")
+  out <- if (any(design$complete)) cpp_predict(design, core_model(object), what)
+         else matrix(0, 0, if (wide) object$K else 1)
+  if (type == "class" && nrow(out)) out <- matrix(max.col(out, ties.method = "first"), ncol = 1)
   if (type == "density" && !log) out <- exp(out)
   out <- spread_rows(out, design$complete)
-  if (ncol(out) == 1 && !type %in% c("expert", "gate", "posterior")) return(out[, 1])
+  if (!wide) return(out[, 1])
   colnames(out) <- as.character(seq_len(object$K))
   out
 }

@@ -23,7 +23,7 @@ print_coefficients <- function(m, digits, most = Inf) {
 
 expert_table <- function(model) {
   m <- model$parameters$beta
-  if (has_dispersion(model)) m <- rbind(m, `(sigma)` = sqrt(model$parameters$dispersion))
+  if (has_dispersion(model)) m <- rbind(`(sigma)` = sqrt(model$parameters$dispersion), m)
   if (!is.null(model$share)) m <- rbind(`(share)` = model$share, m)
   colnames(m) <- paste("expert", seq_len(model$K))
   m

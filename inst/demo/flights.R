@@ -55,8 +55,8 @@ if (workers > 1) future::plan(future::multisession, workers = workers)
 
 # The support sample: rows over which the transport cost is averaged, and the only ones that leave a
 # site. In proportion to its size, 2 % of all; but 50 at least, so that a small carrier has a say.
-# (With 4 % the pilot below comes as close to the pooled fit as the aggregate does: who may move so
-# many rows can do without aggregation.)
+# (With 8 % the pilot below often comes as close to the pooled fit as the aggregate does: who may
+# move so many rows can do without aggregation.)
 give <- function(n) min(n, max(50, round(0.02 * n)))
 given <- do.call(rbind, lapply(sites, function(d) d[sample(nrow(d), give(nrow(d))), ]))
 support <- moe_support(given, site = given$carrier)

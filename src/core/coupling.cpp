@@ -68,8 +68,15 @@ void Coupling::fill(Tile& tile) const {
     column += model.experts();
   }
   tile.mass = point_weight_.segment(tile.row, tile.rows).asDiagonal() * tile.mass;
-  tile.eta = linear_predictors(points_.x.middleRows(tile.row, tile.rows),
-                               beta_.middleCols(tile.first, tile.count), part(points_.offset));
+  tile.eta = predictors(tile, beta_.middleCols(tile.first, tile.count));
+}
+
+MatrixXd Coupling::predictors(const Tile& tile, const MatrixXd& beta) const {
+  const VectorXd none(0);
+  return linear_predictors(points_.x.middleRows(tile.row, tile.rows), beta,
+                           points_.offset.size() > 0
+                               ? VectorView(points_.offset.segment(tile.row, tile.rows))
+                               : VectorView(none));
 }
 
 void Coupling::visit(const std::function<void(const Tile&)>& see) const {
@@ -102,12 +109,7 @@ MatrixXd Coupling::cost(const Model& to) const {
   MatrixXd cost = MatrixXd::Zero(components(), k_count);
   if (family_ != FamilyKind::gaussian) {
     visit([&](const Tile& tile) {
-      const VectorXd none(0);
-      const VectorView offset = points_.offset.size() > 0
-                                    ? VectorView(points_.offset.segment(tile.row, tile.rows))
-                                    : VectorView(none);
-      const MatrixXd eta =
-          linear_predictors(points_.x.middleRows(tile.row, tile.rows), to.beta, offset);
+      const MatrixXd eta = predictors(tile, to.beta);
       for (Index l = 0; l < tile.count; ++l) {
         for (Index k = 0; k < k_count; ++k) {
           const ArrayXd c = f.divergence(tile.eta.col(l).array(), dispersion_(tile.first + l),
@@ -142,12 +144,7 @@ Spread Coupling::spread(const Model& to, const std::vector<Index>* target) const
   out.response = out.weight;
   out.deviation = VectorXd::Zero(k_count);
   visit([&](const Tile& tile) {
-    const VectorXd none(0);
-    const VectorView offset = points_.offset.size() > 0
-                                  ? VectorView(points_.offset.segment(tile.row, tile.rows))
-                                  : VectorView(none);
-    const MatrixXd eta =
-        linear_predictors(points_.x.middleRows(tile.row, tile.rows), to.beta, offset);
+    const MatrixXd eta = predictors(tile, to.beta);
     const MatrixXd mean_to = expert_means(family_, eta);
     ArrayXXd cost(tile.rows, k_count);
     for (Index l = 0; l < tile.count; ++l) {

@@ -47,6 +47,7 @@ class Coupling {
     MatrixXd mass, eta;  // rows x count: v_s lambda_m gate_l(x_s), and the linear predictor
   };
   void fill(Tile& tile) const;
+  MatrixXd predictors(const Tile& tile, const MatrixXd& beta) const;  // at the tile's points
   void visit(const std::function<void(const Tile&)>& see) const;
   void make_moments() const;
 

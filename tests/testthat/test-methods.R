@@ -194,8 +194,9 @@ test_that("print and summary fit on a screen and hold what matters", {
   set.seed(1)
   fit <- moe(y ~ ., sim$data, K = 4)
   log_lik <- sprintf("log-likelihood = %.2f", logLik(fit)[1])
-  for (text in list(capture.output(print(fit)), capture.output(summary(fit)))) {
-    expect_lt(length(text), 40)
+  printed <- capture.output(print(fit))
+  expect_lt(length(printed), 40)
+  for (text in list(printed, capture.output(summary(fit)))) {
     expect_true(all(nchar(text) <= 120))
     whole <- paste(text, collapse = "\n")
     expect_match(whole, "4 Gaussian experts")
@@ -273,4 +274,20 @@ test_that("plots are drawn, and put the device back as it was", {
   expect_error(plot(two, "plan"), "which", class = "moe_input_error")
   expect_error(plot(models[[4]], "gates"), "which", class = "moe_input_error")
   expect_equal(par(c("mfrow", "mar", "oma")), before)
+})
+
+test_that("rows that are not complete give NA, and no rows give none", {
+  d <- crossing_lines(200)
+  fit <- moe(y ~ poly(x, 2), d, K = 2, start = d$label)
+  holes <- transform(d[1:4, ], x = replace(x, 2, NA))
+  expect_equal(is.na(predict(fit, holes)), c(FALSE, TRUE, FALSE, FALSE))
+  expect_equal(predict(fit, holes)[-2], fitted(fit)[c(1, 3, 4)])
+  for (type in c("response", "gate", "class")) {
+    expect_true(all(is.na(predict(fit, holes[2, ], type))))
+    expect_equal(NROW(predict(fit, d[0, ], type)), 0)
+  }
+  x <- cbind(d$x, d$x^2)
+  by_matrix <- moe(x, d$y, K = 2, start = d$label)
+  x[2, 1] <- NA
+  expect_equal(is.na(predict(by_matrix, x[1:3, ])), c(FALSE, TRUE, FALSE))
 })
