@@ -23,7 +23,7 @@ endif
 INSTALL_HERE := { \
 	  echo "Installing $(PKG) into $(OUT)/library (log in $(OUT)/install.log)"; \
 	  mkdir -p $(OUT)/library; \
-	  MAKEFLAGS=-j$(JOBS) R CMD INSTALL --library=$(OUT)/library . >$(OUT)/install.log 2>&1 </dev/null || \
+	  R_MAKEVARS_USER="$(CURDIR)/tools/Makevars" MAKEFLAGS=-j$(JOBS) R CMD INSTALL --library=$(OUT)/library . >$(OUT)/install.log 2>&1 </dev/null || \
 	  { cat $(OUT)/install.log; false; }; }
 WITH_LIBRARY := R_LIBS="$(CURDIR)/$(OUT)/library$${R_LIBS:+:$$R_LIBS}"
 

@@ -12,5 +12,6 @@
 #'
 #' @useDynLib distmoe, .registration = TRUE
 #' @importFrom Rcpp evalCpp
+#' @importFrom stats coef family fitted formula logLik nobs predict residuals
 #' @keywords internal
 "_PACKAGE"

@@ -71,7 +71,7 @@ moe_distributed <- function(formula, data, K = NULL, sites, family = stats::gaus
   out$call <- call
   out$pilot <- start
   out$seconds <- c(pilot = if (isTRUE(pilot)) start$record$seconds else 0,
-    slowest_site = max(fitted$table$seconds), aggregation = out$aggregation$seconds)
+    slowest_site = max(fitted$table$seconds[fitted$table$status == "fitted"]), aggregation = out$aggregation$seconds)
   out
 }
 

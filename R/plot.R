@@ -14,7 +14,9 @@
 #'   drawn; by default up to six. The others are held at their mean (factors
 #'   at the most frequent level).
 #' @param data NULL, or a data frame of which the rows are drawn as points
-#'   (with the response) and whose ranges are used.
+#'   (with the response) and whose ranges are used. Without it a numeric
+#'   variable runs over its mean and two standard deviations to each side,
+#'   whether data lie there or not: the model holds no range.
 #' @param sites Most sites that `"plan"` shows.
 #' @param ask TRUE: wait before a new page.
 #' @param ... Not used.
@@ -155,10 +157,10 @@ panel_experts <- function(x, name, grid, data) {
   points <- if (!is.null(data) && response %in% names(data)) data[[response]]
   points <- if (is.numeric(points)) points
   # Lines of experts that are hardly ever asked here must not set the scale.
-  limits <- range(mean[gate > 0.05], predict(x, grid), points, na.rm = TRUE)
+  some <- if (length(points) > 2000) round(seq(1, length(points), length.out = 2000)) else TRUE
+  limits <- range(mean[gate > 0.05], predict(x, grid), points[some], na.rm = TRUE)
   draw_frame(value, limits, name, response)
   if (!is.null(points)) {
-    some <- if (length(points) > 2000) round(seq(1, length(points), length.out = 2000)) else TRUE
     graphics::points(as.numeric(data[[name]])[some], points[some], pch = 16, cex = 0.5,
       col = if (length(points) > 1000) "#00000030" else "#00000060")
   }
@@ -232,7 +234,7 @@ plot_plan <- function(x, most) {
   on.exit(graphics::par(old))
   graphics::plot(NULL, xlim = c(0, 1), ylim = c(length(shown) + 0.5, 0.5), yaxt = "n", bty = "n",
     xlab = "share of the site's mass (numbers: its own experts)", ylab = "")
-  graphics::axis(2, seq_along(shown), shown, las = 1, tick = FALSE,
+  graphics::axis(2, seq_along(shown), shown, las = 1, tick = FALSE, line = -1,
     cex.axis = min(1, 25 / length(shown)))
   for (i in seq_along(shown)) plan_bar(i, mass[site == shown[i], , drop = FALSE], length(shown))
   if (nlevels(site) > length(shown)) {

@@ -11,7 +11,8 @@
 #' where a model is given. Random numbers are drawn from streams that
 #' [set.seed()] fixes, one a site by the order of the sites' names, so results
 #' depend neither on the number of workers nor on the order of the sites.
-#' Progress is reported through `progressr`.
+#' Progress is reported through `progressr`. Workers load the package from
+#' their own library paths (`.libPaths()`, `R_LIBS`).
 #'
 #' @param formula,gating,K,family As in [moe()].
 #' @param sources A named list of data frames, one a site.
@@ -22,7 +23,8 @@
 #' @param control Settings made by [moe_control()]; by default with
 #'   `singular_ok = TRUE`, since a column may be constant at one site.
 #' @param min_rows Fewest rows of a site that is fitted. By default one more
-#'   than the model has parameters.
+#'   than the model has parameters, which is very few: fits of such sites are
+#'   rough, and count little only because their weight is small.
 #' @return A list of class `moe_sites`:
 #'   * `models`: named list of the fitted models.
 #'   * `table`: data frame, a row a site in the order of `sources`: `site`, `n`

@@ -2,7 +2,7 @@
 #ifndef DISTMOE_CORE_MODEL_H
 #define DISTMOE_CORE_MODEL_H
 
-#include <Eigen/Dense>
+#include <Eigen/Core>
 #include <functional>
 #include <vector>
 

@@ -1,5 +1,8 @@
 #include "numerics.h"
 
+#include <Eigen/Cholesky>
+#include <Eigen/Eigenvalues>
+
 namespace distmoe {
 
 ArrayXd log_sum_exp_rows(const ArrayXXd& a) {
