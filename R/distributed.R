@@ -71,7 +71,8 @@ moe_distributed <- function(formula, data, K = NULL, sites, family = stats::gaus
   out$call <- call
   out$pilot <- start
   out$seconds <- c(pilot = if (isTRUE(pilot)) start$record$seconds else 0,
-    slowest_site = max(fitted$table$seconds[fitted$table$status == "fitted"]), aggregation = out$aggregation$seconds)
+    slowest_site = max(fitted$table$seconds[fitted$table$status == "fitted"]),
+    aggregation = out$aggregation$seconds)
   out
 }
 
@@ -141,7 +142,8 @@ pilot_model <- function(pilot, formula, gating, data, support, K, family, weight
   design <- tryCatch(design_build(formula, schema$gating, points, family$family, frame_call, schema),
     moe_input_error = function(e) {
       text <- conditionMessage(e)
-      input_error("The pilot can't be fitted on the {.arg support} sample.", x = "{text}", i = "Give a support with y, or {.code pilot = FALSE}.")
+      input_error("The pilot can't be fitted on the {.arg support} sample.", x = "{text}",
+        i = "Give a support with y, or {.code pilot = FALSE}.")
     })
   fit_design(design, K, family, NULL, control, keep = FALSE, call = NULL)
 }

@@ -157,9 +157,10 @@ fit_design <- function(design, K, family, start, control, keep, call) {
   record <- fit[c("objective", "steps", "converged", "stop", "promise", "em_iterations",
     "newton_iterations", "halvings", "reseeds", "empty", "at_floor", "starts", "start_rows", "moves")]
   record$aliased <- list(expert = columns$x[aliased$x], gate = columns$z[aliased$z])
-  model <- new_moe(fit$model, family, schema, if (is.null(design$weight)) n else sum(design$weight > 0),
-    if (is.null(design$weight)) n else sum(design$weight), fit$log_lik, fit$share, record,
-    call = call, dropped = length(design$na.action))
+  weight <- if (is.null(design$weight)) rep(1, n) else design$weight
+  # As in lm(), rows of weight 0 do not count.
+  model <- new_moe(fit$model, family, schema, sum(weight > 0), sum(weight), fit$log_lik, fit$share,
+    record, call = call, dropped = length(design$na.action))
   if (keep) {
     model$rows <- list(y = design$y, fitted = cpp_predict(design, core_model(model), "response")[, 1],
       weight = design$weight, na.action = design$na.action)

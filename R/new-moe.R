@@ -49,7 +49,8 @@ new_moe <- function(parameters, family, schema, n, weight = n, log_lik = NA_real
 lean_call <- function(call) {
   for (i in seq_along(call)[-1]) {
     argument <- call[[i]]
-    if (is.language(argument) || is.null(argument) || is.atomic(argument) && length(argument) <= 10) next
+    small <- is.null(argument) || is.atomic(argument) && length(argument) <= 10
+    if (is.language(argument) || small) next
     call[[i]] <- as.name(paste0("<", class(argument)[1], ">"))
   }
   call

@@ -152,7 +152,8 @@ print_sites <- function(x) {
     cat(", ", a$plan, " plan, weights by ", a$weights, "; ", format_big(a$support), " support points",
       sep = "")
     cat("\nObjective ", format(a$objective[length(a$objective)], digits = 4), " after ",
-      length(a$objective) - 1, if (length(a$objective) == 2) " MM step" else " MM steps", if (!a$converged) " (NOT CONVERGED)", sep = "")
+      length(a$objective) - 1, if (length(a$objective) == 2) " MM step" else " MM steps",
+      if (!a$converged) " (NOT CONVERGED)", sep = "")
     if (length(a$baselines)) {
       cat("; ", paste0(names(a$baselines), " ", format(a$baselines, digits = 4), collapse = ", "),
         sep = "")

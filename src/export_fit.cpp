@@ -128,7 +128,8 @@ Rcpp::List cpp_fit(Rcpp::List data, std::string family, int experts, SEXP start,
   std::vector<double> objective = fit_result.objective;
   for (double& value : objective) value += shift;
   return Rcpp::List::create(
-      Rcpp::_["model"] = model_to_list(scaling.to_user(fit_result.model, given.experts() > 0 ? &given : nullptr)),
+      Rcpp::_["model"] = model_to_list(
+          scaling.to_user(fit_result.model, given.experts() > 0 ? &given : nullptr)),
       Rcpp::_["log_lik"] = fit_result.log_lik + shift,
       Rcpp::_["share"] = fit_result.mass / fit_result.mass.sum(),
       Rcpp::_["objective"] = objective, Rcpp::_["steps"] = names_of(fit_result.steps),
