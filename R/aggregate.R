@@ -155,6 +155,32 @@ aggregate_K <- function(models, K, method) {
   K
 }
 
+# A column that sites determine must vary over the support too, or nothing is known of it there.
+check_support_columns <- function(design, models) {
+  aliased <- cpp_aliased(design, models[[1]]$family$family)
+  for (part in c("expert", "gate")) {
+    columns <- models[[1]]$schema[[part]]$columns[aliased[[if (part == "expert") "x" else "z"]]]
+    known <- lapply(models, function(m) setdiff(columns, m$record$aliased[[part]]))
+    bad <- unique(unlist(known))
+    if (!length(bad)) next
+    input_error("The {.arg support} sample does not determine {cli::qty(bad)}column{?s} {.val {bad}}:
+      constant there, or following from other columns.",
+      i = "Give a support with more, or more varied, points.")
+  }
+}
+
+# Sites whose data do not determine a coefficient still state one: it is harmless only where they are
+# asked about their own x.
+note_undetermined <- function(models, weights) {
+  lost <- Filter(length, lapply(models, function(m) unique(unlist(m$record$aliased))))
+  if (!length(lost) || weights == "site") return(character())
+  text <- paste0(names(lost), " (", vapply(lost, paste, "", collapse = ", "), ")", collapse = "; ")
+  note <- paste0("some sites' data do not determine all coefficients, and weights by size use what ",
+    "they state all the same: ", text)
+  cli::cli_warn(c("{note}.", i = "Use a support whose points carry their site, or a common start."))
+  note
+}
+
 # The points with their weights: design (sorted by site), lambda, site of every point.
 support_problem <- function(models, support, weights) {
   n <- vapply(models, function(m) m$weight, 0)
@@ -186,6 +212,8 @@ support_problem <- function(models, support, weights) {
   kept$x <- support$x[rows, , drop = FALSE]
   if (!is.null(support$y)) kept$y <- support$y[rows]
   design <- support_design(kept, models[[1]]$schema)
+  check_support_columns(design, models)
+  notes <- c(notes, note_undetermined(models, weights))
   if (weights == "site") {
     count <- tabulate(site, length(models))
     design$weight <- (lambda / count)[site] * length(site)

@@ -71,7 +71,10 @@ collect_names <- function(names, from, to, rows) {
   for (name in setdiff(names, ls(to, all.names = TRUE))) {
     value <- get0(name, envir = from)
     if (is.null(value) || identical(value, get0(name, envir = attached))) next
-    if (is.atomic(value) && NROW(value) < rows) assign(name, value, envir = to)
+    constant <- is.atomic(value) || is.list(value) && !is.data.frame(value)
+    if (constant && NROW(value) < rows && utils::object.size(value) < 1e5) {
+      assign(name, value, envir = to)
+    }
     if (!is.function(value) || is.primitive(value)) next
     assign(name, value, envir = to)
     home <- environment(value)
@@ -153,13 +156,14 @@ check_finite <- function(frame) {
   for (name in names(frame)) {
     v <- frame[[name]]
     if (name == "(weights)") next
-    bad <- if (is.numeric(v)) !is.finite(v) else is.na(v)
+    # Squares must not overflow.
+    bad <- if (is.numeric(v)) !is.finite(v) | abs(v) > 1e150 else is.na(v)
     if (!any(bad)) next
     row <- (which(bad)[1] - 1L) %% NROW(v) + 1L
     count <- sum(bad)
     first <- as.character(v[bad][1])
-    input_error("Variable {.val {name}} holds {count} value{?s} that {?is/are} missing or not finite
-      (first: {first}, row {row}).", i = "Remove or correct such rows.")
+    input_error("Variable {.val {name}} holds {count} value{?s} that {?is/are} missing, not
+      finite or too large (first: {first}, row {row}).", i = "Remove or correct such rows.")
   }
 }
 
@@ -197,7 +201,7 @@ new_schema <- function(formula, gating, terms, frame, data, family) {
     levels = frame_levels(frame), expert = design_part(terms$expert, frame),
     gate = if (same) gate_without_offset(design_part(terms$expert, frame))
            else design_part(terms$gate, frame),
-    variables = describe_variables(formula, gating, frame, data)
+    variables = describe_variables(formula, frame, data, frame_levels(frame))
   )
 }
 
@@ -239,22 +243,29 @@ row_variables <- function(formula, frame, data) {
 
 # Summaries of the raw variables of the right-hand sides: a typical row and a range for plots.
 # Means and standard deviations only: no single value of any row.
-describe_variables <- function(formula, gating, frame, data) {
+describe_variables <- function(formula, frame, data, levels) {
   out <- list()
   for (name in row_variables(formula, frame, data)) {
     v <- if (name %in% names(data)) data[[name]] else get0(name, environment(formula))
-    if (!is.matrix(v)) out[[name]] <- describe_variable(v)
+    out[[name]] <- describe_variable(v, levels[[name]])
   }
   out
 }
 
-describe_variable <- function(v) {
-  if (is.numeric(v)) {
-    v <- v[is.finite(v)]
-    return(list(type = "numeric", mean = mean(v), sd = if (length(v) > 1) stats::sd(v) else 0))
+# NULL for what has no typical value that may be kept, such as text that only a function looks at.
+describe_variable <- function(v, levels = NULL) {
+  if (is.matrix(v)) return(NULL)
+  if (is.logical(v)) return(list(type = "logical", mode = mean(v, na.rm = TRUE) > 0.5))
+  if (!is.null(levels)) {
+    count <- table(factor(v, levels))
+    return(list(type = "factor", levels = levels, mode = names(which.max(count))))
   }
-  v <- factor(v)
-  list(type = "factor", levels = levels(v), mode = names(which.max(table(v))))
+  if (!is.numeric(v) && !inherits(v, c("Date", "POSIXct", "difftime"))) return(NULL)
+  like <- attributes(v)[c("class", "tzone", "units")]
+  v <- as.numeric(v)
+  v <- v[is.finite(v)]
+  list(type = "numeric", mean = mean(v), sd = if (length(v) > 1) stats::sd(v) else 0,
+    like = Filter(Negate(is.null), like))
 }
 
 # ---- new data -------------------------------------------------------------------------------
@@ -340,10 +351,11 @@ check_matrix <- function(x, name, n = NULL) {
   if (!is.null(n) && nrow(x) != n) {
     input_error("{.arg {name}} has {nrow(x)} row{?s}; {n} {?is/are} needed.")
   }
-  if (!all(is.finite(x))) {
-    bad <- which(!is.finite(x))[1]
-    input_error("{.arg {name}} holds {sum(!is.finite(x))} value{?s} that {?is/are} missing or not
-      finite (first in row {(bad - 1L) %% nrow(x) + 1L}).", i = "Remove or correct these rows.")
+  bad <- which(!is.finite(x) | abs(x) > 1e150)
+  if (length(bad)) {
+    row <- (bad[1] - 1L) %% nrow(x) + 1L
+    input_error("{.arg {name}} holds {length(bad)} value{?s} that {?is/are} missing, not finite or too
+      large (first in row {row}).", i = "Remove or correct these rows.")
   }
   if (!is.double(x)) storage.mode(x) <- "double"
   x

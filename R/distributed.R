@@ -45,6 +45,8 @@ moe_distributed <- function(formula, data, K = NULL, sites, family = stats::gaus
   if (!is.data.frame(data)) {
     input_error("{.arg data} must be a data frame, not {.obj_type_friendly {data}}.")
   }
+  if (is.null(K) && inherits(pilot, "moe")) K <- pilot$K
+  if (is.null(K)) input_error("{.arg K}, the number of experts, is missing.")
   K <- check_count(K, "K")
   check_control(control)
   if (missing(sites)) input_error("{.arg sites} is missing: a number of sites, or a column's name.")

@@ -75,7 +75,9 @@ formula.moe <- function(x, ...) {
   if (x$schema$kind == "matrix") {
     input_error("The model was fitted to matrices and has no formula.")
   }
-  x$schema$formula
+  out <- x$schema$formula
+  environment(out) <- environment(x$schema$frame)
+  out
 }
 
 #' Fitted values and residuals

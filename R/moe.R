@@ -69,7 +69,10 @@ moe.formula <- function(formula, data = NULL, K = NULL, family = stats::gaussian
   call[[1]] <- quote(moe)
   asked <- call[c(1, match(c("data", "subset", "weights", "na.action"), names(call), 0))]
   asked[[1]] <- quote(stats::model.frame)
-  caller <- parent.frame()
+  # `data` is evaluated once: a call such as d[sample(n), ] must not give two sets of rows.
+  caller <- new.env(parent = parent.frame())
+  caller$.moe_data <- data
+  if (!is.null(asked$data)) asked$data <- quote(.moe_data)
   frame_call <- function(f) {
     asked$formula <- f
     if (is.null(schema)) asked$drop.unused.levels <- TRUE
@@ -112,6 +115,15 @@ moe.matrix <- function(x, y, K = NULL, family = stats::gaussian(), gating = NULL
 #' @rdname moe
 #' @export
 moe.default <- function(x, ...) {
+  if (missing(x)) {
+    # Arguments by name in another order: moe(data = d, formula = y ~ x).
+    call <- match.call()
+    at <- match("formula", names(call))
+    if (is.na(at)) input_error("The formula is missing.", i = "Write {.code moe(y ~ x, data, K = 2)}.")
+    call <- call[c(1, at, setdiff(seq_along(call)[-1], at))]
+    call[[1]] <- quote(moe)
+    return(eval(call, parent.frame()))
+  }
   input_error("The first argument must be a formula or a numeric matrix, not
     {.obj_type_friendly {x}}.", i = "Write {.code moe(y ~ x, data, K = 2)}.")
 }
@@ -143,12 +155,11 @@ fit_design <- function(design, K, family, start, control, keep, call) {
   if (is.null(K)) input_error("{.arg K}, the number of experts, is missing.")
   K <- check_count(K, "K")
   n <- length(design$y)
-  if (K > n) input_error("{.arg K} = {K} experts can't be fitted to {n} row{?s}.")
-  check_varies(design$y, family$family)
   p <- length(schema$expert$columns)
   q <- length(schema$gate$columns)
   check_enough_rows(if (is.null(design$weight)) n else sum(design$weight > 0), p, q, K,
     family$family)
+  check_varies(design$y, family$family)
   aliased <- cpp_aliased(design, family$family)
   columns <- list(x = schema$expert$columns, z = schema$gate$columns)
   check_aliased(aliased, columns, control$singular_ok)
@@ -179,11 +190,12 @@ normalise_start <- function(start, K, schema, family, n) {
     return(core_model(start))
   }
   if (is.matrix(start) && is.numeric(start)) {
-    if (!identical(dim(start), c(n, K)) || anyNA(start) || any(start < 0)) {
-      input_error("A matrix {.arg start} must hold {n} x {K} responsibilities, not negative;
-        found {nrow(start)} x {ncol(start)}.")
+    if (!identical(dim(start), c(n, K)) || !all(is.finite(start)) || any(start < 0) ||
+          any(rowSums(start) == 0)) {
+      input_error("A matrix {.arg start} must hold {n} x {K} responsibilities: finite, not negative,
+        some in every row; found {nrow(start)} x {ncol(start)}.")
     }
-    return(start * 1.0)
+    return(start / rowSums(start))
   }
   labels <- if (is.factor(start)) as.integer(start) else start
   if (!is.numeric(labels) || length(labels) != n || anyNA(labels) || !all(labels %in% seq_len(K))) {
@@ -239,7 +251,11 @@ warn_about <- function(model) {
   }
   if (any(r$at_floor)) {
     which <- as.character(which(r$at_floor))
-    cli::cli_warn(c("The variance of expert{?s} {which} is held at its floor.",
-      i = "The expert fits a few rows exactly; take a smaller {.arg K}."))
+    cli::cli_warn(c("The variance of expert{?s} {which} is held at its floor: it fits its rows
+      exactly.", i = if (model$K > 1) "Take a smaller {.arg K}."))
+  }
+  if (model$weight < length(coef(model))) {
+    cli::cli_warn(c("The weights sum to {signif(model$weight, 3)}, less than the number of parameters:
+      the prior on the gates rules.", i = "Weights count rows: rescale them."))
   }
 }

@@ -109,7 +109,7 @@ legend_on_top <- function(K, title, mixture = FALSE) {
 plot_variables <- function(x, variable, data) {
   known <- x$schema$variables
   if (!length(known)) {
-    input_error("The model has no variable to draw along (intercepts only).")
+    input_error("The model has no numeric or factor variable to draw along.")
   }
   if (is.null(variable)) variable <- utils::head(names(known), 6)
   unknown <- setdiff(variable, names(known))
@@ -128,18 +128,45 @@ plot_variables <- function(x, variable, data) {
 plot_grid <- function(x, name, described, data) {
   range <- if (described$type == "factor") {
     factor(described$levels, described$levels)
+  } else if (described$type == "logical") {
+    c(FALSE, TRUE)
   } else if (!is.null(data) && is.numeric(data[[name]])) {
     seq(min(data[[name]], na.rm = TRUE), max(data[[name]], na.rm = TRUE), length.out = 101)
   } else {
     described$mean + described$sd * seq(-2, 2, length.out = 101)
   }
   grid <- lapply(x$schema$variables, function(v) {
-    if (v$type == "factor") factor(rep(v$mode, length(range)), v$levels) else rep(v$mean, length(range))
+    rep(switch(v$type, factor = factor(v$mode, v$levels), logical = v$mode, as_like(v$mean, v)),
+      length(range))
   })
-  grid[[name]] <- range
+  grid[[name]] <- if (described$type == "numeric") as_like(as.numeric(range), described) else range
+  lacks <- setdiff(x$schema$needs, names(grid))
+  if (length(lacks) && is.null(data)) {
+    input_error("The model keeps no typical value of {.val {lacks}}.", i = "Give {.arg data}.")
+  }
+  for (v in lacks) grid[[v]] <- rep(data[[v]][1], length(range))
   grid <- as.data.frame(grid, optional = TRUE)
   if (x$schema$kind == "matrix") return(matrix_grid(x, grid))
-  grid
+  drawable(x, grid)
+}
+
+# A number as the class that the variable had (dates, times).
+as_like <- function(value, described) {
+  attributes(value) <- described$like
+  value
+}
+
+# The rows at which the formulas can be evaluated: log(x) has no value at x < 0.
+drawable <- function(x, grid) {
+  works <- function(rows) {
+    tryCatch(length(predict(x, grid[rows, , drop = FALSE])) > 0, error = function(e) FALSE,
+      warning = function(w) FALSE)
+  }
+  if (works(seq_len(nrow(grid)))) return(grid)
+  keep <- vapply(seq_len(nrow(grid)), works, NA)
+  if (!any(keep)) input_error("The formulas can't be evaluated at typical values of the variables.",
+    i = "Give {.arg data}, whose ranges are then used.")
+  grid[keep, , drop = FALSE]
 }
 
 matrix_grid <- function(x, grid) {
@@ -183,6 +210,7 @@ strong <- function(colour, gate) {
 }
 
 draw_frame <- function(value, ylim, xlab, ylab) {
+  if (is.logical(value)) value <- factor(value)
   if (is.factor(value)) {
     graphics::plot(NULL, xlim = c(0.5, nlevels(value) + 0.5), ylim = ylim, xlab = xlab, ylab = ylab,
       xaxt = "n", las = 1)
@@ -195,6 +223,7 @@ draw_frame <- function(value, ylim, xlab, ylab) {
 # A line whose colour may change along the way; dashes side by side for a factor.
 draw_line <- function(value, y, colour, lwd, lty = 1) {
   colour <- rep_len(colour, length(y))
+  if (is.logical(value)) value <- factor(value)
   if (is.factor(value)) {
     at <- as.integer(value)
     graphics::segments(at - 0.3, y, at + 0.3, y, col = colour, lwd = lwd, lty = lty)

@@ -28,7 +28,7 @@ moe_simulate <- function(n, K = 4, d = 20, seed = NULL, family = stats::gaussian
   family <- check_family(family)
   if (K > n) input_error("{.arg K} = {K} experts need at least as many rows; {.arg n} = {n}.")
   if (!is.null(seed)) {
-    seed <- check_number(seed, "seed", -.Machine$integer.max, most = .Machine$integer.max)
+    seed <- check_count(seed, "seed", -.Machine$integer.max)
     old <- get0(".Random.seed", globalenv(), inherits = FALSE)
     on.exit(restore_seed(old))
     set.seed(seed)

@@ -22,8 +22,8 @@
 #'   common start keeps the sites in the same mode (see [moe_distributed()]).
 #' @param control Settings made by [moe_control()]; by default with
 #'   `singular_ok = TRUE`, since a column may be constant at one site.
-#' @param min_rows Fewest rows of a site that is fitted. By default one more
-#'   than the model has parameters, which is very few: fits of such sites are
+#' @param min_rows Fewest rows of a site that is fitted: at least (and by
+#'   default) one more than the model has parameters, which is very few: fits of such sites are
 #'   rough, and count little only because their weight is small.
 #' @return A list of class `moe_sites`:
 #'   * `models`: named list of the fitted models.
@@ -47,6 +47,7 @@ moe_sites <- function(formula, sources, K = NULL, family = stats::gaussian(), ga
   check_control(control)
   if (!is.null(start)) check_moe(start, "start")
   if (is.null(K) && !is.null(start)) K <- start$K
+  if (is.null(K)) input_error("{.arg K}, the number of experts, is missing.")
   K <- check_count(K, "K")
   if (!is.null(min_rows)) min_rows <- check_count(min_rows, "min_rows")
   if (!is.null(weights) && !(is.character(weights) && length(weights) == 1)) {
@@ -105,6 +106,11 @@ fit_site <- function(data, task, progress) {
     row$iterations <- outcome$record$em_iterations + outcome$record$newton_iterations
     row$converged <- outcome$record$converged
     row$bytes <- nchar(site_text(outcome), "bytes")
+    lost <- unique(unlist(outcome$record$aliased))
+    if (length(lost)) {
+      row$message <- paste(c(if (row$message != "") row$message,
+        paste("not determined:", paste(lost, collapse = ", "))), collapse = "; ")
+    }
     return(list(model = outcome, row = row))
   }
   row$status <- "failed"
@@ -123,12 +129,8 @@ fit_source <- function(data, task) {
   }
   schema <- task$schema
   K <- task$K
-  floor_rows <- if (is.null(task$min_rows)) {
-    count_parameters(length(schema$expert$columns), length(schema$gate$columns), K,
-      task$family$family) + 1L
-  } else {
-    task$min_rows
-  }
+  floor_rows <- max(task$min_rows, count_parameters(length(schema$expert$columns),
+    length(schema$gate$columns), K, task$family$family) + 1L)
   too_small <- function(rows) {
     cli::cli_abort("It has {rows} usable row{?s} and needs {floor_rows}.", call = NULL,
       class = c("moe_too_small", "moe_input_error"), rows = rows, needs = floor_rows)

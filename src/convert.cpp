@@ -68,6 +68,15 @@ Block RData::block() const {
   return Block{view(x_), view(z_), view(y_), view(weight_), view(offset_), view(gate_offset_)};
 }
 
+Model model_for(const RData& data, const Rcpp::List& list) {
+  Model m = model_from_list(list);
+  const Data d = data.data();
+  if (m.beta.rows() != d.x_columns() || m.alpha.rows() != d.z_columns()) {
+    throw std::invalid_argument("the model and the data have different numbers of columns");
+  }
+  return m;
+}
+
 Data RData::data() const { return Data{block(), add_intercept_, add_intercept_}; }
 
 Services r_services() {

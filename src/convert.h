@@ -32,6 +32,9 @@ class RData {
   Rcpp::NumericVector y_, weight_, offset_, gate_offset_;
 };
 
+// A model for these data: refused where its columns are not as many as theirs.
+Model model_for(const RData& data, const Rcpp::List& list);
+
 // R's generator and R's interrupt.
 Services r_services();
 

@@ -103,7 +103,11 @@ Rcpp::List cpp_fit(Rcpp::List data, std::string family, int experts, SEXP start,
   std::vector<StartRecord> records;
   int moves = 0;
   Index start_rows = source.rows();
-  if (Rf_isNull(start)) {
+  if (Rf_isNull(start) && experts == 1) {
+    // One expert: there is nothing to search for.
+    from = model_from(source, kind, MatrixXd::Ones(source.rows(), 1), prior,
+                      fit_opts.dispersion_floor);
+  } else if (Rf_isNull(start)) {
     // Enough rows for every parameter to be seen by some fifty of them.
     const Index parameters = experts * source.x_columns() + (experts - 1) * source.z_columns();
     if (start_opts.rows > 0) start_rows = std::max(start_opts.rows, 50 * parameters);
@@ -120,7 +124,7 @@ Rcpp::List cpp_fit(Rcpp::List data, std::string family, int experts, SEXP start,
     from = model_from(source, kind, Rcpp::as<MatrixXd>(start), prior,
                       fit_opts.dispersion_floor);
   } else {
-    given = model_from_list(start);
+    given = model_for(r, start);
     from = scaling.to_internal(given);
   }
   const FitResult fit_result = fit(source, from, prior, fit_opts, services);
@@ -148,7 +152,7 @@ Rcpp::List cpp_fit(Rcpp::List data, std::string family, int experts, SEXP start,
 // [[Rcpp::export(rng = false)]]
 Rcpp::List cpp_statistics(Rcpp::List data, Rcpp::List model) {
   const RData r(data);
-  const Statistics s = statistics(r.block(), model_from_list(model));
+  const Statistics s = statistics(r.block(), model_for(r, model));
   return Rcpp::List::create(
       Rcpp::_["log_lik"] = s.log_lik, Rcpp::_["weight"] = s.weight,
       Rcpp::_["mass"] = s.experts.mass, Rcpp::_["expert_score"] = s.experts.score,
@@ -161,7 +165,7 @@ Rcpp::List cpp_statistics(Rcpp::List data, Rcpp::List model) {
 Rcpp::List cpp_em_step(Rcpp::List data, Rcpp::List model, Rcpp::NumericVector ridge,
                        int block_rows) {
   const RData r(data);
-  const Model m = model_from_list(model);
+  const Model m = model_for(r, model);
   const ScaledSource source(r.data(), takes_offset(m.family), nullptr, {}, block_rows);
   const Statistics sums =
       sum_over(source, Statistics(m.beta.rows(), m.alpha.rows(), m.experts()),
@@ -173,7 +177,7 @@ Rcpp::List cpp_em_step(Rcpp::List data, Rcpp::List model, Rcpp::NumericVector ri
 // [[Rcpp::export(rng = false)]]
 Rcpp::List cpp_information(Rcpp::List data, Rcpp::List model) {
   const RData r(data);
-  const Information info = information(r.block(), model_from_list(model));
+  const Information info = information(r.block(), model_for(r, model));
   return Rcpp::List::create(Rcpp::_["log_lik"] = info.log_lik, Rcpp::_["score"] = info.score,
                             Rcpp::_["hessian"] = info.hessian);
 }

@@ -13,5 +13,5 @@ Rcpp::NumericMatrix cpp_predict(Rcpp::List data, Rcpp::List model, std::string w
   else if (what == "posterior") kind = PredictKind::posterior;
   else if (what == "log_density") kind = PredictKind::log_density;
   else if (what != "response") throw std::invalid_argument("unknown kind of prediction '" + what + "'");
-  return Rcpp::wrap(predict(ScaledSource(r.data(), false), model_from_list(model), kind));
+  return Rcpp::wrap(predict(ScaledSource(r.data(), false), model_for(r, model), kind));
 }

@@ -6,11 +6,16 @@ using namespace distmoe;
 
 namespace {
 
+// The points with their columns of ones, held for the call.
+HeldSource points_of(const RData& r) { return HeldSource(ScaledSource(r.data(), false)); }
+
 LocalModels locals_from(const RData& data, const Rcpp::List& models,
                         const Rcpp::NumericVector& lambda, const Rcpp::IntegerVector& site) {
   LocalModels locals{{}, Rcpp::as<VectorXd>(lambda), data.data(), {}, data.x_intercept,
                      data.z_intercept};
-  for (R_xlen_t m = 0; m < models.size(); ++m) locals.models.push_back(model_from_list(models[m]));
+  for (R_xlen_t m = 0; m < models.size(); ++m) {
+    locals.models.push_back(model_for(data, models[m]));
+  }
   for (int s : site) locals.site.push_back(s - 1);
   return locals;
 }
@@ -27,8 +32,9 @@ Rcpp::List cpp_transport(Eigen::VectorXd supply, Eigen::VectorXd demand, Eigen::
 // [[Rcpp::export(rng = false)]]
 Rcpp::List cpp_divergence(Rcpp::List from, Rcpp::List to, Rcpp::List data, std::string plan) {
   const RData r(data);
+  const HeldSource points = points_of(r);
   const Divergence d =
-      divergence(model_from_list(from), model_from_list(to), r.block(), plan_from_name(plan));
+      divergence(model_for(r, from), model_for(r, to), points.all(), plan_from_name(plan));
   return Rcpp::List::create(Rcpp::_["value"] = d.value, Rcpp::_["plan"] = d.plan,
                             Rcpp::_["cost"] = d.cost);
 }
@@ -37,8 +43,9 @@ Rcpp::List cpp_divergence(Rcpp::List from, Rcpp::List to, Rcpp::List data, std::
 Eigen::MatrixXd cpp_pairwise_divergence(Rcpp::List models, Rcpp::List data) {
   const RData r(data);
   std::vector<Model> all;
-  for (R_xlen_t m = 0; m < models.size(); ++m) all.push_back(model_from_list(models[m]));
-  return pairwise_divergence(all, r.block(), r_services());
+  for (R_xlen_t m = 0; m < models.size(); ++m) all.push_back(model_for(r, models[m]));
+  const HeldSource points = points_of(r);
+  return pairwise_divergence(all, points.all(), r_services());
 }
 
 // site: empty, or the (1-based) model of every point, in rising order. start: a model list or NULL.
@@ -53,7 +60,7 @@ Rcpp::List cpp_reduce(Rcpp::List models, Rcpp::NumericVector lambda, Rcpp::List 
   o.gate_ridge = options["gate_ridge"];
   Model from;
   const bool given = !Rf_isNull(start);
-  if (given) from = model_from_list(start);
+  if (given) from = model_for(r, start);
   const ReduceResult result = reduce(locals_from(r, models, lambda, site), experts,
                                      given ? &from : nullptr, o, r_services());
   return Rcpp::List::create(
@@ -68,6 +75,6 @@ Rcpp::List cpp_reduce(Rcpp::List models, Rcpp::NumericVector lambda, Rcpp::List 
 double cpp_reduction_objective(Rcpp::List models, Rcpp::NumericVector lambda, Rcpp::List data,
                                Rcpp::IntegerVector site, Rcpp::List model, std::string plan) {
   const RData r(data);
-  return reduction_objective(locals_from(r, models, lambda, site), model_from_list(model),
+  return reduction_objective(locals_from(r, models, lambda, site), model_for(r, model),
                              plan_from_name(plan));
 }

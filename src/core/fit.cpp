@@ -8,9 +8,6 @@ namespace distmoe {
 
 namespace {
 
-// A step may lose this much of the objective and still count as rounding.
-double rounding(double objective) { return 1e-11 * (1.0 + std::abs(objective)); }
-
 // One run of the fit: the state that EM and Newton steps share.
 class Run {
  public:
@@ -24,7 +21,7 @@ class Run {
   }
 
   FitResult finish() {
-    double newton_below = 1.0;  // a gain of one unit of log-likelihood: within reach of Newton
+    double newton_below = unit();  // a gain of one unit of log-likelihood: within reach of Newton
     while (out_.em_iterations < options_.max_iterations) {
       if (reseed()) continue;
       const double gain = em();
@@ -34,7 +31,7 @@ class Run {
         if (moved) sums_ = pass(out_.model);
         newton_below = std::min(newton_below, std::max(gain, 0.0)) / 10;
       }
-      if (gain <= 1e-10 * (1.0 + std::abs(objective_))) {
+      if (gain <= 10.0 * rounding()) {
         out_.stop = StopReason::small_gain;
         break;
       }
@@ -54,6 +51,12 @@ class Run {
     return sums.log_lik - prior_.value(model.alpha);
   }
 
+  // The mean case weight: log-likelihoods are measured in it.
+  double unit() const { return sums_.weight / static_cast<double>(sums_.rows); }
+
+  // A step may lose this much of the objective and still count as rounding.
+  double rounding() const { return 1e-11 * (unit() + std::abs(objective_)); }
+
   void record(StepKind kind) {
     out_.objective.push_back(objective_);
     out_.steps.push_back(kind);
@@ -61,8 +64,7 @@ class Run {
 
   // Mass of as many average rows as an expert has coefficients, and one: with less it can't be fitted.
   double least_mass() const {
-    return static_cast<double>(out_.model.beta.rows() + 1) * sums_.weight /
-           static_cast<double>(sums_.rows);
+    return static_cast<double>(out_.model.beta.rows() + 1) * unit();
   }
 
   // One EM iteration; the Newton parts are shortened until the objective does not fall.
@@ -75,7 +77,7 @@ class Run {
                                       least_mass(), length);
       const Statistics sums = pass(candidate);
       const double next = value(candidate, sums);
-      if (next >= before - rounding(before)) {
+      if (next >= before - rounding()) {
         out_.model = candidate;
         sums_ = sums;
         objective_ = next;
@@ -135,8 +137,8 @@ class Run {
       const double promise = 0.5 * solve.x.dot(info.score);
       // Where the curvature has the wrong sign somewhere no promise is worth anything: it may be a
       // saddle point.
-      if (!solve.positive && promise <= options_.tolerance) return moved;
-      const bool last = promise <= options_.tolerance;
+      const bool last = promise <= options_.tolerance * unit();
+      if (!solve.positive && last) return moved;
       if (!newton_move(solve.x, last)) {
         if (!last) return moved;
       } else {
@@ -165,7 +167,7 @@ class Run {
       }
       const Statistics sums = pass(candidate);
       const double next = value(candidate, sums);
-      if (next >= objective_ - rounding(objective_)) {
+      if (next >= objective_ - rounding()) {
         out_.model = candidate;
         sums_ = sums;
         objective_ = next;
@@ -206,7 +208,7 @@ class Run {
     }
     out_.log_lik = sums_.log_lik;
     out_.mass = sums_.experts.mass;
-    out_.mean_weight = sums_.weight / static_cast<double>(sums_.rows);
+    out_.mean_weight = unit();
     for (Index j = 0; j < out_.model.experts(); ++j) {
       out_.empty.push_back(out_.model.experts() > 1 && out_.mass(j) <= least_mass());
       out_.at_floor.push_back(out_.model.family == FamilyKind::gaussian &&

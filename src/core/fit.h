@@ -10,6 +10,7 @@ namespace distmoe {
 struct FitOptions {
   int max_iterations = 500;       // EM iterations on the given rows
   double tolerance = 1e-8;        // stop when a Newton step promises less than this log-likelihood
+                                  // (of a row of mean weight)
   bool newton = true;             // finish by Newton's method
   double dispersion_floor = 1e-6; // of the variance of y about its mean; Gaussian experts
   double gate_ridge = 1e-4;       // prior precision of standardised gate slopes

@@ -99,6 +99,10 @@ HeldSource::HeldSource(const Source& from, std::vector<Index> rows) {
   });
 }
 
+Block HeldSource::all() const {
+  return Block{x, shared ? MatrixView(x) : MatrixView(z), y, weight, offset, gate_offset};
+}
+
 void HeldSource::visit(const std::function<void(const Block&)>& see) const {
   const Index step = 2048;
   for (Index start = 0; start < rows(); start += step) {

@@ -66,6 +66,7 @@ class HeldSource : public Source {
   Index x_columns() const override { return x.cols(); }
   Index z_columns() const override { return z.cols(); }
   void visit(const std::function<void(const Block&)>& see) const override;
+  Block all() const;  // every row in one block
 
   MatrixXd x, z;  // z is empty where the designs are shared
   VectorXd y, weight, offset, gate_offset;

@@ -177,7 +177,7 @@ StartResult best_start(const HeldSource& sample, FamilyKind family, Index expert
     FitResult run = fit(sample, split_and_drop(sample, best.model, prior, quick, options, services),
                         prior, quick, services);
     run = fit(sample, run.model, prior, finish, services);
-    if (better(run, best) && run.objective.back() > best.objective.back() + 0.1) {
+    if (better(run, best) && run.objective.back() > best.objective.back() + 0.1 * best.mean_weight) {
       best = run;
       ++out.moves;
     } else {

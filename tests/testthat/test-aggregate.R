@@ -149,3 +149,25 @@ test_that("skipped sites and unused points are named", {
   expect_match(text, "Left out: tiny", all = FALSE)
   expect_match(text, "3 support points", all = FALSE)
 })
+
+test_that("a support that does not determine a column is refused", {
+  s <- three_sites()
+  flat <- transform(s$sim$data, x2 = 0.5)
+  for (K in 2:3) expect_error(moe_aggregate(s$sites, flat, K = K), "x2", class = "moe_input_error")
+})
+
+test_that("coefficients that a site can't know are named where they would count", {
+  withr::local_seed(8)
+  d <- crossing_lines(3000)
+  d$g <- factor(ifelse(stats::runif(3000) < 0.3, "b", "a"))
+  d$y <- d$y + 5 * (d$g == "b")
+  site <- rep(c("A", "B", "C"), 1000)
+  kept <- site == "A" | d$g == "a"
+  sites <- moe_sites(y ~ x + g, split(d[kept, ], site[kept]), K = 2)
+  expect_match(sites$table$message[2], "not determined: gb")
+  support <- moe_support(d[kept, ], site = site[kept])
+  by_site <- moe_aggregate(sites, support)
+  expect_equal(unname(coef(by_site, "expert")["gb", ]), c(5, 5), tolerance = 0.05)
+  expect_warning(by_size <- moe_aggregate(sites, support, weights = "size"), "B \\(gb\\)")
+  expect_match(by_size$aggregation$notes, "gb")
+})

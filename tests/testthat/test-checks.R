@@ -135,7 +135,7 @@ wrong("arguments of moe()", list(
   K_many = list("`K` must be.*1, 2, 3, 4, 5, \\.\\.\\.", \() moe(y ~ x, d, K = 1:8)),
   K_huge = list("`K`", \() moe(y ~ x, d, K = 1e10)),
   K_missing = list("`K`.*missing", \() moe(y ~ x, d)),
-  K_above_n = list("`K` = 5 experts can't be fitted to 4 rows", \() moe(y ~ x, d[1:4, ], K = 5)),
+  K_above_n = list("`K` = 5 needs at least 24 rows.*have 4", \() moe(y ~ x, d[1:4, ], K = 5)),
   negative = list("`weights`.*row 3 has -1", \() moe(y ~ x, spoil("w", -1), K = 1, weights = w)),
   na_weight = list("`weights`.*row 3", \() moe(m, d$y, K = 1, weights = replace(d$w, 3, NA))),
   zeros = list("`weights` are all zero", \() moe(y ~ x, d, K = 1, weights = 0 * w)),
@@ -149,6 +149,9 @@ wrong("arguments of moe()", list(
   no_response = list("`formula`.*response", \() moe(~ x, d, K = 2)),
   data_matrix = list("`data` must be a data frame", \() moe(y ~ x, m, K = 2)),
   data_first = list("first argument must be", \() moe(d, y ~ x, K = 2)),
+  start_infinite = list("`start`.*finite", \() moe(y ~ x, d, 2, start = matrix(Inf, 80, 2))),
+  start_zero = list("`start`.*some in every row", \() moe(y ~ x, d, 2, start = matrix(0, 80, 2))),
+  huge = list("\"y\".*too large", \() moe(y ~ x, transform(d, y = y * 1e200), K = 1)),
   start_K = list("`start` has 2 experts, `K` is 3", \() moe(y ~ x, d, K = 3, start = two)),
   start_lacks = list("`start` .*Missing: \"z\"", \() moe(y ~ x + z, d, K = 2, start = two)),
   start_extra = list("`start` .*Unexpected: \"z\"", \() moe(y ~ x, d, K = 2, start = two_z)),
@@ -217,7 +220,7 @@ wrong("new data", list(
   plot = list("`which` must be among.*\"plan\"", \() plot(two, "plan")),
   plot_variable = list("`variable` \"q\"", \() plot(two, "experts", variable = "q")),
   plot_data = list("`data` must be", \() plot(two, "experts", data = 1)),
-  plot_nothing = list("no variable", \() plot(moe(y ~ 1, d, K = 1), "experts"))
+  plot_nothing = list("no numeric or factor variable", \() plot(moe(y ~ 1, d, K = 1), "experts"))
 ))
 
 wrong("moe_sites()", list(
@@ -350,8 +353,12 @@ test_that("0/1 as numbers and experts at the floor or without rows give a warnin
   expect_warning(moe(m, d$b, K = 1), "binomial")
   expect_no_warning(logit(b ~ x))
   expect_match(moe_sites(b ~ x, sources, K = 1)$table$message, "0 or 1")
-  warn <- function(empty, at_floor) distmoe:::warn_about(
-    list(record = list(converged = TRUE, empty = 1:3 %in% empty, at_floor = 1:3 %in% at_floor)))
+  model <- suppressWarnings(moe(y ~ 1, d, K = 3))
+  warn <- function(empty, at_floor) {
+    model$record[c("converged", "empty", "at_floor")] <-
+      list(TRUE, 1:3 %in% empty, 1:3 %in% at_floor)
+    distmoe:::warn_about(model)
+  }
   expect_warning(warn(NULL, 2), "variance of expert 2 is held")
   expect_warning(warn(NULL, 2:3), "variance of experts 2 and 3 is held")
   expect_warning(warn(3, NULL), "Expert 3 lost its rows")

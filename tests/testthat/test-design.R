@@ -379,3 +379,25 @@ test_that("a model as start lends its basis to other rows", {
   third <- moe(y ~ f + x, reverse, K = 2, start = fit_moe(y ~ f + x, start = 1 + (d$x > 0)))
   expect_equal(rownames(coef(third, "expert")), c("(Intercept)", "flow", "fmid", "x"))
 })
+
+test_that("no text or date of a row stays in a model", {
+  n <- 200
+  own <- data.frame(x = seq(-1, 1, length.out = n), id = sprintf("patient-%03d", seq_len(n)),
+    day = as.Date("2020-01-01") + (37 * seq_len(n)) %% n)
+  own$y <- own$x + sin(seq_len(n))
+  fit <- moe(y ~ x + I(substr(id, 11, 11) == "1") + day, own, K = 1, keep = FALSE)
+  text <- paste(capture.output(str(fit, vec.len = 1e4, list.len = 1e4)), collapse = " ")
+  expect_no_match(text, "patient-1", fixed = TRUE)
+  expect_no_match(text, "2020-03-05", fixed = TRUE)
+  expect_length(predict(fit, own[1:3, ]), 3)
+})
+
+test_that("functions of a formula keep small lists that they use", {
+  make <- function() {
+    setting <- list(shift = 10)
+    moved <- function(v) v - setting$shift
+    moe(y ~ moved(x), crossing_lines(200), K = 1)
+  }
+  fit <- make()
+  expect_equal(predict(fit, crossing_lines(200)), fitted(fit))
+})

@@ -203,3 +203,38 @@ test_that("moe(x, y) does not copy or change x", {
   moe(x, y, K = 1)
   expect_identical(x, before)
 })
+
+test_that("a common factor of the weights changes nothing but the prior's share", {
+  sim <- moe_simulate(600, K = 2, d = 2, seed = 1)
+  fit <- function(w) {
+    set.seed(1)
+    suppressWarnings(moe(y ~ x1 + x2, transform(sim$data, w = w), K = 2, weights = w,
+      control = moe_control(gate_ridge = 0)))
+  }
+  one <- fit(1)
+  for (w in c(1e-9, 1e-3, 1e6)) {
+    expect_equal(fit(w)$log_lik / w, one$log_lik, tolerance = 1e-8)
+  }
+  expect_warning(moe(y ~ x1, transform(sim$data, w = 1e-6), K = 2, weights = w), "rescale")
+})
+
+test_that("arguments by name may come in any order, and data is evaluated once", {
+  d <- crossing_lines(300)
+  calls <- 0
+  source <- function() {
+    calls <<- calls + 1
+    d
+  }
+  a <- moe(y ~ x, source(), K = 2, start = d$label)
+  expect_equal(calls, 1)
+  expect_equal(coef(moe(data = d, K = 2, formula = y ~ x, start = d$label)), coef(a))
+})
+
+test_that("random numbers are drawn only where there is a choice", {
+  d <- crossing_lines(300)
+  set.seed(1)
+  before <- .Random.seed
+  moe(y ~ x, d, K = 1)
+  moe(y ~ x, d, K = 2, start = d$label)
+  expect_identical(.Random.seed, before)
+})

@@ -32,3 +32,13 @@ test_that("what can't be drawn is refused with what can", {
 test_that("colours are one an expert", {
   for (K in c(1, 8, 20)) expect_length(unique(expert_colours(K)), K)
 })
+
+test_that("dates, logicals and logarithms can be drawn along", {
+  d <- crossing_lines(200)
+  d$day <- as.Date("2020-01-01") + seq_len(200)
+  d$flag <- rep(c(TRUE, FALSE), 100)
+  d$size <- stats::rexp(200)
+  fit <- suppressWarnings(moe(y ~ x + day + flag + log(size), d, K = 2, start = d$label))
+  on_null_device(plot(fit, c("experts", "gates")))
+  on_null_device(plot(fit, "experts", data = d))
+})

@@ -34,3 +34,21 @@ test_that("matching undoes a relabelling", {
   back <- relabel(mixed, match_experts(truth$model, mixed, design))
   expect_equal(coef(back), coef(truth$model), tolerance = 1e-10)
 })
+
+test_that("models of matrices have the divergences of the same models of formulas", {
+  sim <- moe_simulate(400, K = 2, d = 2, seed = 1)
+  x <- as.matrix(sim$data[-1])
+  set.seed(1)
+  by_formula <- moe(y ~ ., sim$data, K = 2)
+  by_matrix <- moe(x, sim$data$y, K = 2, start = max.col(predict(by_formula, sim$data, "posterior")))
+  by_matrix$parameters <- by_formula$parameters
+  moved <- function(m) {
+    m$parameters$beta[1, ] <- m$parameters$beta[1, ] + 1
+    m
+  }
+  expect_equal(transport_divergence(moved(by_matrix), by_matrix, x),
+    transport_divergence(moved(by_formula), by_formula, sim$data), tolerance = 1e-10)
+  data <- list(x = x, y = sim$data$y)
+  expect_equal(moe_metrics(by_matrix, data, truth = moved(by_matrix)),
+    moe_metrics(by_formula, sim$data, truth = moved(by_formula)), tolerance = 1e-8)
+})
