@@ -20,6 +20,13 @@
 #' n_m / n; right only where all sites see the same x. The default is `"site"`
 #' where the points carry their site, else `"size"`; the print says which.
 #'
+#' @section What must be known:
+#' All models must have the same columns, made by the same basis functions, and
+#' one family. The support must determine every column that some site
+#' determines. A coefficient that a site's own data do not determine (a column
+#' that is constant there) is harmless with `"site"` weights; with `"size"`
+#' weights it counts, and a warning and the print name site and column.
+#'
 #' @section Departures from the paper:
 #' The variance update is the minimiser of (S7), not the printed (S8b), with
 #' which the objective can rise. Logistic experts are updated by the weighted

@@ -22,8 +22,9 @@
 #' @param dispersion_floor Least variance of a Gaussian expert, as a share of
 #'   the variance of y. It keeps the likelihood bounded; experts held at the
 #'   floor are reported.
-#' @param max_reseeds How often an expert that lost its rows may be given half
-#'   of the heaviest expert's.
+#' @param max_reseeds How often an expert that lost its rows may be placed anew,
+#'   on the rows that the others explain worst. A fit that this does not
+#'   improve is put back.
 #' @param singular_ok FALSE: constant and collinear columns are an error. TRUE:
 #'   coefficients that the data do not determine stay at the start's value (0
 #'   without one) and are listed in the fit. The default at sites

@@ -31,7 +31,8 @@
 #'     (rows used), `status` (`"fitted"`, `"skipped"`, `"failed"`), `needs` (rows
 #'     needed), `loglik` (mean per row), `iterations`, `converged`, `seconds`,
 #'     `bytes` (of the model as text, which is what a site has to send),
-#'     `message` (why a site is not fitted, or a warning).
+#'     `message` (why a site is not fitted, a warning, or the columns that its
+#'     data do not determine).
 #'   * `schema`: the common design.
 #' @seealso [moe_aggregate()]
 #' @examples

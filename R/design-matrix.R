@@ -1,0 +1,73 @@
+# The design of moe(x, y): matrices as they are; the core puts the column of ones before them.
+
+matrix_schema <- function(x, z, family, labels) {
+  name <- function(m, letter) {
+    if (is.null(colnames(m))) paste0(letter, seq_len(ncol(m))) else colnames(m)
+  }
+  columns <- name(x, "x")
+  gate_columns <- if (is.null(z)) columns else name(z, "z")
+  describe <- function(m, columns) {
+    stats::setNames(lapply(seq_along(columns), function(j) describe_variable(m[, j])), columns)
+  }
+  list(kind = "matrix", same = is.null(z), family = family, response = "y", labels = labels,
+    expert = list(columns = c("(Intercept)", columns)),
+    gate = list(columns = c("(Intercept)", gate_columns)),
+    variables = c(describe(x, columns), if (!is.null(z)) describe(z, gate_columns)))
+}
+
+check_matrix <- function(x, name, n = NULL) {
+  if (!is.matrix(x) || !is.numeric(x)) {
+    input_error("{.arg {name}} must be a numeric matrix, not {.obj_type_friendly {x}}.")
+  }
+  if (!is.null(n) && nrow(x) != n) {
+    input_error("{.arg {name}} has {nrow(x)} row{?s}; {n} {?is/are} needed.")
+  }
+  bad <- which(!is.finite(x) | abs(x) > 1e150)
+  if (length(bad)) {
+    row <- (bad[1] - 1L) %% nrow(x) + 1L
+    input_error("{.arg {name}} holds {length(bad)} value{?s} that {?is/are} missing, not finite or too
+      large (first in row {row}).", i = "Remove or correct these rows.")
+  }
+  if (!is.double(x)) storage.mode(x) <- "double"
+  x
+}
+
+design_new_matrix <- function(schema, newdata, need_response) {
+  y <- NULL
+  z <- NULL
+  if (inherits(newdata, "moe_support")) newdata <- list(x = newdata$x, y = newdata$y)
+  if (is.list(newdata) && !is.data.frame(newdata)) {
+    y <- newdata$y
+    z <- newdata$z
+    newdata <- newdata$x
+  }
+  if (is.data.frame(newdata)) newdata <- as.matrix(newdata)
+  if (!is.matrix(newdata) || !is.numeric(newdata)) {
+    input_error("{.arg newdata} must be a numeric matrix, not {.obj_type_friendly {newdata}}.")
+  }
+  x <- newdata
+  expected <- schema$expert$columns[-1]
+  if (ncol(x) != length(expected)) {
+    input_error("{.arg newdata} has {ncol(x)} column{?s}; the model was fitted to {length(expected)}.")
+  }
+  if (!is.null(colnames(x)) && !setequal(colnames(x), expected)) {
+    input_error("Columns {.val {setdiff(expected, colnames(x))}} are not in {.arg newdata}.")
+  }
+  if (!is.null(colnames(x)) && !identical(colnames(x), expected)) x <- x[, expected, drop = FALSE]
+  if (!schema$same && NROW(z) != nrow(x)) {
+    input_error("The gates' columns are needed: give {.arg newdata} as {.code list(x = , z = )}.")
+  }
+  if (need_response && is.null(y)) {
+    input_error("The response is needed here.",
+      i = "Give {.arg newdata} as {.code list(x = , y = )}.")
+  }
+  complete <- stats::complete.cases(x)
+  if (!schema$same) complete <- complete & stats::complete.cases(z)
+  if (need_response) complete <- complete & !is.na(y)
+  if (!any(complete)) return(list(complete = complete))
+  x <- check_matrix(x[complete, , drop = FALSE], "newdata")
+  z <- if (schema$same) x else check_matrix(z[complete, , drop = FALSE], "newdata$z")
+  if (!is.null(y)) y <- check_response(y[complete], schema$family, labels = schema$labels)
+  list(x = x, z = z, y = y, offset = NULL, gate_offset = NULL, x_intercept = 1L, z_intercept = 1L,
+    add_intercept = TRUE, schema = schema, complete = complete)
+}
