@@ -17,20 +17,25 @@ ifeq ($(LANG)$(LC_ALL)$(LC_CTYPE),)
 export LC_ALL := C.UTF-8
 endif
 
+# Compiled in a copy, so that the checkout's src/ holds sources only. The copy
+# keeps the files' times, so objects there serve again. R's make rules do not
+# know which headers an object depends on: those older than any are dropped.
+STAGE := mkdir -p $(OUT)/pkg/src; \
+	  (cd $(OUT)/pkg && rm -rf R man inst DESCRIPTION NAMESPACE); \
+	  cp -Rp DESCRIPTION NAMESPACE R man inst $(OUT)/pkg/; cp -Rp src/. $(OUT)/pkg/src/; \
+	  find $(OUT)/pkg/src \( -name '*.h' -o -name 'Makevars*' \) \
+	  -exec find $(OUT)/pkg/src -name '*.o' ! -newer {} -delete \;
+
 # Install into a library of the checkout's own, which leaves the user's library
 # as it is. R_LIBS rather than .libPaths(), for R's child processes to see it.
 # What the compiler has to say is shown only if it fails.
 INSTALL_HERE := { \
+	  $(STAGE); \
 	  echo "Installing $(PKG) into $(OUT)/library (log in $(OUT)/install.log)"; \
 	  mkdir -p $(OUT)/library; \
-	  R_MAKEVARS_USER="$(CURDIR)/tools/Makevars" MAKEFLAGS=-j$(JOBS) R CMD INSTALL --library=$(OUT)/library . >$(OUT)/install.log 2>&1 </dev/null || \
+	  R_MAKEVARS_USER="$(CURDIR)/tools/Makevars" MAKEFLAGS=-j$(JOBS) R CMD INSTALL --library=$(OUT)/library $(OUT)/pkg >$(OUT)/install.log 2>&1 </dev/null || \
 	  { cat $(OUT)/install.log; false; }; }
 WITH_LIBRARY := R_LIBS="$(CURDIR)/$(OUT)/library$${R_LIBS:+:$$R_LIBS}"
-
-# R's make rules do not know which headers an object file depends on, so drop
-# object files that are older than any header or Makevars.
-DROP_STALE_OBJECTS := find src inst/include \( -name '*.h' -o -name '*.hpp' -o -name 'Makevars*' \) \
-	  -exec find src -name '*.o' ! -newer {} -delete \; 2>/dev/null || true
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test run-tests install check document clean
@@ -44,7 +49,6 @@ setup: ## Install all that is missing: R, a compiler, R packages
 
 demo: ## Run the demo (installs what is missing first)
 	@bash tools/setup.sh demo
-	@$(DROP_STALE_OBJECTS)
 	@$(INSTALL_HERE)
 	@$(WITH_LIBRARY) Rscript inst/demo/flights.R
 
@@ -61,7 +65,6 @@ test: run-tests ## Run all tests (installs what is missing first)
 
 run-tests:
 	+@unset MAKEFLAGS; mkdir -p $(OUT); : >$(OUT)/test.log; \
-	$(DROP_STALE_OBJECTS); \
 	if bash tools/setup.sh test && $(INSTALL_HERE); then \
 	  $(WITH_LIBRARY) Rscript tools/run-tests.R </dev/null | tee $(OUT)/test.log; \
 	fi; \
@@ -70,15 +73,14 @@ run-tests:
 
 install: ## Install the package into your R library
 	@bash tools/setup.sh demo
-	@$(DROP_STALE_OBJECTS)
 	@Rscript -e 'if (file.access(.libPaths()[1], 2) != 0) dir.create(Sys.getenv("R_LIBS_USER"), FALSE, TRUE)'
-	@MAKEFLAGS=-j$(JOBS) R CMD INSTALL .
+	@$(STAGE)
+	@MAKEFLAGS=-j$(JOBS) R CMD INSTALL $(OUT)/pkg
 
 # R CMD check fails by itself on errors only, hence the look into its log. The
 # settings: suggested packages may be absent, and no network is needed.
 check: ## R CMD build and R CMD check; fails on errors and warnings
 	@bash tools/setup.sh check
-	@$(DROP_STALE_OBJECTS)
 	@mkdir -p $(OUT) && rm -rf $(OUT)/$(PKG)_*.tar.gz $(OUT)/$(PKG).Rcheck
 	@cd $(OUT) && MAKEFLAGS=-j$(JOBS) R CMD build "$(CURDIR)"
 	@cd $(OUT) && MAKEFLAGS=-j$(JOBS) _R_CHECK_FORCE_SUGGESTS_=false _R_CHECK_SYSTEM_CLOCK_=false \
