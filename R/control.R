@@ -6,8 +6,9 @@
 #' @param starts Whole number: how many starts are tried where no `start` is
 #'   given. The first is k-means on the gates' columns, the second k-means on
 #'   these and y, the others regressions grown from random neighbourhoods.
-#'   Each gets a short run; the best two are finished and the better one is
-#'   continued on all rows.
+#'   Each gets a short run; the best two are finished. The better one is then
+#'   moved, while that helps, by splitting one expert in two and dropping
+#'   another, and is continued on all rows.
 #' @param start_rows Starts work on a random sample of this many rows (or 50
 #'   rows a parameter if that is more). 0 uses all rows.
 #' @param max_iterations Most EM iterations on all rows.

@@ -15,17 +15,23 @@
 #'   \item{`family`}{The family object.}
 #'   \item{`schema`}{What it takes to build the same design from new data:
 #'     formulas, terms, levels, contrasts, summaries of the variables. No row.}
-#'   \item{`n`, `weight`}{Rows used and the sum of their weights.}
+#'   \item{`n`, `weight`}{Rows used (of weight above 0) and the sum of their
+#'     weights.}
 #'   \item{`log_lik`}{Log-likelihood at the parameters, or NA where no rows
 #'     were seen (aggregates).}
 #'   \item{`share`}{K mean responsibilities: each expert's share of the data.}
 #'   \item{`record`}{How the fit went: `converged`, `stop`, `objective` (after
 #'     every step, with the gates' prior), `steps`, `em_iterations`,
-#'     `newton_iterations`, `halvings`, `reseeds`, `empty`, `at_floor`,
-#'     `aliased`, `starts`, `seconds`.}
+#'     `newton_iterations`, `promise` (log-likelihood that one more Newton step
+#'     promises), `halvings` (shortened steps), `reseeds` (experts placed anew),
+#'     `empty` and `at_floor` (which experts have lost their rows, or are held at
+#'     the least variance), `aliased` (columns that the data do not determine),
+#'     `starts` (data frame), `start_rows`, `moves` (see [moe_control()]),
+#'     `seconds`.}
 #'   \item{`rows`}{List with `y`, `fitted`, `weight`, `na.action`; NULL with
 #'     `keep = FALSE` and at sites.}
-#'   \item{`call`}{The call.}
+#'   \item{`dropped`}{Number of rows left out because of missing values.}
+#'   \item{`call`}{The call, without data.}
 #' }
 #' @name moe-class
 NULL

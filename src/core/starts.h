@@ -14,7 +14,7 @@ struct StartOptions {
   Index rows = 10000;         // starts work on a random sample of this many rows (0: on all rows)
   int short_iterations = 15;  // EM iterations of a short run
   int finalists = 2;          // short runs that are finished on the sample
-  int moves = 8;              // most attempts to split one expert and drop another
+  int moves = 8;              // most split-and-drop moves that are taken
 };
 
 struct StartRecord {
