@@ -30,13 +30,16 @@
 #'   coefficients that the data do not determine stay at the start's value (0
 #'   without one) and are listed in the fit. The default at sites
 #'   ([moe_sites()]), where a column may be constant at one site only.
+#' @param threads NULL, or a whole number: how many threads a fit may use at
+#'   most. NULL is [moe_threads()] at the time of the fit. No result depends on
+#'   it.
 #' @return A list of class `moe_control` with these settings.
 #' @examples
 #' moe_control(starts = 10)
 #' @export
 moe_control <- function(starts = 5, start_rows = 10000, max_iterations = 500, tolerance = 1e-8,
                         newton = TRUE, gate_ridge = 1e-4, dispersion_floor = 1e-6, max_reseeds = 5,
-                        singular_ok = FALSE) {
+                        singular_ok = FALSE, threads = NULL) {
   structure(list(
     starts = check_count(starts, "starts"),
     start_rows = check_count(start_rows, "start_rows", 0),
@@ -47,6 +50,7 @@ moe_control <- function(starts = 5, start_rows = 10000, max_iterations = 500, to
     dispersion_floor = check_number(dispersion_floor, "dispersion_floor", strict = TRUE, most = 1),
     max_reseeds = check_count(max_reseeds, "max_reseeds", 0),
     singular_ok = check_flag(singular_ok, "singular_ok"),
+    threads = if (!is.null(threads)) check_count(threads, "threads"),
     short_iterations = 15L, finalists = 2L
   ), class = "moe_control")
 }
@@ -54,6 +58,16 @@ moe_control <- function(starts = 5, start_rows = 10000, max_iterations = 500, to
 #' @export
 print.moe_control <- function(x, ...) {
   cat("Settings of the local fit:\n")
-  for (name in names(x)) cat("  ", format(name, width = 18), format(x[[name]]), "\n")
+  for (name in names(x)) {
+    value <- if (is.null(x[[name]])) "default" else format(x[[name]])
+    cat("  ", format(name, width = 18), value, "\n")
+  }
   invisible(x)
+}
+
+# The settings as the core takes them.
+core_control <- function(control) {
+  control <- unclass(control)
+  if (is.null(control$threads)) control$threads <- moe_threads()
+  control
 }

@@ -161,11 +161,11 @@ fit_design <- function(design, K, family, start, control, keep, call) {
   check_enough_rows(if (is.null(design$weight)) n else sum(design$weight > 0), p, q, K,
     family$family)
   check_varies(design$y, family$family)
-  aliased <- cpp_aliased(design, family$family)
+  start <- normalise_start(start, K, schema, family, n)
+  fit <- cpp_fit(design, family$family, K, start, core_control(control))
+  aliased <- fit$aliased
   columns <- list(x = schema$expert$columns, z = schema$gate$columns)
   check_aliased(aliased, columns, control$singular_ok)
-  start <- normalise_start(start, K, schema, family, n)
-  fit <- cpp_fit(design, family$family, K, start, unclass(control))
   record <- fit[c("objective", "steps", "converged", "stop", "promise", "em_iterations",
     "newton_iterations", "halvings", "reseeds", "empty", "at_floor", "starts", "start_rows", "moves")]
   record$aliased <- list(expert = columns$x[aliased$x], gate = columns$z[aliased$z])

@@ -1,8 +1,16 @@
 #include "convert.h"
 
+#ifndef _WIN32
+#include <unistd.h>
+#endif
+
 namespace distmoe {
 
 namespace {
+
+#ifndef _WIN32
+const pid_t main_process = getpid();  // the process that loaded the package
+#endif
 
 Rcpp::NumericVector vector_or_none(const Rcpp::List& list, const char* name) {
   if (!list.containsElementNamed(name) || Rf_isNull(list[name])) return Rcpp::NumericVector(0);
@@ -79,8 +87,12 @@ Model model_for(const RData& data, const Rcpp::List& list) {
 
 Data RData::data() const { return Data{block(), add_intercept_, add_intercept_}; }
 
-Services r_services() {
+Services r_services(int threads) {
   Services s;
+#ifndef _WIN32
+  if (getpid() != main_process) threads = 1;
+#endif
+  s.threads = std::max(threads, 1);
   s.interrupt = [] { Rcpp::checkUserInterrupt(); };
   s.uniform = [] { return unif_rand(); };
   return s;

@@ -35,8 +35,9 @@ class RData {
 // A model for these data: refused where its columns are not as many as theirs.
 Model model_for(const RData& data, const Rcpp::List& list);
 
-// R's generator and R's interrupt.
-Services r_services();
+// R's generator and R's interrupt; at most `threads` threads, and one in a forked process, where
+// OpenMP can't start any.
+Services r_services(int threads);
 
 Rcpp::LogicalVector to_logical(const std::vector<bool>& from);
 

@@ -1,7 +1,7 @@
 // Doors to the local fit. Each converts, calls the core and returns a named list.
 #include "convert.h"
+#include "core/driver.h"
 #include "core/information.h"
-#include "core/starts.h"
 
 using namespace distmoe;
 
@@ -73,6 +73,34 @@ Rcpp::DataFrame starts_table(const std::vector<StartRecord>& records) {
                                  Rcpp::_["stringsAsFactors"] = false);
 }
 
+Rcpp::List aliased_columns_of(const Scaling& scaling) {
+  return Rcpp::List::create(Rcpp::_["x"] = to_logical(scaling.x.aliased),
+                            Rcpp::_["z"] = to_logical(scaling.z.aliased));
+}
+
+// `given`: the start on the user's scale, or null.
+Rcpp::List fit_to_list(const DrivenFit& driven, const Scaling& scaling, const Model* given,
+                       const Rcpp::List& aliased) {
+  const FitResult& f = driven.fit;
+  const double shift = f.mass.sum() * scaling.log_lik_shift();
+  std::vector<double> objective = f.objective;
+  for (double& value : objective) value += shift;
+  Rcpp::List out = Rcpp::List::create(
+      Rcpp::_["model"] = model_to_list(scaling.to_user(f.model, given)),
+      Rcpp::_["log_lik"] = f.log_lik + shift, Rcpp::_["share"] = f.mass / f.mass.sum(),
+      Rcpp::_["objective"] = objective, Rcpp::_["steps"] = names_of(f.steps),
+      Rcpp::_["converged"] = f.converged(), Rcpp::_["stop"] = name_of(f.stop),
+      Rcpp::_["promise"] = f.promise < 0 ? NA_REAL : f.promise,
+      Rcpp::_["em_iterations"] = f.em_iterations,
+      Rcpp::_["newton_iterations"] = f.newton_iterations, Rcpp::_["halvings"] = f.halvings,
+      Rcpp::_["reseeds"] = f.reseeds, Rcpp::_["empty"] = to_logical(f.empty),
+      Rcpp::_["at_floor"] = to_logical(f.at_floor),
+      Rcpp::_["starts"] = starts_table(driven.records), Rcpp::_["start_rows"] = driven.start_rows,
+      Rcpp::_["moves"] = driven.moves);
+  out["aliased"] = aliased;
+  return out;
+}
+
 GatePrior prior_from(const RData& data, Index experts, const Rcpp::NumericVector& ridge) {
   return GatePrior{Rcpp::as<VectorXd>(ridge), MatrixXd::Zero(data.block().z.cols(), experts - 1)};
 }
@@ -82,70 +110,46 @@ GatePrior prior_from(const RData& data, Index experts, const Rcpp::NumericVector
 // [[Rcpp::export(rng = false)]]
 Rcpp::List cpp_aliased(Rcpp::List data, std::string family) {
   const RData r(data);
-  const Scaling s = find_scaling(r.data(), family_from_name(family), r.x_intercept, r.z_intercept);
-  return Rcpp::List::create(Rcpp::_["x"] = to_logical(s.x.aliased),
-                            Rcpp::_["z"] = to_logical(s.z.aliased));
+  return aliased_columns_of(find_scaling(r.data(), family_from_name(family), r.x_intercept,
+                                         r.z_intercept, r_services(1)));
 }
 
-// start: a model list, a matrix of responsibilities, or NULL.
+// start: a model list, a matrix of responsibilities, or NULL. Where columns are aliased and options say
+// that they may not be, nothing is fitted and only `aliased` comes back.
 // [[Rcpp::export]]
 Rcpp::List cpp_fit(Rcpp::List data, std::string family, int experts, SEXP start, Rcpp::List options) {
   const RData r(data);
   const FamilyKind kind = family_from_name(family);
   const FitOptions fit_opts = fit_options(options);
-  const StartOptions start_opts = start_options(options);
-  const Services services = r_services();
-  const Scaling scaling = find_scaling(r.data(), kind, r.x_intercept, r.z_intercept);
+  const Services services = r_services(Rcpp::as<int>(options["threads"]));
+  const Scaling scaling = find_scaling(r.data(), kind, r.x_intercept, r.z_intercept, services);
+  const Rcpp::List aliased = aliased_columns_of(scaling);
+  const auto any = [](const std::vector<bool>& v) { return std::count(v.begin(), v.end(), true) > 0; };
+  if (!Rcpp::as<bool>(options["singular_ok"]) && (any(scaling.x.aliased) || any(scaling.z.aliased))) {
+    return Rcpp::List::create(Rcpp::_["aliased"] = aliased);
+  }
   const GatePrior prior = gate_prior(scaling.z, experts, fit_opts.gate_ridge);
   const ScaledSource source(r.data(), takes_offset(kind), &scaling);
-
-  Model from, given;
-  std::vector<StartRecord> records;
-  int moves = 0;
-  Index start_rows = source.rows();
-  if (Rf_isNull(start) && experts == 1) {
-    // One expert: there is nothing to search for.
-    from = model_from(source, kind, MatrixXd::Ones(source.rows(), 1), prior,
-                      fit_opts.dispersion_floor);
-  } else if (Rf_isNull(start)) {
-    // Enough rows for every parameter to be seen by some fifty of them.
-    const Index parameters = experts * source.x_columns() + (experts - 1) * source.z_columns();
-    if (start_opts.rows > 0) start_rows = std::max(start_opts.rows, 50 * parameters);
-    std::vector<Index> rows;
-    if (start_rows < source.rows()) rows = sample_rows(source.rows(), start_rows, services);
-    else start_rows = source.rows();
-    const HeldSource sample(ScaledSource(r.data(), takes_offset(kind), &scaling, rows));
-    const StartResult best =
-        best_start(sample, kind, experts, prior, fit_opts, start_opts, services);
-    from = best.model;
-    records = best.records;
-    moves = best.moves;
-  } else if (Rf_isMatrix(start)) {
-    from = model_from(source, kind, Rcpp::as<MatrixXd>(start), prior,
-                      fit_opts.dispersion_floor);
+  DrivenFit driven;
+  driven.start_rows = source.rows();
+  Model given;
+  if (Rf_isNull(start) && experts > 1) {
+    driven = fit_from_starts(r.data(), scaling, kind, experts, prior, fit_opts,
+                             start_options(options), services);
   } else {
-    given = model_for(r, start);
-    from = scaling.to_internal(given);
+    Model from;
+    if (Rf_isNull(start) || Rf_isMatrix(start)) {
+      // One expert: there is nothing to search for.
+      const MatrixXd responsibility = Rf_isNull(start) ? MatrixXd::Ones(source.rows(), 1)
+                                                       : Rcpp::as<MatrixXd>(start);
+      from = model_from(source, kind, responsibility, prior, fit_opts.dispersion_floor, services);
+    } else {
+      given = model_for(r, start);
+      from = scaling.to_internal(given);
+    }
+    driven.fit = fit(source, from, prior, fit_opts, services);
   }
-  const FitResult fit_result = fit(source, from, prior, fit_opts, services);
-  const double shift = fit_result.mass.sum() * scaling.log_lik_shift();
-  std::vector<double> objective = fit_result.objective;
-  for (double& value : objective) value += shift;
-  return Rcpp::List::create(
-      Rcpp::_["model"] = model_to_list(
-          scaling.to_user(fit_result.model, given.experts() > 0 ? &given : nullptr)),
-      Rcpp::_["log_lik"] = fit_result.log_lik + shift,
-      Rcpp::_["share"] = fit_result.mass / fit_result.mass.sum(),
-      Rcpp::_["objective"] = objective, Rcpp::_["steps"] = names_of(fit_result.steps),
-      Rcpp::_["converged"] = fit_result.converged(), Rcpp::_["stop"] = name_of(fit_result.stop),
-      Rcpp::_["promise"] = fit_result.promise < 0 ? NA_REAL : fit_result.promise,
-      Rcpp::_["em_iterations"] = fit_result.em_iterations,
-      Rcpp::_["newton_iterations"] = fit_result.newton_iterations,
-      Rcpp::_["halvings"] = fit_result.halvings, Rcpp::_["reseeds"] = fit_result.reseeds,
-      Rcpp::_["empty"] = to_logical(fit_result.empty),
-      Rcpp::_["at_floor"] = to_logical(fit_result.at_floor),
-      Rcpp::_["starts"] = starts_table(records), Rcpp::_["start_rows"] = start_rows,
-      Rcpp::_["moves"] = moves);
+  return fit_to_list(driven, scaling, given.experts() > 0 ? &given : nullptr, aliased);
 }
 
 // The sums of one E-step on the user's scale, for tests of the spine.
@@ -168,7 +172,7 @@ Rcpp::List cpp_em_step(Rcpp::List data, Rcpp::List model, Rcpp::NumericVector ri
   const Model m = model_for(r, model);
   const ScaledSource source(r.data(), takes_offset(m.family), nullptr, {}, block_rows);
   const Statistics sums =
-      sum_over(source, Statistics(m.beta.rows(), m.alpha.rows(), m.experts()),
+      sum_over(source, Statistics(m.beta.rows(), m.alpha.rows(), m.experts()), r_services(1),
                [&](const Block& block) { return statistics(block, m); });
   return model_to_list(em_step(m, sums, prior_from(r, m.experts(), ridge), 0.0, 0.0));
 }

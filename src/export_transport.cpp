@@ -45,13 +45,14 @@ Eigen::MatrixXd cpp_pairwise_divergence(Rcpp::List models, Rcpp::List data) {
   std::vector<Model> all;
   for (R_xlen_t m = 0; m < models.size(); ++m) all.push_back(model_for(r, models[m]));
   const HeldSource points = points_of(r);
-  return pairwise_divergence(all, points.all(), r_services());
+  return pairwise_divergence(all, points.all(), r_services(1));
 }
 
 // site: empty, or the (1-based) model of every point, in rising order. start: a model list or NULL.
 // [[Rcpp::export]]
 Rcpp::List cpp_reduce(Rcpp::List models, Rcpp::NumericVector lambda, Rcpp::List data,
-                      Rcpp::IntegerVector site, int experts, SEXP start, Rcpp::List options) {
+                      Rcpp::IntegerVector site, int experts, SEXP start, Rcpp::List options,
+                      int threads = 1) {
   const RData r(data);
   ReduceOptions o;
   o.plan = plan_from_name(Rcpp::as<std::string>(options["plan"]));
@@ -62,7 +63,7 @@ Rcpp::List cpp_reduce(Rcpp::List models, Rcpp::NumericVector lambda, Rcpp::List 
   const bool given = !Rf_isNull(start);
   if (given) from = model_for(r, start);
   const ReduceResult result = reduce(locals_from(r, models, lambda, site), experts,
-                                     given ? &from : nullptr, o, r_services());
+                                     given ? &from : nullptr, o, r_services(threads));
   return Rcpp::List::create(
       Rcpp::_["model"] = model_to_list(result.model), Rcpp::_["objective"] = result.objective,
       Rcpp::_["converged"] = result.converged, Rcpp::_["gates_converged"] = result.gates_converged,
@@ -76,5 +77,5 @@ double cpp_reduction_objective(Rcpp::List models, Rcpp::NumericVector lambda, Rc
                                Rcpp::IntegerVector site, Rcpp::List model, std::string plan) {
   const RData r(data);
   return reduction_objective(locals_from(r, models, lambda, site), model_for(r, model),
-                             plan_from_name(plan));
+                             plan_from_name(plan), r_services(1));
 }

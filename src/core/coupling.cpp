@@ -63,7 +63,7 @@ void Coupling::fill(Tile& tile) const {
   for (Index m = tile.model_first; m < tile.model_first + tile.models; ++m) {
     const Model& model = models_[static_cast<std::size_t>(m)];
     tile.mass.middleCols(column, model.experts()) =
-        (log_gates(z.middleRows(tile.row, tile.rows), model.alpha, part(points_.gate_offset)).exp() *
+        (gates(z.middleRows(tile.row, tile.rows), model.alpha, part(points_.gate_offset)).probability *
          lambda_(m)).matrix();
     column += model.experts();
   }

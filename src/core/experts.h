@@ -13,14 +13,20 @@ struct ExpertSums {
   VectorXd mass;       // K, sum of weights
   MatrixXd score;      // p x K, sum of weight (y - mean) x
   MatrixXd gram;       // K x triangle_size(p), packed sum of weight variance(mean) x x'
-  VectorXd deviation;  // K, sum of weight (y - mean)^2; used by families with a dispersion
+  VectorXd deviation;  // K, sum of weight (y - mean)^2; 0 where the family has no dispersion
 
   ExpertSums(Index p, Index k);
   ExpertSums& operator+=(const ExpertSums& other);
 };
 
-// weight: b x K; weighted_response: b x K, weight times y (in the reduction: the sum of weighted
-// local means). `deviation` is left at 0 for the caller, who alone knows the spread within a weight.
+// What a row counts in the sums: `curvature` (b x K) of x x' in the Gram matrices, `residual` (b x K)
+// of x in the scores. weight: b x K; weighted_response: b x K, weight times y (in the reduction: the
+// sum of weighted local means).
+void expert_weights(FamilyKind family, const MatrixXd& eta, const MatrixXd& weighted_response,
+                    const MatrixXd& weight, Eigen::Ref<MatrixXd> curvature,
+                    Eigen::Ref<MatrixXd> residual);
+
+// `deviation` is left at 0 for the caller, who alone knows the spread within a weight.
 ExpertSums expert_sums(FamilyKind family, const MatrixView& x, const MatrixXd& eta,
                        const MatrixXd& weighted_response, const MatrixXd& weight);
 

@@ -1,13 +1,19 @@
 #include "family.h"
 
+#include "kernels.h"
+
 namespace distmoe {
 
 namespace {
 
 const double log_two_pi = 1.8378770664093454836;
 
-// log(1 + exp(a)) without overflow or loss for large |a|.
-ArrayXd softplus(const ArrayView& a) { return a.max(0.0) + (-a.abs()).exp().log1p(); }
+struct Logistic {
+  ArrayXd mean, softplus;  // 1 / (1 + exp(-a)), log(1 + exp(a))
+  explicit Logistic(const ArrayView& a) : mean(a.size()), softplus(a.size()) {
+    kernels().logistic(a.size(), a.data(), mean.data(), softplus.data());
+  }
+};
 
 class Gaussian : public Family {
  public:
@@ -35,21 +41,18 @@ class Binomial : public Family {
   bool has_dispersion() const override { return false; }
 
   ArrayXd log_density(const ArrayView& y, const ArrayView& eta, double) const override {
-    return y * eta - softplus(eta);
+    return y * eta - Logistic(eta).softplus;
   }
 
-  ArrayXd mean(const ArrayView& eta) const override {
-    // exp of a negative number only; 1 - mean stays accurate on the other side.
-    const ArrayXd small = (-eta.abs()).exp();
-    return (eta >= 0).select(1.0 / (1.0 + small), small / (1.0 + small));
-  }
+  ArrayXd mean(const ArrayView& eta) const override { return Logistic(eta).mean; }
 
   ArrayXd variance(const ArrayView& mean) const override { return mean * (1.0 - mean); }
 
   // (S12), as the Bregman divergence b(to) - b(from) - mean(from) (to - from).
   ArrayXd divergence(const ArrayView& eta_from, double, const ArrayView& eta_to,
                      double) const override {
-    const ArrayXd gap = softplus(eta_to) - softplus(eta_from) - mean(eta_from) * (eta_to - eta_from);
+    const Logistic from(eta_from), to(eta_to);
+    const ArrayXd gap = to.softplus - from.softplus - from.mean * (eta_to - eta_from);
     return gap.max(0.0);
   }
 };

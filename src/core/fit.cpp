@@ -1,5 +1,7 @@
 #include "fit.h"
 
+#include <limits>
+
 #include "growth.h"
 #include "information.h"
 #include "numerics.h"
@@ -12,26 +14,28 @@ namespace {
 class Run {
  public:
   Run(const Source& source, const Model& start, const GatePrior& prior, const FitOptions& options,
-      const Services& services)
-      : source_(source), prior_(prior), options_(options), services_(services),
-        sums_(pass(start)) {
+      const Services& services, const Source* sample)
+      : source_(source), prior_(prior), options_(options), services_(services), sample_(sample) {
     out_.model = start;
-    objective_ = value(start, sums_);
+    move_to(start, score_at(start));
     record(StepKind::start);
   }
 
   FitResult finish() {
-    double newton_below = unit();  // a gain of one unit of log-likelihood: within reach of Newton
-    while (out_.em_iterations < options_.max_iterations) {
+    // A gain of one unit of log-likelihood, or a start from a sample's optimum: within reach of Newton.
+    double newton_below = sample_ ? std::numeric_limits<double>::infinity() : unit();
+    if (sample_ && options_.newton && !lost()) {
+      newton();
+      if (out_.stop != StopReason::newton) newton_below = unit();
+    }
+    while (out_.stop != StopReason::newton && out_.em_iterations < options_.max_iterations) {
       if (reseed()) continue;
       const double gain = em();
       if (options_.newton && gain < newton_below) {
-        const bool moved = newton();
-        if (out_.stop == StopReason::newton) break;
-        if (moved) sums_ = pass(out_.model);
+        newton();
         newton_below = std::min(newton_below, std::max(gain, 0.0)) / 10;
       }
-      if (gain <= 10.0 * rounding()) {
+      if (out_.stop != StopReason::newton && gain <= 10.0 * rounding()) {
         out_.stop = StopReason::small_gain;
         break;
       }
@@ -41,18 +45,25 @@ class Run {
   }
 
  private:
-  Statistics pass(const Model& model) const {
+  Statistics statistics_at(const Model& model) const {
     services_.interrupt();
     return sum_over(source_, Statistics(model.beta.rows(), model.alpha.rows(), model.experts()),
-                    [&](const Block& block) { return statistics(block, model); });
+                    services_, [&](const Block& block) { return statistics(block, model); });
   }
 
-  double value(const Model& model, const Statistics& sums) const {
-    return sums.log_lik - prior_.value(model.alpha);
+  // The cheap pass: no Gram matrix.
+  Score score_at(const Model& model) const {
+    services_.interrupt();
+    return sum_over(source_, Score(model.experts(), parameter_count(model)), services_,
+                    [&](const Block& block) { return score(block, model); });
+  }
+
+  double value(const Model& model, double log_lik) const {
+    return log_lik - prior_.value(model.alpha);
   }
 
   // The mean case weight: log-likelihoods are measured in it.
-  double unit() const { return sums_.weight / static_cast<double>(sums_.rows); }
+  double unit() const { return weight_ / static_cast<double>(source_.rows()); }
 
   // A step may lose this much of the objective and still count as rounding.
   double rounding() const { return 1e-11 * (unit() + std::abs(objective_)); }
@@ -67,20 +78,42 @@ class Run {
     return static_cast<double>(out_.model.beta.rows() + 1) * unit();
   }
 
+  bool lost() const { return out_.model.experts() > 1 && mass_.minCoeff() <= least_mass(); }
+
+  // Makes `model` the present one; the sums that EM needs are made when it asks for them.
+  void move_to(const Model& model, const Score& score) {
+    out_.model = model;
+    gradient_ = score.gradient;
+    mass_ = score.mass;
+    weight_ = score.weight;
+    log_lik_ = score.log_lik;
+    objective_ = value(model, log_lik_);
+    sums_known_ = false;
+  }
+
+  void move_to(const Model& model, const Statistics& sums) {
+    out_.model = model;
+    gradient_.resize(0);
+    mass_ = sums.experts.mass;
+    weight_ = sums.weight;
+    log_lik_ = sums.log_lik;
+    objective_ = value(model, log_lik_);
+    sums_ = sums;
+    sums_known_ = true;
+  }
+
   // One EM iteration; the Newton parts are shortened until the objective does not fall.
   double em() {
     ++out_.em_iterations;
+    if (!sums_known_) move_to(out_.model, statistics_at(out_.model));
     const double before = objective_;
     double length = 1.0;
     for (int halving = 0; halving < 30; ++halving, length /= 2) {
       const Model candidate = em_step(out_.model, sums_, prior_, options_.dispersion_floor,
                                       least_mass(), length);
-      const Statistics sums = pass(candidate);
-      const double next = value(candidate, sums);
-      if (next >= before - rounding()) {
-        out_.model = candidate;
-        sums_ = sums;
-        objective_ = next;
+      const Statistics sums = statistics_at(candidate);
+      if (value(candidate, sums.log_lik) >= before - rounding()) {
+        move_to(candidate, sums);
         break;
       }
       ++out_.halvings;
@@ -91,12 +124,12 @@ class Run {
 
   // An expert without rows is placed on rows that the others explain worst.
   bool reseed() {
-    if (out_.reseeds >= options_.max_reseeds || out_.model.experts() == 1) return false;
+    if (out_.reseeds >= options_.max_reseeds || !lost()) return false;
     Index lost;
-    if (sums_.experts.mass.minCoeff(&lost) > least_mass()) return false;
+    mass_.minCoeff(&lost);
     ++out_.reseeds;
     keep_best();
-    Model& m = out_.model;
+    Model m = out_.model;
     const Model one = grow_on_worst_rows(source_, m, options_.dispersion_floor, services_);
     m.beta.col(lost) = one.beta;
     m.dispersion(lost) = one.dispersion(0);
@@ -107,56 +140,84 @@ class Run {
     gates.col(lost).setZero();
     gates.col(lost) = gates.rowwise().sum() / static_cast<double>(k - 1);
     m.alpha = gates.leftCols(k - 1).colwise() - gates.col(k - 1);
-    sums_ = pass(m);
-    objective_ = value(m, sums_);
+    move_to(m, statistics_at(m));
     record(StepKind::reseed);
     return true;
   }
 
-  // Newton steps until the promise is below the tolerance. False if none could be taken.
-  bool newton() {
-    bool moved = false;
-    const Index size = parameter_count(out_.model);
-    const Index gates = prior_.ridge.size() * prior_.centre.cols();
-    const Index first_gate = out_.model.beta.size();
-    for (int iteration = 0; iteration < 50; ++iteration) {
-      services_.interrupt();
-      const Model& m = out_.model;
-      Information info = sum_over(source_, Information(size),
-                                  [&](const Block& block) { return information(block, m); });
-      MatrixXd curvature = -info.hessian;
-      if (gates > 0) {
-        MatrixXd prior_curvature = MatrixXd::Zero(gates, gates);
-        prior_.add_hessian(prior_curvature);
-        curvature.block(first_gate, first_gate, gates, gates) += prior_curvature;
-        const MatrixXd slope = prior_.gradient(m.alpha);
-        info.score.segment(first_gate, gates) -= Eigen::Map<const VectorXd>(slope.data(), gates);
+  // The negative Hessian of the objective at the present model. From the sample, if there is one: at
+  // a fraction of the cost it is as good up to sampling error, and steps are checked on all rows.
+  MatrixXd curvature() const {
+    services_.interrupt();
+    const Model& m = out_.model;
+    const Source& rows = sample_ ? *sample_ : source_;
+    Information info = sum_over(rows, Information(parameter_count(m)), services_,
+                                [&](const Block& block) { return information(block, m); });
+    double share = 1.0;
+    if (sample_) share = weight_ / info.weight;
+    MatrixXd out = -share * info.hessian;
+    const Index gates = m.alpha.size(), first_gate = m.beta.size();
+    if (gates == 0) return out;
+    MatrixXd prior_curvature = MatrixXd::Zero(gates, gates);
+    prior_.add_hessian(prior_curvature);
+    out.block(first_gate, first_gate, gates, gates) += prior_curvature;
+    return out;
+  }
+
+  VectorXd objective_gradient() const {
+    VectorXd out = gradient_;
+    const MatrixXd slope = prior_.gradient(out_.model.alpha);
+    out.segment(out_.model.beta.size(), slope.size()) -=
+        Eigen::Map<const VectorXd>(slope.data(), slope.size());
+    return out;
+  }
+
+  // Newton steps until the promise is below the tolerance. A Hessian, which costs several passes, serves
+  // as long as each step takes off three quarters of what was promised.
+  void newton() {
+    if (gradient_.size() == 0) move_to(out_.model, score_at(out_.model));
+    MatrixXd hessian;
+    double before = 0.0;
+    for (int iteration = 0; iteration < 50;) {
+      const bool fresh = hessian.size() == 0;
+      if (fresh) hessian = curvature();
+      VectorXd slope = objective_gradient();
+      MatrixXd held = hessian;
+      hold_at_floor(slope, held);
+      const Solve solve = solve_symmetric(held, slope);
+      const double promise = 0.5 * solve.x.dot(slope);
+      // After a step with an exact Hessian the next promise is of higher order; after others it is not.
+      const double enough = options_.tolerance * unit() * (fresh && !sample_ ? 1.0 : 1e-3);
+      const bool last = promise <= enough;
+      const bool poor = !fresh && !last && promise > before / 4;
+      if (poor || (!solve.positive && (sample_ || !fresh))) {
+        if (fresh || ++sample_failures_ > 1) sample_ = nullptr;
+        hessian.resize(0, 0);
+        continue;
       }
-      hold_at_floor(info.score, curvature);
-      const Solve solve = solve_symmetric(curvature, info.score);
-      const double promise = 0.5 * solve.x.dot(info.score);
       // Where the curvature has the wrong sign somewhere no promise is worth anything: it may be a
       // saddle point.
-      const bool last = promise <= options_.tolerance * unit();
-      if (!solve.positive && last) return moved;
-      if (!newton_move(solve.x, last)) {
-        if (!last) return moved;
-      } else {
-        moved = true;
+      if (last && !solve.positive) return;
+      before = promise;
+      ++iteration;
+      const bool moved = newton_move(solve.x, last);
+      if (moved) {
         ++out_.newton_iterations;
         record(StepKind::newton);
       }
       if (last) {
         out_.promise = promise;
         out_.stop = StopReason::newton;
-        return moved;
+        return;
       }
+      if (moved) continue;
+      if (fresh && !sample_) return;
+      sample_ = nullptr;
+      hessian.resize(0, 0);
     }
-    return moved;
   }
 
-  // Tries the step, shortened up to three times. The objective after it needs a pass, whose sums
-  // are kept: they are the state after the last step.
+  // Tries the step, shortened up to three times; the last one, which is near rounding, as it is.
   bool newton_move(const VectorXd& step, bool last) {
     const VectorXd here = to_vector(out_.model);
     double length = 1.0;
@@ -165,12 +226,9 @@ class Run {
       if (candidate.family == FamilyKind::gaussian) {
         candidate.dispersion = candidate.dispersion.cwiseMax(options_.dispersion_floor);
       }
-      const Statistics sums = pass(candidate);
-      const double next = value(candidate, sums);
-      if (next >= objective_ - rounding()) {
-        out_.model = candidate;
-        sums_ = sums;
-        objective_ = next;
+      const Score score = score_at(candidate);
+      if (value(candidate, score.log_lik) >= objective_ - rounding()) {
+        move_to(candidate, score);
         return true;
       }
       ++out_.halvings;
@@ -201,13 +259,11 @@ class Run {
 
   void close() {
     if (best_.experts() > 0 && best_objective_ > objective_) {
-      out_.model = best_;
-      sums_ = pass(best_);
-      objective_ = value(best_, sums_);
+      move_to(best_, score_at(best_));
       record(StepKind::restore);
     }
-    out_.log_lik = sums_.log_lik;
-    out_.mass = sums_.experts.mass;
+    out_.log_lik = log_lik_;
+    out_.mass = mass_;
     out_.mean_weight = unit();
     for (Index j = 0; j < out_.model.experts(); ++j) {
       out_.empty.push_back(out_.model.experts() > 1 && out_.mass(j) <= least_mass());
@@ -220,9 +276,15 @@ class Run {
   const GatePrior& prior_;
   const FitOptions& options_;
   const Services& services_;
+  const Source* sample_;  // null: none, or it served badly
+  int sample_failures_ = 0;
   FitResult out_;
-  Statistics sums_;
-  double objective_ = 0.0;
+  // At the present model.
+  double objective_ = 0.0, log_lik_ = 0.0, weight_ = 0.0;
+  VectorXd mass_;         // K
+  VectorXd gradient_;     // of the log-likelihood; empty: not known
+  Statistics sums_{0, 0, 1};
+  bool sums_known_ = false;
   Model best_;  // no experts: none kept
   double best_objective_ = 0.0;
 };
@@ -239,8 +301,8 @@ GatePrior gate_prior(const ColumnScaling& z, Index experts, double ridge) {
 }
 
 FitResult fit(const Source& source, const Model& start, const GatePrior& prior,
-              const FitOptions& options, const Services& services) {
-  return Run(source, start, prior, options, services).finish();
+              const FitOptions& options, const Services& services, const Source* sample) {
+  return Run(source, start, prior, options, services, sample).finish();
 }
 
 }  // namespace distmoe

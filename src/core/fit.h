@@ -41,9 +41,11 @@ struct FitResult {
 // whose coefficients therefore stay where the start has them.
 GatePrior gate_prior(const ColumnScaling& z, Index experts, double ridge);
 
-// Improves `start` on the rows of `source`. The objective rises at every step up to rounding.
+// Improves `start` on the rows of `source`. The objective rises at every step up to rounding. Where
+// `start` is the optimum of a random `sample` of the rows, the fit begins with Newton steps whose
+// Hessian is the sample's: each costs one cheap pass over the rows.
 FitResult fit(const Source& source, const Model& start, const GatePrior& prior,
-              const FitOptions& options, const Services& services);
+              const FitOptions& options, const Services& services, const Source* sample = nullptr);
 
 }  // namespace distmoe
 

@@ -42,25 +42,32 @@ GateSums& GateSums::operator+=(const GateSums& other) {
   return *this;
 }
 
-GateSums gate_sums(const MatrixView& z, const ArrayXXd& log_gate, const MatrixXd& targets) {
-  const Index k = log_gate.cols();
+void gate_weights(const ArrayXXd& probability, const MatrixXd& targets, Eigen::Ref<MatrixXd> weight,
+                  Eigen::Ref<MatrixXd> residual) {
+  const Index gates = probability.cols() - 1;
+  ArrayXd mass = targets.col(gates).array();
+  for (Index a = 0; a < gates; ++a) mass += targets.col(a).array();
+  Index column = 0;
+  ArrayXd share(mass.size());
+  for (Index a = 0; a < gates; ++a) {
+    share = mass * probability.col(a);
+    residual.col(a) = targets.col(a) - share.matrix();
+    for (Index b = 0; b < a; ++b) {
+      weight.col(column++) = (-share * probability.col(b)).matrix();
+    }
+    weight.col(column++) = (share * (1.0 - probability.col(a))).matrix();
+  }
+}
+
+GateSums gate_sums(const MatrixView& z, const Gates& gate, const MatrixXd& targets) {
+  const Index k = targets.cols();
   GateSums sums(z.cols(), k);
   if (k == 1) return sums;
-  const ArrayXd mass = targets.rowwise().sum().array();
-  const ArrayXXd pi = log_gate.exp();
   // A target of 0 contributes 0 also where log pi is -inf.
-  sums.log_lik = (targets.array() > 0).select(targets.array() * log_gate, 0.0).sum();
-  const MatrixXd residual =
-      (targets.array() - pi.colwise() * mass).leftCols(k - 1).matrix();
-  sums.score.noalias() = z.transpose() * residual;
-  MatrixXd weight(z.rows(), sums.gram.rows());
-  Index column = 0;
-  for (Index a = 0; a + 1 < k; ++a) {
-    for (Index b = 0; b <= a; ++b) {
-      const double same = a == b ? 1.0 : 0.0;
-      weight.col(column++) = (mass * pi.col(a) * (same - pi.col(b))).matrix();
-    }
-  }
+  sums.log_lik = (targets.array() > 0).select(targets.array() * gate.log, 0.0).sum();
+  MatrixXd weight(z.rows(), sums.gram.rows()), residual(z.rows(), k - 1);
+  gate_weights(gate.probability, targets, weight, residual);
+  sums.score = transposed_multiply(z, residual);
   add_weighted_grams(z, weight, sums.gram);
   return sums;
 }
@@ -94,7 +101,7 @@ SoftmaxFit softmax_regression(const MatrixView& z, const MatrixXd& targets,
                               int max_iterations, double tolerance) {
   SoftmaxFit fit;
   const auto sums_at = [&](const MatrixXd& a) {
-    return gate_sums(z, log_gates(z, a, gate_offset), targets);
+    return gate_sums(z, gates(z, a, gate_offset), targets);
   };
   GateSums sums = sums_at(alpha);
   double objective = sums.log_lik - prior.value(alpha);

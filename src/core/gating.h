@@ -2,7 +2,7 @@
 #ifndef DISTMOE_CORE_GATING_H
 #define DISTMOE_CORE_GATING_H
 
-#include "model.h"
+#include "mixture.h"
 
 namespace distmoe {
 
@@ -19,7 +19,7 @@ struct GatePrior {
 
 // Sums over rows at given gates. Sums of two blocks add.
 struct GateSums {
-  double log_lik = 0.0;  // sum_i sum_k target_ik log pi_ik, (S5)
+  double log_lik = 0.0;  // sum_i sum_k target_ik log pi_ik, (S5); set by gate_sums
   MatrixXd score;        // q x (K - 1), sum of (target - row mass * pi) z
   MatrixXd gram;         // K (K - 1) / 2 x triangle_size(q), packed blocks (k, j <= k) of the
                          // negative Hessian, sum of row mass * pi_k (delta_kj - pi_j) z z'
@@ -27,8 +27,12 @@ struct GateSums {
   GateSums& operator+=(const GateSums& other);
 };
 
-// targets: b x K, weights included; a row's mass is its sum. log_gate: b x K.
-GateSums gate_sums(const MatrixView& z, const ArrayXXd& log_gate, const MatrixXd& targets);
+// What a row counts in the sums, given targets (b x K, weights included; a row's mass is their sum):
+// `weight` (b x K (K - 1) / 2) of z z' in the packed blocks, `residual` (b x (K - 1)) of z in the score.
+void gate_weights(const ArrayXXd& probability, const MatrixXd& targets, Eigen::Ref<MatrixXd> weight,
+                  Eigen::Ref<MatrixXd> residual);
+
+GateSums gate_sums(const MatrixView& z, const Gates& gate, const MatrixXd& targets);
 
 // The blocks of packed sums as one (q (K - 1))^2 matrix, gates stacked.
 MatrixXd unpack_gate_blocks(const MatrixXd& packed, Index q, Index gates);

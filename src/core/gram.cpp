@@ -1,43 +1,32 @@
 #include "gram.h"
 
+#include "kernels.h"
+
 namespace distmoe {
 
-namespace {
-
-// Rows worked on at a time: the products of one column with the others stay in the first cache.
-const Index tile_rows = 256;
-
-}  // namespace
-
 void add_weighted_grams(const MatrixView& x, const MatrixView& w, MatrixXd& out) {
-  const Index p = x.cols();
-  MatrixXd product(std::min(tile_rows, x.rows()), p);
-  for (Index start = 0; start < x.rows(); start += tile_rows) {
-    const Index b = std::min(tile_rows, x.rows() - start);
-    const auto weight = w.middleRows(start, b);
-    Index column = 0;
-    for (Index j = 0; j < p; ++j) {
-      auto pair = product.topLeftCorner(b, p - j);
-      pair.array() = x.block(start, j, b, p - j).array().colwise() * x.col(j).segment(start, b).array();
-      out.middleCols(column, p - j).noalias() += weight.transpose() * pair;
-      column += p - j;
-    }
-  }
+  kernels().grams(x.rows(), x.cols(), x.data(), x.outerStride(), w.cols(), w.data(),
+                  w.outerStride(), out.data());
 }
 
 void add_weighted_cross(const MatrixView& x, const MatrixView& z, const MatrixView& w,
                         MatrixXd& out) {
-  const Index p = x.cols();
-  MatrixXd product(std::min(tile_rows, x.rows()), p);
-  for (Index start = 0; start < x.rows(); start += tile_rows) {
-    const Index b = std::min(tile_rows, x.rows() - start);
-    const auto weight = w.middleRows(start, b);
-    for (Index l = 0; l < z.cols(); ++l) {
-      auto pair = product.topRows(b);
-      pair.array() = x.middleRows(start, b).array().colwise() * z.col(l).segment(start, b).array();
-      out.middleCols(l * p, p).noalias() += weight.transpose() * pair;
-    }
-  }
+  kernels().cross(x.rows(), x.cols(), x.data(), x.outerStride(), z.cols(), z.data(),
+                  z.outerStride(), w.cols(), w.data(), w.outerStride(), out.data());
+}
+
+MatrixXd multiply(const MatrixView& x, const MatrixView& b) {
+  MatrixXd out(x.rows(), b.cols());
+  kernels().multiply(x.rows(), x.cols(), x.data(), x.outerStride(), b.cols(), b.data(),
+                     b.outerStride(), out.data(), out.outerStride());
+  return out;
+}
+
+MatrixXd transposed_multiply(const MatrixView& x, const MatrixView& w) {
+  MatrixXd out = MatrixXd::Zero(w.cols(), x.cols());
+  kernels().cross(x.rows(), x.cols(), x.data(), x.outerStride(), 1, nullptr, 0, w.cols(), w.data(),
+                  w.outerStride(), out.data());
+  return out.transpose();
 }
 
 MatrixXd unpack_symmetric(const MatrixXd& packed, Index row, Index p) {

@@ -1,4 +1,5 @@
-// The hot kernel: many weighted Gram matrices of one block of rows in one go.
+// The hot kernel: many weighted Gram matrices of one block of rows in one go, and its small
+// relatives, all by the kernels of the machine's instruction set (kernels.h).
 #ifndef DISTMOE_CORE_GRAM_H
 #define DISTMOE_CORE_GRAM_H
 
@@ -17,6 +18,10 @@ void add_weighted_grams(const MatrixView& x, const MatrixView& w, MatrixXd& out)
 // sum_i W_iw X_ij Z_il.
 void add_weighted_cross(const MatrixView& x, const MatrixView& z, const MatrixView& w,
                         MatrixXd& out);
+
+// x b, and x'w, for x with many rows and b, w with few columns.
+MatrixXd multiply(const MatrixView& x, const MatrixView& b);
+MatrixXd transposed_multiply(const MatrixView& x, const MatrixView& w);
 
 // One row of a packed set as a full symmetric matrix.
 MatrixXd unpack_symmetric(const MatrixXd& packed, Index row, Index p);

@@ -41,7 +41,7 @@ Index core_rows(const HeldSource& sample, Index k) {
 // One regression around a row: of the rows near it those are kept that agree best with one
 // regression, since a neighbourhood may hold rows of several experts.
 Model grow_regression(const HeldSource& sample, const MatrixXd& points, FamilyKind family,
-                      Index seed, Index core, double floor) {
+                      Index seed, Index core, double floor, const Services& services) {
   const ArrayXd distance = square_distances(points, seed).array();
   std::vector<Index> rows = largest(-distance, every_row(sample.rows()), 3 * core);
   std::sort(rows.begin(), rows.end());  // the order in which HeldSource keeps them
@@ -54,7 +54,7 @@ Model grow_regression(const HeldSource& sample, const MatrixXd& points, FamilyKi
   for (int pass = 0; pass < 6; ++pass) {
     MatrixXd r = MatrixXd::Zero(near.rows(), 1);
     for (Index i : largest(agreement, every_row(near.rows()), core)) r(i, 0) = 1.0;
-    one = model_from(near, family, r, no_gates, floor);
+    one = model_from(near, family, r, no_gates, floor, services);
     agreement = fitness(near, one).col(0);
   }
   return one;
@@ -63,20 +63,18 @@ Model grow_regression(const HeldSource& sample, const MatrixXd& points, FamilyKi
 }  // namespace
 
 Model model_from(const Source& source, FamilyKind family, const MatrixXd& responsibility,
-                 const GatePrior& prior, double floor) {
+                 const GatePrior& prior, double floor, const Services& services) {
   const Index k = responsibility.cols();
   Model model;
   model.family = family;
   model.beta = MatrixXd::Zero(source.x_columns(), k);
   model.alpha = MatrixXd::Zero(source.z_columns(), k - 1);
   model.dispersion = VectorXd::Ones(k);
-  Index at = 0;
   const Statistics sums =
-      sum_over(source, Statistics(model.beta.rows(), model.alpha.rows(), k), [&](const Block& b) {
-        const MatrixXd r = responsibility.middleRows(at, b.rows());
-        at += b.rows();
-        return statistics(b, model, r);
-      });
+      sum_over(source, Statistics(model.beta.rows(), model.alpha.rows(), k), services,
+               [&](const Block& b) {
+                 return statistics(b, model, responsibility.middleRows(b.first, b.rows()));
+               });
   // A part with fewer rows than coefficients gets the least-norm fit and an honest wide variance.
   Model out = em_step(model, sums, prior, floor, 0.0);
   const double least = static_cast<double>(source.x_columns() + 1);
@@ -132,7 +130,7 @@ Model settle(const HeldSource& sample, FamilyKind family, ArrayXXd explained, in
   for (int pass = 0; pass < passes; ++pass) {
     services.interrupt();
     model = model_from(sample, family, one_hot(best_columns(explained), explained.cols()), prior,
-                       floor);
+                       floor, services);
     explained = fitness(sample, model);
   }
   return model;
@@ -147,7 +145,8 @@ Model grown_start(const HeldSource& sample, const MatrixXd& points, FamilyKind f
     if (!(chance.maxCoeff() > 0)) chance.setOnes();
     const Index seed = draw_index(chance, services.uniform);
     explained.col(j) = fitness(sample, grow_regression(sample, points, family, seed,
-                                                       core_rows(sample, k), floor)).col(0);
+                                                       core_rows(sample, k), floor,
+                                                       services)).col(0);
     chance = unexplained(explained.leftCols(j + 1).rowwise().maxCoeff());
   }
   return settle(sample, family, explained, 8, prior, floor, services);
@@ -177,7 +176,7 @@ Model grow_on_worst_rows(const Source& source, const Model& model, double floor,
   for (int i = 0; i < 10; ++i) {
     services.interrupt();
     const Index seed = draw_index(VectorXd::Ones(worst.rows()), services.uniform);
-    const Model one = grow_regression(worst, worst.x, model.family, seed, core, floor);
+    const Model one = grow_regression(worst, worst.x, model.family, seed, core, floor, services);
     const double gain = (fitness(worst, one).col(0) - now).max(0.0).sum();
     if (i > 0 && gain <= best_gain) continue;
     best = one;

@@ -10,7 +10,7 @@ namespace distmoe {
 // A model from responsibilities of all rows of a source (rows x K): one M-step from nothing. floor:
 // least dispersion of a Gaussian expert.
 Model model_from(const Source& source, FamilyKind family, const MatrixXd& responsibility,
-                 const GatePrior& prior, double floor);
+                 const GatePrior& prior, double floor, const Services& services);
 
 // Labels as responsibilities, n x k.
 MatrixXd one_hot(const std::vector<Index>& labels, Index k);

@@ -18,6 +18,158 @@ struct Layout {
   bool has_dispersion() const { return size > dispersion; }
 };
 
+// With u_k = log pi_k + log phi_k and responsibilities r_k,
+//   grad log f = sum_k r_k grad u_k,
+//   hess log f = sum_k r_k (hess u_k + grad u_k grad u_k') - (grad log f)(grad log f)'.
+// grad_beta_k u_k = a_k x with a_k = (y - mean_k) / dispersion_k; d u_k / d log dispersion_k = b_k;
+// grad_alpha_j u_k = (delta_jk - pi_j) z. Every sum below is one of x, z, x x', z z' or x z', weighted.
+struct Derivatives {
+  ArrayXd w, log_lik;
+  ArrayXXd pi, r, ra, rb, b;  // n x K; rb, b empty where the family has no dispersion
+  ArrayXXd curvature;         // n x K, weight of x x' in r_k (hess u_k + grad u_k grad u_k')
+
+  Derivatives(const Block& block, const Model& model, bool second) {
+    const Evaluation e = evaluate(block, model);
+    const Family& f = family_of(model.family);
+    const Index n = block.rows(), k = model.experts();
+    w = block.weight.size() > 0 ? ArrayXd(block.weight.array()) : ArrayXd::Ones(n);
+    log_lik = e.log_lik;
+    pi = e.gate.probability;
+    r = e.posterior;
+    ra.resize(n, k);
+    if (second) curvature.resize(n, k);
+    if (f.has_dispersion()) b.resize(n, k);
+    for (Index j = 0; j < k; ++j) {
+      const ArrayXd mean = f.mean(e.eta.col(j).array());
+      const ArrayXd a = (block.y.array() - mean) / model.dispersion(j);
+      ra.col(j) = r.col(j) * a;
+      if (f.has_dispersion()) b.col(j) = 0.5 * (a.square() * model.dispersion(j) - 1.0);
+      if (second) {
+        curvature.col(j) = r.col(j) * (a.square() - f.variance(mean) / model.dispersion(j));
+      }
+    }
+    rb = b.size() > 0 ? ArrayXXd(r * b) : b;
+  }
+};
+
+VectorXd gradient(const Block& block, const Layout& at, const Derivatives& d) {
+  MatrixXd weight(block.rows(), 2 * at.k - 1);
+  weight.leftCols(at.k) = (d.ra.colwise() * d.w).matrix();
+  weight.rightCols(at.k - 1) = ((d.r - d.pi).leftCols(at.k - 1).colwise() * d.w).matrix();
+  VectorXd out(at.size);
+  const auto put = [&](const MatrixXd& sums, Index from) {
+    out.segment(from, sums.size()) = Eigen::Map<const VectorXd>(sums.data(), sums.size());
+  };
+  if (block.shares_design()) {
+    const MatrixXd sums = transposed_multiply(block.x, weight);
+    put(sums, 0);  // experts, then gates, as in the vector of parameters
+  } else {
+    put(transposed_multiply(block.x, weight.leftCols(at.k)), 0);
+    put(transposed_multiply(block.z, weight.rightCols(at.k - 1)), at.gate);
+  }
+  if (at.has_dispersion()) out.tail(at.k) = (d.rb.colwise() * d.w).colwise().sum().transpose();
+  return out;
+}
+
+// Weights of the products of columns: experts with experts and gates with gates (pairs j <= i),
+// gates j with experts i.
+struct ProductWeights {
+  MatrixXd all;
+  Index xx, zz, xz;  // how many of each, in this order
+
+  ProductWeights(const Layout& at, const Derivatives& d)
+      : xx(at.k * (at.k + 1) / 2), zz(at.k * (at.k - 1) / 2), xz(at.k * (at.k - 1)) {
+    all.resize(d.w.size(), xx + zz + xz);
+    Index x = 0, z = xx, c = xx + zz;
+    ArrayXd v;
+    for (Index i = 0; i < at.k; ++i) {
+      for (Index j = 0; j <= i; ++j) {
+        v = -d.ra.col(i) * d.ra.col(j);
+        if (i == j) v += d.curvature.col(i);
+        all.col(x++) = (d.w * v).matrix();
+        if (i + 1 == at.k) continue;
+        v = d.pi.col(i) * d.pi.col(j) - d.r.col(i) * d.r.col(j);
+        if (i == j) v += d.r.col(i) - d.pi.col(i);
+        all.col(z++) = (d.w * v).matrix();
+      }
+    }
+    for (Index j = 0; j + 1 < at.k; ++j) {
+      for (Index i = 0; i < at.k; ++i) {
+        const double same = i == j ? 1.0 : 0.0;
+        all.col(c++) = (d.w * d.ra.col(i) * (same - d.r.col(j))).matrix();
+      }
+    }
+  }
+};
+
+void add_products(const Block& block, const Layout& at, const Derivatives& d, MatrixXd& hessian) {
+  const ProductWeights weight(at, d);
+  MatrixXd gram_x, gram_z, cross;
+  const bool shared = block.shares_design();
+  if (shared) {
+    // x z' is symmetric too: one triangle of every product does.
+    MatrixXd grams = MatrixXd::Zero(weight.all.cols(), triangle_size(at.p));
+    add_weighted_grams(block.x, weight.all, grams);
+    gram_x = grams.topRows(weight.xx);
+    gram_z = grams.middleRows(weight.xx, weight.zz);
+    cross = grams.bottomRows(weight.xz);
+  } else {
+    gram_x = MatrixXd::Zero(weight.xx, triangle_size(at.p));
+    gram_z = MatrixXd::Zero(weight.zz, triangle_size(at.q));
+    cross = MatrixXd::Zero(weight.xz, at.p * at.q);
+    add_weighted_grams(block.x, weight.all.leftCols(weight.xx), gram_x);
+    add_weighted_grams(block.z, weight.all.middleCols(weight.xx, weight.zz), gram_z);
+    add_weighted_cross(block.x, block.z, weight.all.rightCols(weight.xz), cross);
+  }
+  Index pair = 0;
+  for (Index i = 0; i < at.k; ++i) {
+    for (Index j = 0; j <= i; ++j) {
+      hessian.block(i * at.p, j * at.p, at.p, at.p) = unpack_symmetric(gram_x, pair++, at.p);
+    }
+  }
+  hessian.block(at.gate, at.gate, at.q * (at.k - 1), at.q * (at.k - 1)) =
+      unpack_gate_blocks(gram_z, at.q, at.k - 1);
+  pair = 0;
+  for (Index j = 0; j + 1 < at.k; ++j) {
+    for (Index i = 0; i < at.k; ++i) {
+      auto to = hessian.block(at.gate + j * at.q, i * at.p, at.q, at.p);
+      if (shared) {
+        to = unpack_symmetric(cross, pair++, at.p);
+      } else {
+        const VectorXd row = cross.row(pair++).transpose();
+        to = Eigen::Map<const MatrixXd>(row.data(), at.p, at.q).transpose();
+      }
+    }
+  }
+}
+
+// Log dispersions with everything: d a / d log dispersion = -a, d b / d log dispersion = -b - 1/2.
+void add_dispersions(const Block& block, const Layout& at, const Derivatives& d, MatrixXd& hessian) {
+  for (Index l = 0; l < at.k; ++l) {
+    const Index row = at.dispersion + l;
+    MatrixXd with_x(block.rows(), at.k), with_z(block.rows(), at.k - 1);
+    for (Index i = 0; i < at.k; ++i) {
+      ArrayXd v = -d.ra.col(i) * d.rb.col(l);
+      ArrayXd own = -d.rb.col(i) * d.rb.col(l);
+      if (i == l) {
+        v += d.ra.col(i) * (d.b.col(i) - 1.0);
+        own += d.r.col(i) * (d.b.col(i).square() - d.b.col(i) - 0.5);
+      }
+      with_x.col(i) = (d.w * v).matrix();
+      hessian(row, at.dispersion + i) = (d.w * own).sum();
+      if (i + 1 == at.k) continue;
+      const double same = i == l ? 1.0 : 0.0;
+      with_z.col(i) = (d.w * d.rb.col(l) * (same - d.r.col(i))).matrix();
+    }
+    const MatrixXd sums_x = transposed_multiply(block.x, with_x);
+    const MatrixXd sums_z = transposed_multiply(block.z, with_z);
+    hessian.block(row, 0, 1, at.gate) =
+        Eigen::Map<const Eigen::RowVectorXd>(sums_x.data(), sums_x.size());
+    hessian.block(row, at.gate, 1, sums_z.size()) =
+        Eigen::Map<const Eigen::RowVectorXd>(sums_z.data(), sums_z.size());
+  }
+}
+
 }  // namespace
 
 Index parameter_count(const Model& model) { return Layout(model).size; }
@@ -41,111 +193,44 @@ Model from_vector(const Model& shape, const VectorXd& parameters) {
   return m;
 }
 
+Score& Score::operator+=(const Score& other) {
+  rows += other.rows;
+  weight += other.weight;
+  log_lik += other.log_lik;
+  mass += other.mass;
+  gradient += other.gradient;
+  return *this;
+}
+
 Information& Information::operator+=(const Information& other) {
+  weight += other.weight;
   log_lik += other.log_lik;
   score += other.score;
   hessian += other.hessian;
   return *this;
 }
 
-// With u_k = log pi_k + log phi_k and responsibilities r_k,
-//   grad log f = sum_k r_k grad u_k,
-//   hess log f = sum_k r_k (hess u_k + grad u_k grad u_k') - (grad log f)(grad log f)'.
-// grad_beta_k u_k = a_k x with a_k = (y - mean_k) / dispersion_k; d u_k / d log dispersion_k = b_k;
-// grad_alpha_j u_k = (delta_jk - pi_j) z. Every block below is a weighted sum of x x', z z', x z'.
+Score score(const Block& block, const Model& model) {
+  const Layout at(model);
+  const Derivatives d(block, model, false);
+  Score out(at.k, at.size);
+  out.rows = block.rows();
+  out.weight = d.w.sum();
+  out.log_lik = (d.w * d.log_lik).sum();
+  out.mass = (d.r.colwise() * d.w).colwise().sum().transpose();
+  out.gradient = gradient(block, at, d);
+  return out;
+}
+
 Information information(const Block& block, const Model& model) {
   const Layout at(model);
-  const Index n = block.rows();
-  const Index k = at.k;
+  const Derivatives d(block, model, true);
   Information out(at.size);
-  const Evaluation e = evaluate(block, model);
-  const Family& f = family_of(model.family);
-  ArrayXd w = ArrayXd::Ones(n);
-  if (block.weight.size() > 0) w = block.weight.array();
-  out.log_lik = (w * e.log_lik).sum();
-
-  const ArrayXXd& r = e.posterior;
-  const ArrayXXd pi = e.log_gate.exp();
-  ArrayXXd ra(n, k), curvature(n, k), rb = ArrayXXd::Zero(n, k), b = rb;
-  for (Index j = 0; j < k; ++j) {
-    const ArrayXd mean = f.mean(e.eta.col(j).array());
-    const ArrayXd a = (block.y.array() - mean) / model.dispersion(j);
-    ra.col(j) = r.col(j) * a;
-    curvature.col(j) = r.col(j) * (a.square() - f.variance(mean) / model.dispersion(j));
-    if (at.has_dispersion()) {
-      b.col(j) = 0.5 * (a.square() * model.dispersion(j) - 1.0);
-      rb.col(j) = r.col(j) * b.col(j);
-    }
-  }
-
-  // Score.
-  MatrixXd score_x = block.x.transpose() * (ra.colwise() * w).matrix();
-  out.score.head(at.gate) = Eigen::Map<VectorXd>(score_x.data(), at.gate);
-  MatrixXd score_z = block.z.transpose() * ((r - pi).leftCols(k - 1).colwise() * w).matrix();
-  out.score.segment(at.gate, score_z.size()) = Eigen::Map<VectorXd>(score_z.data(), score_z.size());
-  if (at.has_dispersion()) out.score.tail(k) = (rb.colwise() * w).colwise().sum().transpose();
-
-  // Experts with experts, gates with gates: packed grams, lower pairs (i, j <= i).
-  MatrixXd weight_x(n, k * (k + 1) / 2), weight_z(n, k * (k - 1) / 2), weight_xz(n, k * (k - 1));
-  Index cx = 0, cz = 0, cxz = 0;
-  for (Index i = 0; i < k; ++i) {
-    for (Index j = 0; j <= i; ++j) {
-      ArrayXd v = -ra.col(i) * ra.col(j);
-      if (i == j) v += curvature.col(i);
-      weight_x.col(cx++) = (w * v).matrix();
-      if (i + 1 == k) continue;
-      v = pi.col(i) * pi.col(j) - r.col(i) * r.col(j);
-      if (i == j) v += r.col(i) - pi.col(i);
-      weight_z.col(cz++) = (w * v).matrix();
-    }
-  }
-  for (Index j = 0; j + 1 < k; ++j) {
-    for (Index i = 0; i < k; ++i) {
-      const double same = i == j ? 1.0 : 0.0;
-      weight_xz.col(cxz++) = (w * ra.col(i) * (same - r.col(j))).matrix();
-    }
-  }
-  MatrixXd gram_x = MatrixXd::Zero(weight_x.cols(), triangle_size(at.p));
-  MatrixXd gram_z = MatrixXd::Zero(weight_z.cols(), triangle_size(at.q));
-  MatrixXd cross = MatrixXd::Zero(weight_xz.cols(), at.p * at.q);
-  add_weighted_grams(block.x, weight_x, gram_x);
-  add_weighted_grams(block.z, weight_z, gram_z);
-  add_weighted_cross(block.x, block.z, weight_xz, cross);
-  cx = 0;
-  for (Index i = 0; i < k; ++i) {
-    for (Index j = 0; j <= i; ++j) {
-      out.hessian.block(i * at.p, j * at.p, at.p, at.p) = unpack_symmetric(gram_x, cx++, at.p);
-    }
-  }
-  out.hessian.block(at.gate, at.gate, at.q * (k - 1), at.q * (k - 1)) =
-      unpack_gate_blocks(gram_z, at.q, k - 1);
-  cxz = 0;
-  for (Index j = 0; j + 1 < k; ++j) {
-    for (Index i = 0; i < k; ++i) {
-      const VectorXd row = cross.row(cxz++).transpose();
-      out.hessian.block(at.gate + j * at.q, i * at.p, at.q, at.p) =
-          Eigen::Map<const MatrixXd>(row.data(), at.p, at.q).transpose();
-    }
-  }
-
-  // Log dispersions with everything: d a / d log dispersion = -a, d b / d log dispersion = -b - 1/2.
-  for (Index l = 0; at.has_dispersion() && l < k; ++l) {
-    const Index row = at.dispersion + l;
-    for (Index i = 0; i < k; ++i) {
-      ArrayXd v = -ra.col(i) * rb.col(l);
-      ArrayXd d = -rb.col(i) * rb.col(l);
-      if (i == l) {
-        v += ra.col(i) * (b.col(i) - 1.0);
-        d += r.col(i) * (b.col(i).square() - b.col(i) - 0.5);
-      }
-      out.hessian.block(row, i * at.p, 1, at.p) = ((w * v).matrix().transpose() * block.x);
-      out.hessian(row, at.dispersion + i) = (w * d).sum();
-      if (i + 1 == k) continue;
-      const double same = i == l ? 1.0 : 0.0;
-      const ArrayXd g = w * rb.col(l) * (same - r.col(i));
-      out.hessian.block(row, at.gate + i * at.q, 1, at.q) = g.matrix().transpose() * block.z;
-    }
-  }
+  out.weight = d.w.sum();
+  out.log_lik = (d.w * d.log_lik).sum();
+  out.score = gradient(block, at, d);
+  add_products(block, at, d, out.hessian);
+  if (at.has_dispersion()) add_dispersions(block, at, d, out.hessian);
   out.hessian.triangularView<Eigen::StrictlyUpper>() =
       out.hessian.transpose().triangularView<Eigen::StrictlyUpper>();
   return out;

@@ -13,8 +13,20 @@ Index parameter_count(const Model& model);
 VectorXd to_vector(const Model& model);
 Model from_vector(const Model& shape, const VectorXd& parameters);
 
+// The gradient of the log-likelihood, and what else one cheap pass over the rows tells.
+struct Score {
+  Index rows = 0;
+  double weight = 0.0, log_lik = 0.0;
+  VectorXd mass;      // K, sum of weighted responsibilities
+  VectorXd gradient;
+
+  Score(Index experts, Index parameters)
+      : mass(VectorXd::Zero(experts)), gradient(VectorXd::Zero(parameters)) {}
+  Score& operator+=(const Score& other);
+};
+
 struct Information {
-  double log_lik = 0.0;
+  double weight = 0.0, log_lik = 0.0;
   VectorXd score;    // gradient of the log-likelihood
   MatrixXd hessian;  // its matrix of second derivatives
 
@@ -24,6 +36,7 @@ struct Information {
 };
 
 // Sums over the rows of a block, at `model`; blocks add.
+Score score(const Block& block, const Model& model);
 Information information(const Block& block, const Model& model);
 
 }  // namespace distmoe

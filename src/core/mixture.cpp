@@ -1,20 +1,23 @@
 #include "mixture.h"
 
+#include "gram.h"
+
 namespace distmoe {
 
-ArrayXXd log_gates(const MatrixView& z, const MatrixXd& alpha, const VectorView& gate_offset) {
+Gates gates(const MatrixView& z, const MatrixXd& alpha, const VectorView& gate_offset) {
   const Index k = alpha.cols() + 1;
-  ArrayXXd eta = ArrayXXd::Zero(z.rows(), k);
-  if (k == 1) return eta;
-  eta.leftCols(k - 1).matrix().noalias() = z * alpha;
-  if (gate_offset.size() > 0) eta.leftCols(k - 1).colwise() += gate_offset.array();
-  const ArrayXd total = log_sum_exp_rows(eta);
-  eta.colwise() -= total;
-  return eta;
+  Gates g{ArrayXXd::Zero(z.rows(), k), ArrayXXd::Ones(z.rows(), k)};
+  if (k == 1) return g;
+  g.log.leftCols(k - 1) = multiply(z, alpha).array();
+  if (gate_offset.size() > 0) g.log.leftCols(k - 1).colwise() += gate_offset.array();
+  g.probability = g.log;
+  const ArrayXd total = softmax_rows(g.probability);
+  g.log.colwise() -= total;
+  return g;
 }
 
 MatrixXd linear_predictors(const MatrixView& x, const MatrixXd& beta, const VectorView& offset) {
-  MatrixXd eta = x * beta;
+  MatrixXd eta = multiply(x, beta);
   if (offset.size() > 0) eta.colwise() += offset;
   return eta;
 }
@@ -38,11 +41,10 @@ ArrayXXd log_densities(FamilyKind family, const VectorView& y, const MatrixXd& e
 
 Evaluation evaluate(const Block& block, const Model& model) {
   Evaluation e;
-  e.log_gate = log_gates(block.z, model.alpha, block.gate_offset);
+  e.gate = gates(block.z, model.alpha, block.gate_offset);
   e.eta = linear_predictors(block.x, model.beta, block.offset);
-  e.posterior = e.log_gate + log_densities(model.family, block.y, e.eta, model.dispersion);
-  e.log_lik = log_sum_exp_rows(e.posterior);
-  e.posterior = (e.posterior.colwise() - e.log_lik).exp();
+  e.posterior = e.gate.log + log_densities(model.family, block.y, e.eta, model.dispersion);
+  e.log_lik = softmax_rows(e.posterior);
   return e;
 }
 

@@ -8,8 +8,13 @@
 
 namespace distmoe {
 
-// log pi_k(z; alpha), b x K. gate_offset has length b or 0.
-ArrayXXd log_gates(const MatrixView& z, const MatrixXd& alpha, const VectorView& gate_offset);
+struct Gates {
+  ArrayXXd log;          // b x K, log pi_k(z; alpha)
+  ArrayXXd probability;  // b x K, pi_k(z; alpha)
+};
+
+// gate_offset has length b or 0.
+Gates gates(const MatrixView& z, const MatrixXd& alpha, const VectorView& gate_offset);
 
 // x'beta_k + offset, b x K. offset has length b or 0.
 MatrixXd linear_predictors(const MatrixView& x, const MatrixXd& beta, const VectorView& offset);
@@ -22,7 +27,7 @@ ArrayXXd log_densities(FamilyKind family, const VectorView& y, const MatrixXd& e
                        const VectorXd& dispersion);
 
 struct Evaluation {
-  ArrayXXd log_gate;  // b x K
+  Gates gate;
   MatrixXd eta;       // b x K
   ArrayXd log_lik;    // b, log f(y|x)
   ArrayXXd posterior; // b x K, P(expert k | x, y)

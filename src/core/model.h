@@ -36,6 +36,7 @@ struct Block {
   MatrixView x;  // b x p, experts' design
   MatrixView z;  // b x q, gates' design
   VectorView y, weight, offset, gate_offset;
+  Index first = 0;  // number of the first row in the source that shows the block
 
   Index rows() const { return x.rows(); }
   bool shares_design() const { return x.data() == z.data() && x.cols() == z.cols(); }
@@ -45,6 +46,7 @@ struct Block {
 struct Services {
   std::function<void()> interrupt = [] {};   // throws when the user wants to stop
   std::function<double()> uniform = nullptr;  // one draw from U(0, 1), the caller's generator
+  int threads = 1;  // most threads that may work; no result depends on it
 };
 
 }  // namespace distmoe

@@ -3,13 +3,14 @@
 #include <Eigen/Cholesky>
 #include <Eigen/Eigenvalues>
 
+#include "kernels.h"
+
 namespace distmoe {
 
-ArrayXd log_sum_exp_rows(const ArrayXXd& a) {
-  ArrayXd top = a.rowwise().maxCoeff();
-  ArrayXd sum = ArrayXd::Zero(a.rows());
-  for (Index k = 0; k < a.cols(); ++k) sum += (a.col(k) - top).exp();
-  return top + sum.log();
+ArrayXd softmax_rows(ArrayXXd& a) {
+  ArrayXd total(a.rows());
+  kernels().softmax(a.rows(), a.cols(), a.data(), a.outerStride(), total.data());
+  return total;
 }
 
 Solve solve_symmetric(const MatrixXd& a, const VectorXd& b) {

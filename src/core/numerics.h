@@ -6,8 +6,9 @@
 
 namespace distmoe {
 
-// log(sum_k exp(a_ik)) of every row, without overflow.
-ArrayXd log_sum_exp_rows(const ArrayXXd& a);
+// Turns every row of a into its softmax exp(a_ik) / sum_k exp(a_ik), without overflow. Gives
+// log(sum_k exp(a_ik)) of every row.
+ArrayXd softmax_rows(ArrayXXd& a);
 
 struct Solve {
   VectorXd x;            // solution; of least norm (in the equilibrated system) when a is singular

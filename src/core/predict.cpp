@@ -10,12 +10,12 @@ MatrixXd predict_block(const Block& block, const Model& model, PredictKind kind)
   if (kind == PredictKind::posterior) return evaluate(block, model).posterior.matrix();
   if (kind == PredictKind::log_density) return evaluate(block, model).log_lik.matrix();
   if (kind == PredictKind::gate) {
-    return log_gates(block.z, model.alpha, block.gate_offset).exp().matrix();
+    return gates(block.z, model.alpha, block.gate_offset).probability.matrix();
   }
   const MatrixXd mean =
       expert_means(model.family, linear_predictors(block.x, model.beta, block.offset));
   if (kind == PredictKind::expert) return mean;
-  const ArrayXXd gate = log_gates(block.z, model.alpha, block.gate_offset).exp();
+  const ArrayXXd gate = gates(block.z, model.alpha, block.gate_offset).probability;
   return (gate * mean.array()).rowwise().sum().matrix();
 }
 

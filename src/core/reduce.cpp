@@ -19,9 +19,9 @@ struct Problem {
   std::vector<Model> models;
   Coupling coupling;
 
-  Problem(const LocalModels& locals, double cache_bytes)
+  Problem(const LocalModels& locals, double cache_bytes, const Services& services)
       : scaling(find_scaling(locals.points, locals.models.front().family, locals.x_intercept,
-                             locals.z_intercept)),
+                             locals.z_intercept, services)),
         points(ScaledSource(locals.points, takes_offset(locals.models.front().family), &scaling)),
         models(internal(locals.models)),
         coupling(points, models, locals.lambda, locals.site, cache_bytes) {}
@@ -184,7 +184,7 @@ std::vector<Index> rank_candidates(const Problem& problem, Index experts,
 
 ReduceResult reduce(const LocalModels& locals, Index experts, const Model* start,
                     const ReduceOptions& options, const Services& services) {
-  const Problem problem(locals, options.cache_bytes);
+  const Problem problem(locals, options.cache_bytes, services);
   ReduceResult best;
   std::vector<double> runs, tried;
   const auto run = [&](const Model& from, Index origin) {
@@ -214,8 +214,9 @@ ReduceResult reduce(const LocalModels& locals, Index experts, const Model* start
   return best;
 }
 
-double reduction_objective(const LocalModels& locals, const Model& model, PlanKind plan) {
-  const Problem problem(locals, 0.0);
+double reduction_objective(const LocalModels& locals, const Model& model, PlanKind plan,
+                           const Services& services) {
+  const Problem problem(locals, 0.0, services);
   return objective_at(problem.coupling, problem.scaling.to_internal(model), plan);
 }
 

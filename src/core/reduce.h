@@ -44,7 +44,8 @@ ReduceResult reduce(const LocalModels& locals, Index experts, const Model* start
                     const ReduceOptions& options, const Services& services);
 
 // R_c (11) of a model under the plan.
-double reduction_objective(const LocalModels& locals, const Model& model, PlanKind plan);
+double reduction_objective(const LocalModels& locals, const Model& model, PlanKind plan,
+                           const Services& services);
 
 }  // namespace distmoe
 

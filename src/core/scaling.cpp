@@ -108,16 +108,18 @@ Moments& Moments::operator+=(const Moments& other) {
   return *this;
 }
 
-Moments moments(const Block& block) {
+Moments moments(const Block& block, bool second) {
   Moments m(block.x.cols(), block.z.cols());
   VectorXd w = VectorXd::Ones(block.rows());
   if (block.weight.size() > 0) w = block.weight;
   m.weight = w.sum();
-  m.sum_x = block.x.transpose() * w;
-  m.sum_z = block.z.transpose() * w;
-  add_weighted_grams(block.x, w, m.gram_x);
-  if (block.shares_design()) m.gram_z = m.gram_x;
-  else add_weighted_grams(block.z, w, m.gram_z);
+  m.sum_x = transposed_multiply(block.x, w);
+  m.sum_z = block.shares_design() ? m.sum_x : VectorXd(transposed_multiply(block.z, w));
+  if (second) {
+    add_weighted_grams(block.x, w, m.gram_x);
+    if (block.shares_design()) m.gram_z = m.gram_x;
+    else add_weighted_grams(block.z, w, m.gram_z);
+  }
   if (block.y.size() > 0) {
     m.sum_y = w.dot(block.y);
     m.sum_yy = (w.array() * block.y.array().square()).sum();

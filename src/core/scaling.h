@@ -42,7 +42,8 @@ struct Moments {
   Moments& operator+=(const Moments& other);
 };
 
-Moments moments(const Block& block);
+// `second`: with the second moments; without, they stay 0.
+Moments moments(const Block& block, bool second);
 
 }  // namespace distmoe
 

@@ -21,51 +21,56 @@ Index ScaledSource::rows() const {
   return rows_.empty() ? data_.rows.rows() : static_cast<Index>(rows_.size());
 }
 
-void ScaledSource::visit(const std::function<void(const Block&)>& see) const {
+void Source::show_block(Index index, const std::function<void(const Block&)>& see) const {
+  const Index start = index * block_rows();
+  show(start, std::min(block_rows(), rows() - start), see);
+}
+
+void Source::visit(const std::function<void(const Block&)>& see) const {
+  for (Index i = 0; i < blocks(); ++i) show_block(i, see);
+}
+
+VectorXd ScaledSource::gather(const VectorView& from, Index start, Index count) const {
+  VectorXd out(from.size() > 0 ? count : 0);
+  for (Index i = 0; i < out.size(); ++i) out(i) = from(row(start + i));
+  return out;
+}
+
+void ScaledSource::standardise(const MatrixView& from, bool adds_one, const ColumnScaling& s,
+                               Index start, Index count, MatrixXd& to) const {
+  const Index first = adds_one ? 1 : 0;
+  if (adds_one) to.col(0).setOnes();
+  for (Index j = 0; j < from.cols(); ++j) {
+    auto column = to.col(j + first);
+    if (s.aliased[static_cast<std::size_t>(j + first)]) {
+      column.setZero();
+      continue;
+    }
+    const double centre = s.centre(j + first), factor = 1.0 / s.scale(j + first);
+    if (rows_.empty()) {
+      column = ((from.col(j).segment(start, count).array() - centre) * factor).matrix();
+    } else {
+      for (Index i = 0; i < count; ++i) column(i) = (from(row(start + i), j) - centre) * factor;
+    }
+  }
+}
+
+void ScaledSource::show(Index start, Index count,
+                        const std::function<void(const Block&)>& see) const {
   const Block& data = data_.rows;
   const bool shared = data.shares_design() && data_.x_adds_one == data_.z_adds_one;
-  const Index most = std::min(block_rows_, rows());
-  MatrixXd x(most, x_columns()), z(shared ? 0 : most, z_columns());
-  const VectorXd none(0);
-
-  for (Index start = 0; start < rows(); start += block_rows_) {
-    const Index b = std::min(block_rows_, rows() - start);
-    const auto row = [&](Index i) {
-      return rows_.empty() ? start + i : rows_[static_cast<std::size_t>(start + i)];
-    };
-    const auto gather = [&](const VectorView& from) {
-      VectorXd out(from.size() > 0 ? b : 0);
-      for (Index i = 0; i < out.size(); ++i) out(i) = from(row(i));
-      return out;
-    };
-    const auto standardise = [&](const MatrixView& from, bool adds_one, const ColumnScaling& s,
-                                 MatrixXd& to) {
-      const Index first = adds_one ? 1 : 0;
-      if (adds_one) to.col(0).head(b).setOnes();
-      for (Index j = 0; j < from.cols(); ++j) {
-        const double centre = s.centre(j + first), scale = s.scale(j + first);
-        if (s.aliased[static_cast<std::size_t>(j + first)]) {
-          to.col(j + first).head(b).setZero();
-          continue;
-        }
-        if (rows_.empty()) {
-          to.col(j + first).head(b) = (from.col(j).segment(start, b).array() - centre) / scale;
-        } else {
-          for (Index i = 0; i < b; ++i) to(i, j + first) = (from(row(i), j) - centre) / scale;
-        }
-      }
-    };
-    standardise(data.x, data_.x_adds_one, scaling_.x, x);
-    if (!shared) standardise(data.z, data_.z_adds_one, scaling_.z, z);
-    VectorXd y = gather(data.y), offset = gather(data.offset);
-    if (take_offset_ && y.size() > 0) {
-      if (offset.size() > 0) y -= offset;
-      y = ((y.array() - scaling_.y_centre) / scaling_.y_scale).matrix();
-    }
-    const VectorXd weight = gather(data.weight), gate_offset = gather(data.gate_offset);
-    see(Block{x.topRows(b), shared ? MatrixView(x.topRows(b)) : MatrixView(z.topRows(b)), y, weight,
-              take_offset_ ? VectorView(none) : VectorView(offset), gate_offset});
+  MatrixXd x(count, x_columns()), z(shared ? 0 : count, z_columns());
+  standardise(data.x, data_.x_adds_one, scaling_.x, start, count, x);
+  if (!shared) standardise(data.z, data_.z_adds_one, scaling_.z, start, count, z);
+  VectorXd y = gather(data.y, start, count), offset = gather(data.offset, start, count);
+  if (take_offset_ && y.size() > 0) {
+    if (offset.size() > 0) y -= offset;
+    y = ((y.array() - scaling_.y_centre) / scaling_.y_scale).matrix();
   }
+  const VectorXd weight = gather(data.weight, start, count), none(0);
+  const VectorXd gate_offset = gather(data.gate_offset, start, count);
+  see(Block{x, shared ? MatrixView(x) : MatrixView(z), y, weight,
+            take_offset_ ? VectorView(none) : VectorView(offset), gate_offset, start});
 }
 
 HeldSource::HeldSource(const Source& from) : HeldSource(from, {}) {}
@@ -74,7 +79,13 @@ HeldSource::HeldSource(const Source& from, std::vector<Index> rows) {
   const bool all = rows.empty();
   std::sort(rows.begin(), rows.end());
   const Index n = all ? from.rows() : static_cast<Index>(rows.size());
-  Index seen = 0, at = 0;
+  Index at = 0;
+  std::vector<Index> picked;  // rows of a block
+  const auto keep = [&](const auto& column, auto&& to) {
+    for (std::size_t i = 0; i < picked.size(); ++i) {
+      to(at + static_cast<Index>(i)) = column(picked[i]);
+    }
+  };
   x.resize(n, from.x_columns());
   from.visit([&](const Block& block) {
     shared = block.shares_design();
@@ -85,17 +96,18 @@ HeldSource::HeldSource(const Source& from, std::vector<Index> rows) {
       offset.resize(block.offset.size() > 0 ? n : 0);
       gate_offset.resize(block.gate_offset.size() > 0 ? n : 0);
     }
-    for (Index i = 0; i < block.rows() && at < n; ++i) {
-      if (!all && rows[static_cast<std::size_t>(at)] != seen + i) continue;
-      x.row(at) = block.x.row(i);
-      if (!shared) z.row(at) = block.z.row(i);
-      if (y.size() > 0) y(at) = block.y(i);
-      if (weight.size() > 0) weight(at) = block.weight(i);
-      if (offset.size() > 0) offset(at) = block.offset(i);
-      if (gate_offset.size() > 0) gate_offset(at) = block.gate_offset(i);
-      ++at;
+    picked.clear();
+    for (Index i = 0; i < block.rows(); ++i) {
+      const std::size_t next = static_cast<std::size_t>(at) + picked.size();
+      if (all || (next < rows.size() && rows[next] == block.first + i)) picked.push_back(i);
     }
-    seen += block.rows();
+    for (Index j = 0; j < x.cols(); ++j) keep(block.x.col(j), x.col(j));
+    for (Index j = 0; j < z.cols() && !shared; ++j) keep(block.z.col(j), z.col(j));
+    if (y.size() > 0) keep(block.y, y);
+    if (weight.size() > 0) keep(block.weight, weight);
+    if (offset.size() > 0) keep(block.offset, offset);
+    if (gate_offset.size() > 0) keep(block.gate_offset, gate_offset);
+    at += static_cast<Index>(picked.size());
   });
 }
 
@@ -103,17 +115,14 @@ Block HeldSource::all() const {
   return Block{x, shared ? MatrixView(x) : MatrixView(z), y, weight, offset, gate_offset};
 }
 
-void HeldSource::visit(const std::function<void(const Block&)>& see) const {
-  const Index step = 2048;
-  for (Index start = 0; start < rows(); start += step) {
-    const Index b = std::min(step, rows() - start);
-    const auto part = [&](const VectorXd& from) {
-      return from.size() > 0 ? VectorView(from.segment(start, b)) : VectorView(from);
-    };
-    see(Block{x.middleRows(start, b),
-              shared ? MatrixView(x.middleRows(start, b)) : MatrixView(z.middleRows(start, b)),
-              part(y), part(weight), part(offset), part(gate_offset)});
-  }
+void HeldSource::show(Index start, Index count,
+                      const std::function<void(const Block&)>& see) const {
+  const auto part = [&](const VectorXd& from) {
+    return from.size() > 0 ? VectorView(from.segment(start, count)) : VectorView(from);
+  };
+  see(Block{x.middleRows(start, count),
+            shared ? MatrixView(x.middleRows(start, count)) : MatrixView(z.middleRows(start, count)),
+            part(y), part(weight), part(offset), part(gate_offset), start});
 }
 
 namespace {
@@ -143,15 +152,17 @@ ColumnScaling column_scaling(const VectorXd& mean, const MatrixXd& packed, doubl
 
 }  // namespace
 
-Scaling find_scaling(const Data& data, FamilyKind family, Index x_intercept, Index z_intercept) {
+Scaling find_scaling(const Data& data, FamilyKind family, Index x_intercept, Index z_intercept,
+                     const Services& services) {
   const Index p = data.x_columns();
   const Index q = data.z_columns();
   Scaling scaling{ColumnScaling::identity(p), ColumnScaling::identity(q)};
-  const auto pass = [&] {
-    return sum_over(ScaledSource(data, takes_offset(family), &scaling), Moments(p, q), moments);
+  const auto pass = [&](bool second) {
+    return sum_over(ScaledSource(data, takes_offset(family), &scaling), Moments(p, q), services,
+                    [&](const Block& block) { return moments(block, second); });
   };
   // Two passes: means first, spreads about them second, so that a large mean costs no digits.
-  Moments m = pass();
+  Moments m = pass(false);
   const VectorXd mean_x = m.sum_x / m.weight, mean_z = m.sum_z / m.weight;
   const double mean_y = m.sum_y / m.weight;
   const auto centre_at = [](ColumnScaling& s, const VectorXd& mean, Index intercept) {
@@ -162,7 +173,7 @@ Scaling find_scaling(const Data& data, FamilyKind family, Index x_intercept, Ind
   centre_at(scaling.x, mean_x, x_intercept);
   centre_at(scaling.z, mean_z, z_intercept);
   scaling.y_centre = family == FamilyKind::gaussian && x_intercept >= 0 ? mean_y : 0.0;
-  m = pass();
+  m = pass(true);
   scaling.x = column_scaling(mean_x, m.gram_x, m.weight, x_intercept);
   scaling.z = column_scaling(mean_z, m.gram_z, m.weight, z_intercept);
   if (family == FamilyKind::gaussian) {

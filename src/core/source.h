@@ -2,9 +2,13 @@
 #ifndef DISTMOE_CORE_SOURCE_H
 #define DISTMOE_CORE_SOURCE_H
 
+#include "parallel.h"
 #include "scaling.h"
 
 namespace distmoe {
+
+// Rows a block: its columns stay in the second cache, and do not fall on each other in the first.
+const Index default_block_rows = 1200;
 
 class Source {
  public:
@@ -12,14 +16,35 @@ class Source {
   virtual Index rows() const = 0;
   virtual Index x_columns() const = 0;
   virtual Index z_columns() const = 0;
-  // Calls `see` with every block in order; a block is valid only during the call.
-  virtual void visit(const std::function<void(const Block&)>& see) const = 0;
+  virtual Index block_rows() const { return default_block_rows; }
+  // Calls `see` with rows start .. start + count - 1, valid only during the call. Several threads may
+  // ask at the same time.
+  virtual void show(Index start, Index count,
+                    const std::function<void(const Block&)>& see) const = 0;
+
+  Index blocks() const { return (rows() + block_rows() - 1) / block_rows(); }
+  void show_block(Index index, const std::function<void(const Block&)>& see) const;
+  // All blocks in order.
+  void visit(const std::function<void(const Block&)>& see) const;
 };
 
-// Map and reduce: the sum over all blocks of map(block).
+// Map and reduce: zero plus the sum over all blocks of map(block). Blocks are added in their order,
+// whatever the number of threads.
 template <class Sums, class Map>
-Sums sum_over(const Source& source, Sums total, Map map) {
-  source.visit([&](const Block& block) { total += map(block); });
+Sums sum_over(const Source& source, const Sums& zero, const Services& services, Map map) {
+  Sums total = zero;
+  const Index wave = services.threads > 1 ? 64 : 1;  // blocks whose sums are held before they are added
+  for (Index start = 0; start < source.blocks(); start += wave) {
+    if (start % 64 == 0) services.interrupt();
+    const Index count = std::min(wave, source.blocks() - start);
+    std::vector<Sums> part(static_cast<std::size_t>(count), zero);
+    in_parallel(count, services.threads, [&](Index i) {
+      source.show_block(start + i, [&](const Block& block) {
+        part[static_cast<std::size_t>(i)] = map(block);
+      });
+    });
+    for (const Sums& sums : part) total += sums;
+  }
   return total;
 }
 
@@ -40,13 +65,19 @@ class ScaledSource : public Source {
   // With `scaling` null the columns are shown as they are. With `take_offset` the offset is taken
   // off y once and for all, as Gaussian experts allow; y is then standardised too.
   ScaledSource(const Data& data, bool take_offset, const Scaling* scaling = nullptr,
-               std::vector<Index> rows = {}, Index block_rows = 2048);
+               std::vector<Index> rows = {}, Index block_rows = default_block_rows);
   Index rows() const override;
   Index x_columns() const override { return data_.x_columns(); }
   Index z_columns() const override { return data_.z_columns(); }
-  void visit(const std::function<void(const Block&)>& see) const override;
+  Index block_rows() const override { return block_rows_; }
+  void show(Index start, Index count, const std::function<void(const Block&)>& see) const override;
 
  private:
+  void standardise(const MatrixView& from, bool adds_one, const ColumnScaling& s, Index start,
+                   Index count, MatrixXd& to) const;
+  VectorXd gather(const VectorView& from, Index start, Index count) const;
+  Index row(Index i) const { return rows_.empty() ? i : rows_[static_cast<std::size_t>(i)]; }
+
   const Data data_;
   bool take_offset_;
   Scaling scaling_;
@@ -65,7 +96,7 @@ class HeldSource : public Source {
   Index rows() const override { return x.rows(); }
   Index x_columns() const override { return x.cols(); }
   Index z_columns() const override { return z.cols(); }
-  void visit(const std::function<void(const Block&)>& see) const override;
+  void show(Index start, Index count, const std::function<void(const Block&)>& see) const override;
   Block all() const;  // every row in one block
 
   MatrixXd x, z;  // z is empty where the designs are shared
@@ -75,7 +106,8 @@ class HeldSource : public Source {
 
 // The standardisation of some data: weighted means and root mean squares of the centred columns.
 // `x_intercept`, `z_intercept`: the columns of ones, or -1. Sets `aliased` of both designs.
-Scaling find_scaling(const Data& data, FamilyKind family, Index x_intercept, Index z_intercept);
+Scaling find_scaling(const Data& data, FamilyKind family, Index x_intercept, Index z_intercept,
+                     const Services& services);
 
 }  // namespace distmoe
 

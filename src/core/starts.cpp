@@ -67,8 +67,8 @@ Model make_start(StartKind kind, const HeldSource& sample, FamilyKind family, In
                        options.dispersion_floor, services);
   }
   const auto labels = kmeans(kmeans_points(sample, kind == StartKind::kmeans_xy), experts, services);
-  return model_from(sample, family, one_hot(labels, experts), prior,
-                    options.dispersion_floor);
+  return model_from(sample, family, one_hot(labels, experts), prior, options.dispersion_floor,
+                    services);
 }
 
 // Is run a better than run b? An expert that fits a few rows exactly makes no run better.

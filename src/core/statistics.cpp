@@ -1,5 +1,6 @@
 #include "statistics.h"
 
+#include "gram.h"
 #include "mixture.h"
 
 namespace distmoe {
@@ -20,13 +21,39 @@ Statistics sums_given(const Block& block, const Model& model, const Evaluation& 
   sums.rows = block.rows();
   sums.weight = weight.sum();
   sums.log_lik = (weight * e.log_lik).sum();
-  sums.experts = expert_sums(model.family, block.x, e.eta, response, weighted);
-  const Family& f = family_of(model.family);
-  for (Index k = 0; k < model.experts(); ++k) {
-    const ArrayXd gap = block.y.array() - f.mean(e.eta.col(k).array());
-    sums.experts.deviation(k) = (weighted.col(k).array() * gap.square()).sum();
+
+  // Experts and gates side by side: where they share a design, its products are formed once.
+  const Index k = model.experts(), blocks = sums.gates.gram.rows();
+  MatrixXd gram_weight(block.rows(), k + blocks), residual(block.rows(), 2 * k - 1);
+  expert_weights(model.family, e.eta, response, weighted, gram_weight.leftCols(k),
+                 residual.leftCols(k));
+  gate_weights(e.gate.probability, weighted, gram_weight.rightCols(blocks),
+               residual.rightCols(k - 1));
+  const auto add = [&](const MatrixView& x, Index first, Index count, Index first_residual,
+                       Index residuals, MatrixXd& gram, MatrixXd& score) {
+    gram = MatrixXd::Zero(count, triangle_size(x.cols()));
+    add_weighted_grams(x, gram_weight.middleCols(first, count), gram);
+    score = transposed_multiply(x, residual.middleCols(first_residual, residuals));
+  };
+  if (block.shares_design()) {
+    MatrixXd gram, score;
+    add(block.x, 0, k + blocks, 0, 2 * k - 1, gram, score);
+    sums.experts.gram = gram.topRows(k);
+    sums.experts.score = score.leftCols(k);
+    sums.gates.gram = gram.bottomRows(blocks);
+    sums.gates.score = score.rightCols(k - 1);
+  } else {
+    add(block.x, 0, k, 0, k, sums.experts.gram, sums.experts.score);
+    add(block.z, k, blocks, k, k - 1, sums.gates.gram, sums.gates.score);
   }
-  sums.gates = gate_sums(block.z, e.log_gate, weighted);
+  sums.experts.mass = weighted.colwise().sum().transpose();
+  if (family_of(model.family).has_dispersion()) {
+    // Identity link: the linear predictor is the mean.
+    for (Index j = 0; j < k; ++j) {
+      const ArrayXd gap = block.y.array() - e.eta.col(j).array();
+      sums.experts.deviation(j) = (residual.col(j).array() * gap).sum();
+    }
+  }
   return sums;
 }
 

@@ -13,7 +13,7 @@ struct Seen {
   ArrayXXd gate;
   MatrixXd eta;
   Seen(const Model& m, const Block& points)
-      : gate(log_gates(points.z, m.alpha, points.gate_offset).exp()),
+      : gate(gates(points.z, m.alpha, points.gate_offset).probability),
         eta(linear_predictors(points.x, m.beta, points.offset)) {}
 };
 

@@ -1,0 +1,46 @@
+# What the package takes of the machine: threads and instruction sets.
+
+#' Threads and instruction sets
+#'
+#' `moe_threads()` is the number of threads that a fit uses where
+#' [moe_control()] does not say: the option `distmoe.threads` if it is set, else
+#' two, or fewer if the machine, the R session or its scheduler allow fewer
+#' ([parallelly::availableCores()] knows: `OMP_NUM_THREADS`, `mc.cores`, limits of
+#' containers and clusters, one in a worker of `future`). Where R was built
+#' without OpenMP, and in forked processes, it is one.
+#'
+#' `moe_instructions()` tells which instruction set the inner loops use, and
+#' chooses another. At first it is the best one that the machine has, or the one
+#' that the environment variable `DISTMOE_INSTRUCTIONS` names. All give the same
+#' results up to rounding; `"baseline"` runs on every machine.
+#'
+#' @param set NULL, or one of the available instruction sets: use it from now on.
+#' @return `moe_threads()`: a whole number. `moe_instructions()`: the name of the
+#'   set in use (invisibly the one used before, if `set` is given), with the
+#'   available ones as attribute `"available"`.
+#' @examples
+#' moe_threads()
+#' moe_instructions()
+#' old <- moe_instructions("baseline")
+#' moe_instructions(old)
+#' @export
+moe_threads <- function() {
+  if (!cpp_has_threads()) return(1L)
+  wish <- getOption("distmoe.threads")
+  if (!is.null(wish)) return(check_count(wish, "options(distmoe.threads)"))
+  min(2L, as.integer(parallelly::availableCores()))
+}
+
+#' @rdname moe_threads
+#' @export
+moe_instructions <- function(set = NULL) {
+  now <- cpp_instructions()
+  if (is.null(set)) return(now)
+  available <- attr(now, "available")
+  if (!is.character(set) || length(set) != 1 || !set %in% available) {
+    input_error("{.arg set} must be one of the instruction sets of this machine
+      ({.val {available}}), not {show_value(set)}.")
+  }
+  cpp_use_instructions(set)
+  invisible(now)
+}

@@ -1,0 +1,26 @@
+// From data without a start to a fit: starts on a small sample of the rows, few passes over all.
+#ifndef DISTMOE_CORE_DRIVER_H
+#define DISTMOE_CORE_DRIVER_H
+
+#include "starts.h"
+
+namespace distmoe {
+
+struct DrivenFit {
+  FitResult fit;
+  std::vector<StartRecord> records;
+  int moves = 0;        // split-and-drop moves, see StartResult
+  Index start_rows = 0; // rows on which starts were compared
+};
+
+// Starts are searched on max(options.rows, 50 a parameter) random rows. Where there are at least four
+// times as many, the best is improved on sqrt(n search rows) rows before it sees all n: what a sample's
+// optimum lacks is of the order of one over its size, and the larger sample's Hessian serves as that
+// of all rows (see fit.h). No stage stops short: the last one converges on all rows.
+DrivenFit fit_from_starts(const Data& data, const Scaling& scaling, FamilyKind family, Index experts,
+                          const GatePrior& prior, const FitOptions& fit_options,
+                          const StartOptions& options, const Services& services);
+
+}  // namespace distmoe
+
+#endif

@@ -1,0 +1,53 @@
+// The loops in which the time goes, once for each instruction set that the machine may have. Plain
+// pointers: a file that is compiled for an instruction set must not share inline functions with the
+// others, or the linker might keep the wrong ones.
+#ifndef DISTMOE_CORE_KERNELS_H
+#define DISTMOE_CORE_KERNELS_H
+
+#include <cstddef>
+#include <cstdint>
+
+namespace distmoe {
+
+// Matrices are stored by columns; `ldx` is the distance from one column of x to the next. Rows n.
+struct Kernels {
+  // out (m x p (p + 1) / 2) += sum_i w_ic x_ij x_il at (c, (j, l >= j)); see gram.h.
+  void (*grams)(std::ptrdiff_t n, std::ptrdiff_t p, const double* x, std::ptrdiff_t ldx,
+                std::ptrdiff_t m, const double* w, std::ptrdiff_t ldw, double* out);
+  // out (m x p q) += sum_i w_ic x_ij z_il at (c, (j, l)). z null: q = 1 and z is a column of ones.
+  void (*cross)(std::ptrdiff_t n, std::ptrdiff_t p, const double* x, std::ptrdiff_t ldx,
+                std::ptrdiff_t q, const double* z, std::ptrdiff_t ldz, std::ptrdiff_t m,
+                const double* w, std::ptrdiff_t ldw, double* out);
+  // out (n x k) = x (n x p) b (p x k).
+  void (*multiply)(std::ptrdiff_t n, std::ptrdiff_t p, const double* x, std::ptrdiff_t ldx,
+                   std::ptrdiff_t k, const double* b, std::ptrdiff_t ldb, double* out,
+                   std::ptrdiff_t ldo);
+  // a (n x k) := softmax of every row; total (n) := log-sum-exp of every row.
+  void (*softmax)(std::ptrdiff_t n, std::ptrdiff_t k, double* a, std::ptrdiff_t lda, double* total);
+  // mean := 1 / (1 + exp(-a)), softplus := log(1 + exp(a)), both without overflow or loss.
+  void (*logistic)(std::ptrdiff_t n, const double* a, double* mean, double* softplus);
+  // a := exp(a).
+  void (*exponential)(std::ptrdiff_t n, double* a);
+};
+
+// Instruction sets, worst first. `baseline` is what the compiler's own flags give.
+enum class Instructions { baseline, avx2, avx512 };
+
+bool has_instructions(Instructions which);  // of both the machine and this build
+// The set in use. At first the best one there is, or the one that the environment variable
+// DISTMOE_INSTRUCTIONS names if the machine has it.
+Instructions instructions();
+// Asks for a set that is there. This choice is the one thing in the core that calls share: like the
+// machine it holds for the whole process. Not while a computation runs.
+void use_instructions(Instructions which);
+
+const Kernels& kernels();
+
+// Each in its own file; null where the build has none.
+const Kernels* baseline_kernels();
+const Kernels* avx2_kernels();
+const Kernels* avx512_kernels();
+
+}  // namespace distmoe
+
+#endif

@@ -1,0 +1,64 @@
+// Doors to what the machine offers: instruction sets, and one pass over the rows for timing.
+#include "convert.h"
+#include "core/information.h"
+#include "core/kernels.h"
+#include "core/statistics.h"
+
+using namespace distmoe;
+
+namespace {
+
+const std::vector<std::string> set_names = {"baseline", "avx2", "avx512"};
+
+}  // namespace
+
+// The instruction set in use; the names of all that there are come as attribute "available".
+// [[Rcpp::export(rng = false)]]
+Rcpp::CharacterVector cpp_instructions() {
+  Rcpp::CharacterVector available;
+  for (std::size_t i = 0; i < set_names.size(); ++i) {
+    if (has_instructions(static_cast<Instructions>(i))) available.push_back(set_names[i]);
+  }
+  Rcpp::CharacterVector out = Rcpp::wrap(set_names[static_cast<std::size_t>(instructions())]);
+  out.attr("available") = available;
+  return out;
+}
+
+// [[Rcpp::export(rng = false)]]
+void cpp_use_instructions(std::string name) {
+  const auto at = std::find(set_names.begin(), set_names.end(), name);
+  if (at == set_names.end()) throw std::invalid_argument("unknown instruction set '" + name + "'");
+  use_instructions(static_cast<Instructions>(at - set_names.begin()));
+}
+
+// Can the package use more than one thread?
+// [[Rcpp::export(rng = false)]]
+bool cpp_has_threads() {
+#ifdef _OPENMP
+  return true;
+#else
+  return false;
+#endif
+}
+
+// One pass over all rows on standardised columns, as fitting makes them: "em" (statistics of one EM
+// step), "score" or "information". Gives the log-likelihood on that scale. For benchmarks and tests.
+// [[Rcpp::export(rng = false)]]
+double cpp_pass(Rcpp::List data, Rcpp::List model, std::string what, int threads) {
+  const RData r(data);
+  const Model user = model_for(r, model);
+  const Services services = r_services(threads);
+  const Scaling scaling = find_scaling(r.data(), user.family, r.x_intercept, r.z_intercept, services);
+  const ScaledSource source(r.data(), takes_offset(user.family), &scaling);
+  const Model m = scaling.to_internal(user);
+  if (what == "em") {
+    return sum_over(source, Statistics(m.beta.rows(), m.alpha.rows(), m.experts()), services,
+                    [&](const Block& block) { return statistics(block, m); }).log_lik;
+  }
+  if (what == "score") {
+    return sum_over(source, Score(m.experts(), parameter_count(m)), services,
+                    [&](const Block& block) { return score(block, m); }).log_lik;
+  }
+  return sum_over(source, Information(parameter_count(m)), services,
+                  [&](const Block& block) { return information(block, m); }).log_lik;
+}
