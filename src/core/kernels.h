@@ -22,7 +22,8 @@ struct Kernels {
   void (*multiply)(std::ptrdiff_t n, std::ptrdiff_t p, const double* x, std::ptrdiff_t ldx,
                    std::ptrdiff_t k, const double* b, std::ptrdiff_t ldb, double* out,
                    std::ptrdiff_t ldo);
-  // a (n x k) := softmax of every row; total (n) := log-sum-exp of every row.
+  // a (n x k) := softmax of every row; total (n) := log-sum-exp of every row. Shares below exp(-230),
+  // 1e-100, are given as 0.
   void (*softmax)(std::ptrdiff_t n, std::ptrdiff_t k, double* a, std::ptrdiff_t lda, double* total);
   // mean := 1 / (1 + exp(-a)), softplus := log(1 + exp(a)), both without overflow or loss.
   void (*logistic)(std::ptrdiff_t n, const double* a, double* mean, double* softplus);

@@ -305,7 +305,9 @@ DISTMOE_INLINE void softmax_rows(std::ptrdiff_t k, double* a, std::ptrdiff_t lda
   }
   Vec sum = Vec{};
   for (std::ptrdiff_t c = 0; c < k; ++c) {
-    const Vec value = exp_of(load(a + c * lda) - top);
+    const Vec below = load(a + c * lda) - top;
+    // Products of smaller shares would be denormal numbers, which cost a hundred times as much.
+    const Vec value = below < -230.0 ? Vec{} : exp_of(below);
     store(a + c * lda, value);
     sum += value;
   }

@@ -7,7 +7,7 @@
 namespace distmoe {
 
 // Turns every row of a into its softmax exp(a_ik) / sum_k exp(a_ik), without overflow. Gives
-// log(sum_k exp(a_ik)) of every row.
+// log(sum_k exp(a_ik)) of every row. Shares below 1e-100 are given as 0.
 ArrayXd softmax_rows(ArrayXXd& a);
 
 struct Solve {
