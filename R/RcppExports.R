@@ -41,6 +41,10 @@ cpp_pairwise_divergence <- function(models, data) {
     .Call(`_distmoe_cpp_pairwise_divergence`, models, data)
 }
 
+cpp_match_experts <- function(reference, models, data) {
+    .Call(`_distmoe_cpp_match_experts`, reference, models, data)
+}
+
 cpp_reduce <- function(models, lambda, data, site, experts, start, options) {
     .Call(`_distmoe_cpp_reduce`, models, lambda, data, site, experts, start, options)
 }

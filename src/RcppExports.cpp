@@ -133,6 +133,18 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_match_experts
+Rcpp::IntegerMatrix cpp_match_experts(Rcpp::List reference, Rcpp::List models, Rcpp::List data);
+RcppExport SEXP _distmoe_cpp_match_experts(SEXP referenceSEXP, SEXP modelsSEXP, SEXP dataSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< Rcpp::List >::type reference(referenceSEXP);
+    Rcpp::traits::input_parameter< Rcpp::List >::type models(modelsSEXP);
+    Rcpp::traits::input_parameter< Rcpp::List >::type data(dataSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_match_experts(reference, models, data));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_reduce
 Rcpp::List cpp_reduce(Rcpp::List models, Rcpp::NumericVector lambda, Rcpp::List data, Rcpp::IntegerVector site, int experts, SEXP start, Rcpp::List options);
 RcppExport SEXP _distmoe_cpp_reduce(SEXP modelsSEXP, SEXP lambdaSEXP, SEXP dataSEXP, SEXP siteSEXP, SEXP expertsSEXP, SEXP startSEXP, SEXP optionsSEXP) {
@@ -177,6 +189,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_distmoe_cpp_transport", (DL_FUNC) &_distmoe_cpp_transport, 3},
     {"_distmoe_cpp_divergence", (DL_FUNC) &_distmoe_cpp_divergence, 4},
     {"_distmoe_cpp_pairwise_divergence", (DL_FUNC) &_distmoe_cpp_pairwise_divergence, 2},
+    {"_distmoe_cpp_match_experts", (DL_FUNC) &_distmoe_cpp_match_experts, 3},
     {"_distmoe_cpp_reduce", (DL_FUNC) &_distmoe_cpp_reduce, 7},
     {"_distmoe_cpp_reduction_objective", (DL_FUNC) &_distmoe_cpp_reduction_objective, 6},
     {NULL, NULL, 0}
