@@ -1,5 +1,6 @@
 #include "transport.h"
 
+#include <Eigen/QR>
 #include <stdexcept>
 
 #include "mixture.h"
@@ -94,6 +95,86 @@ void set_component_plan(Sums& sums) {
   }
 }
 
+// Costs of Gaussian experts (S6), summed over from's mass, need the points only through p x p
+// matrices R_l with R_l'R_l = sum_s mass_l(x_s) x_s x_s': the sum of the squared gaps of two
+// predictors is |R_l (beta_k - beta_l)|^2. Thousands of models are compared at p rows instead of
+// all points. Triangular factors and not the moments, so that columns of large mean cost no digits.
+class GaussianDigest {
+ public:
+  explicit GaussianDigest(const Model& from)
+      : from_(from),
+        mass_(VectorXd::Zero(from.experts())),
+        factor_(static_cast<std::size_t>(from.experts()),
+                MatrixXd::Zero(from.beta.rows(), from.beta.rows())) {}
+
+  void add(const Block& block) {
+    const Index p = from_.beta.rows();
+    const ArrayXXd gate = log_gates(block.z, from_.alpha, block.gate_offset).exp();
+    const VectorXd weight = weights_of(block);
+    for (Index l = 0; l < from_.experts(); ++l) {
+      const ArrayXd mass = weight.array() * gate.col(l);
+      mass_(l) += mass.sum();
+      MatrixXd& factor = factor_[static_cast<std::size_t>(l)];
+      MatrixXd stacked(p + block.rows(), p);
+      stacked << factor, mass.sqrt().matrix().asDiagonal() * block.x;
+      const Eigen::HouseholderQR<MatrixXd> qr(stacked);
+      factor = qr.matrixQR().topRows(p).triangularView<Eigen::Upper>();
+    }
+  }
+
+  MatrixXd costs(const Model& to) const {
+    MatrixXd out(from_.experts(), to.experts());
+    for (Index l = 0; l < out.rows(); ++l) {
+      const MatrixXd gap = factor_[static_cast<std::size_t>(l)].triangularView<Eigen::Upper>() *
+                           (to.beta.colwise() - from_.beta.col(l));
+      for (Index k = 0; k < out.cols(); ++k) {
+        const double ratio = from_.dispersion(l) / to.dispersion(k);
+        out(l, k) = 0.5 * (mass_(l) * (ratio - 1.0 - std::log(ratio)) +
+                           gap.col(k).squaredNorm() / to.dispersion(k));
+      }
+    }
+    return out;
+  }
+
+ private:
+  const Model& from_;
+  VectorXd mass_;
+  std::vector<MatrixXd> factor_;  // R_l
+};
+
+// E[ gate_l(x) c(phi_l, phi_k)(x) ] up to the points' total weight: the reference's experts l, each
+// model's experts k.
+std::vector<MatrixXd> costs_of_experts(const Model& reference, const std::vector<Model>& models,
+                                       const Source& points, const Services& services) {
+  std::vector<MatrixXd> out;
+  // Three times as many models as columns: there the factors are cheaper than the points.
+  if (reference.family == FamilyKind::gaussian &&
+      static_cast<Index>(models.size()) > 3 * reference.beta.rows()) {
+    GaussianDigest digest(reference);
+    points.visit([&](const Block& block) {
+      services.interrupt();
+      digest.add(block);
+    });
+    for (const Model& m : models) out.push_back(digest.costs(m));
+    return out;
+  }
+  std::vector<Sums> sums;
+  for (const Model& m : models) sums.emplace_back(reference.experts(), m.experts());
+  Comparison comparison(reference.experts(), reference.experts());
+  points.visit([&](const Block& block) {
+    services.interrupt();
+    const Seen a(reference, block);
+    const VectorXd weight = weights_of(block);
+    for (std::size_t m = 0; m < models.size(); ++m) {
+      comparison.add_costs(reference, a, models[m].dispersion,
+                           linear_predictors(block.x, models[m].beta, block.offset), weight,
+                           sums[m]);
+    }
+  });
+  for (const Sums& s : sums) out.push_back(s.cost);
+  return out;
+}
+
 }  // namespace
 
 Divergence divergence(const Model& from, const Model& to, const Source& points, PlanKind plan) {
@@ -141,24 +222,15 @@ MatrixXd pairwise_divergence(const std::vector<Model>& models, const Source& poi
 std::vector<std::vector<Index>> match_experts(const Model& reference,
                                               const std::vector<Model>& models,
                                               const Source& points, const Services& services) {
-  const Index k_count = reference.experts();
   for (const Model& m : models) {
-    if (m.experts() != k_count) throw std::invalid_argument("models with different numbers of experts");
-  }
-  std::vector<Sums> sums(models.size(), Sums(k_count, k_count));
-  Comparison comparison(k_count, k_count);
-  points.visit([&](const Block& block) {
-    services.interrupt();
-    const Seen a(reference, block);
-    const VectorXd weight = weights_of(block);
-    for (std::size_t m = 0; m < models.size(); ++m) {
-      comparison.add_costs(reference, a, models[m].dispersion,
-                           linear_predictors(block.x, models[m].beta, block.offset), weight,
-                           sums[m]);
+    if (m.experts() != reference.experts()) {
+      throw std::invalid_argument("models with different numbers of experts");
     }
-  });
+  }
   std::vector<std::vector<Index>> out;
-  for (const Sums& s : sums) out.push_back(best_matching(s.cost));
+  for (const MatrixXd& cost : costs_of_experts(reference, models, points, services)) {
+    out.push_back(best_matching(cost));
+  }
   return out;
 }
 
