@@ -133,8 +133,9 @@ as_sites <- function(sites) {
   }
   sites <- lapply(sites[order(names(sites))], without_rows)
   first <- sites[[1]]
-  for (name in names(sites)[-1]) {
-    check_same_model(sites[[name]], paste("site", name), first$schema, first$family)
+  # By number: looking names up would take time that grows with the square of their count.
+  for (m in seq_along(sites)[-1]) {
+    check_same_model(sites[[m]], paste("site", names(sites)[m]), first$schema, first$family)
   }
   table <- data.frame(site = names(sites), n = vapply(sites, function(m) m$n, 0),
     status = "fitted", stringsAsFactors = FALSE, row.names = NULL)

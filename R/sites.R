@@ -88,8 +88,7 @@ new_sites <- function(results, schema) {
     m$schema <- schema
     m
   })
-  structure(list(models = models, table = table, schema = schema),
-    class = "moe_sites")
+  structure(list(models = models, table = table, schema = schema), class = "moe_sites")
 }
 
 # One site's work, on its worker: a model without rows and a row of the table, never an error.
