@@ -65,10 +65,9 @@ Rcpp::IntegerMatrix cpp_match_experts(Rcpp::List reference, Rcpp::List models, R
   const Model centre = model_for(r, reference);
   const auto match = match_experts(centre, models_for(r, models), points_of(r), r_services());
   Rcpp::IntegerMatrix out(static_cast<int>(centre.experts()), static_cast<int>(match.size()));
-  for (int m = 0; m < out.ncol(); ++m) {
-    for (int k = 0; k < out.nrow(); ++k) {
-      out(k, m) = static_cast<int>(match[static_cast<std::size_t>(m)][static_cast<std::size_t>(k)]) + 1;
-    }
+  auto to = out.begin();
+  for (const std::vector<Index>& order : match) {
+    for (Index expert : order) *to++ = static_cast<int>(expert) + 1;
   }
   return out;
 }
