@@ -133,8 +133,9 @@ as_sites <- function(sites) {
   }
   sites <- lapply(sites[order(names(sites))], without_rows)
   first <- sites[[1]]
-  for (name in names(sites)[-1]) {
-    check_same_model(sites[[name]], paste("site", name), first$schema, first$family)
+  # By number: looking names up would take time that grows with the square of their count.
+  for (m in seq_along(sites)[-1]) {
+    check_same_model(sites[[m]], paste("site", names(sites)[m]), first$schema, first$family)
   }
   table <- data.frame(site = names(sites), n = vapply(sites, function(m) m$n, 0),
     status = "fitted", stringsAsFactors = FALSE, row.names = NULL)
@@ -167,6 +168,7 @@ check_support_columns <- function(design, models) {
   aliased <- cpp_aliased(design, models[[1]]$family$family)
   for (part in c("expert", "gate")) {
     columns <- models[[1]]$schema[[part]]$columns[aliased[[if (part == "expert") "x" else "z"]]]
+    if (!length(columns)) next
     known <- lapply(models, function(m) setdiff(columns, m$record$aliased[[part]]))
     bad <- unique(unlist(known))
     if (!length(bad)) next
@@ -293,13 +295,16 @@ average <- function(models, problem, control) {
 # Mean of the parameters after every model's experts were matched to those of model `centre`. NULL
 # where relabelling would move a gate offset's reference.
 aligned_mean <- function(models, centre, problem) {
-  aligned <- lapply(models, function(m) {
-    relabel(m, match_experts(models[[centre]], m, problem$design))
-  })
-  moved <- !mapply(function(a, b) identical(a$parameters, b$parameters), aligned, models)
+  order <- match_all(models[[centre]], models, problem$design)
+  moved <- colSums(order != seq_len(nrow(order))) > 0
   if (any(moved) && has_gate_offset(models[[1]])) return(NULL)
-  mean <- lapply(c(beta = "beta", alpha = "alpha", dispersion = "dispersion"), function(part) {
-    Reduce(`+`, Map(function(m, l) l * unname(m$parameters[[part]]), aligned, problem$lambda))
-  })
+  mean <- lapply(models[[1]]$parameters[c("beta", "alpha", "dispersion")], function(v) unname(v) * 0)
+  for (m in seq_along(models)) {
+    p <- models[[m]]$parameters
+    if (moved[m]) p <- relabel_parameters(p, order[, m])
+    for (part in names(mean)) {
+      mean[[part]] <- mean[[part]] + problem$lambda[m] * unname(p[[part]])
+    }
+  }
   mean
 }

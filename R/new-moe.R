@@ -65,20 +65,21 @@ lean_call <- function(call) {
 # A model as the core takes it.
 core_model <- function(model) c(list(family = model$family$family), model$parameters)
 
-# Relabels the experts: new expert j is old expert order[j]. Gates are taken relative to the new
-# last one, so the density does not change.
+# Relabels the experts: new expert j is old expert order[j].
 relabel <- function(model, order) {
-  K <- model$K
-  if (identical(as.integer(order), seq_len(K))) return(model)
-  p <- model$parameters
+  if (identical(as.integer(order), seq_len(model$K))) return(model)
+  new_moe(relabel_parameters(model$parameters, order), model$family, model$schema, model$n,
+    model$weight, model$log_lik, model$share[order], model$record, model$rows, model$call,
+    model$dropped, setdiff(class(model), "moe"))
+}
+
+# Gates are taken relative to the new last one, so the density does not change. Names of experts move
+# with them.
+relabel_parameters <- function(p, order) {
+  K <- length(order)
   alpha <- cbind(p$alpha, 0)[, order, drop = FALSE]
-  p$beta <- p$beta[, order, drop = FALSE]
-  p$alpha <- (alpha - alpha[, K])[, -K, drop = FALSE]
-  p$dispersion <- p$dispersion[order]
-  out <- new_moe(p, model$family, model$schema, model$n, model$weight, model$log_lik,
-    model$share[order], model$record, model$rows, model$call, model$dropped,
-    setdiff(class(model), "moe"))
-  out
+  list(beta = p$beta[, order, drop = FALSE], alpha = (alpha - alpha[, K])[, -K, drop = FALSE],
+    dispersion = p$dispersion[order])
 }
 
 # Does the model's last gate carry an offset-free reference that relabelling would move?

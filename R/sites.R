@@ -77,16 +77,18 @@ without_rows <- function(model) {
 }
 
 new_sites <- function(results, schema) {
-  rows <- lapply(names(results), function(name) {
-    data.frame(site = name, results[[name]]$row, stringsAsFactors = FALSE)
+  # Column by column: binding thousands of one-row data frames would take longer than many fits.
+  fields <- names(results[[1]]$row)
+  columns <- lapply(stats::setNames(fields, fields), function(field) {
+    unlist(lapply(results, function(r) r$row[[field]]), use.names = FALSE)
   })
+  table <- data.frame(site = names(results), columns, stringsAsFactors = FALSE)
   models <- lapply(results, function(r) r$model)
   models <- lapply(models[!vapply(models, is.null, NA)], function(m) {
     m$schema <- schema
     m
   })
-  structure(list(models = models, table = do.call(rbind, rows), schema = schema),
-    class = "moe_sites")
+  structure(list(models = models, table = table, schema = schema), class = "moe_sites")
 }
 
 # One site's work, on its worker: a model without rows and a row of the table, never an error.

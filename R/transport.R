@@ -59,14 +59,14 @@ print.moe_plan <- function(x, digits = 3, ...) {
   invisible(x)
 }
 
-# The experts of `model` in the order of those of `reference`: optimal matching on the expected cost
-# of sending each reference expert to each of the model's. Gives order[k]: the expert of `model` that
-# plays the part of k. The assignment problem is a transportation problem with unit masses.
-match_experts <- function(reference, model, design) {
-  if (reference$K != model$K) {
+# The experts of every model in the order of those of `reference`: optimal matching on the expected
+# cost of sending each reference expert to each of the model's. Gives a K x M matrix; order[k, m] is
+# the expert of model m that plays the part of k.
+match_all <- function(reference, models, design) {
+  if (any(vapply(models, function(m) m$K, 0L) != reference$K)) {
     input_error("Experts can only be matched between models with the same number of them.")
   }
-  cost <- cpp_divergence(core_model(reference), core_model(model), design, "component")$cost
-  ones <- rep(1, model$K)
-  max.col(cpp_transport(ones, ones, cost)$plan, ties.method = "first")
+  cpp_match_experts(core_model(reference), lapply(unname(models), core_model), design)
 }
+
+match_experts <- function(reference, model, design) match_all(reference, list(model), design)[, 1]

@@ -6,8 +6,17 @@ using namespace distmoe;
 
 namespace {
 
-// The points with their columns of ones, held for the call.
-HeldSource points_of(const RData& r) { return HeldSource(ScaledSource(r.data(), false)); }
+// The points with their columns of ones, in blocks. Not a power of two, so that the columns of a
+// block do not compete for the same lines of the cache.
+ScaledSource points_of(const RData& r, Index block_rows = 1000) {
+  return ScaledSource(r.data(), false, nullptr, {}, block_rows);
+}
+
+std::vector<Model> models_for(const RData& data, const Rcpp::List& models) {
+  std::vector<Model> out;
+  for (R_xlen_t m = 0; m < models.size(); ++m) out.push_back(model_for(data, models[m]));
+  return out;
+}
 
 LocalModels locals_from(const RData& data, const Rcpp::List& models,
                         const Rcpp::NumericVector& lambda, const Rcpp::IntegerVector& site) {
@@ -32,9 +41,8 @@ Rcpp::List cpp_transport(Eigen::VectorXd supply, Eigen::VectorXd demand, Eigen::
 // [[Rcpp::export(rng = false)]]
 Rcpp::List cpp_divergence(Rcpp::List from, Rcpp::List to, Rcpp::List data, std::string plan) {
   const RData r(data);
-  const HeldSource points = points_of(r);
   const Divergence d =
-      divergence(model_for(r, from), model_for(r, to), points.all(), plan_from_name(plan));
+      divergence(model_for(r, from), model_for(r, to), points_of(r), plan_from_name(plan));
   return Rcpp::List::create(Rcpp::_["value"] = d.value, Rcpp::_["plan"] = d.plan,
                             Rcpp::_["cost"] = d.cost);
 }
@@ -42,10 +50,26 @@ Rcpp::List cpp_divergence(Rcpp::List from, Rcpp::List to, Rcpp::List data, std::
 // [[Rcpp::export(rng = false)]]
 Eigen::MatrixXd cpp_pairwise_divergence(Rcpp::List models, Rcpp::List data) {
   const RData r(data);
-  std::vector<Model> all;
-  for (R_xlen_t m = 0; m < models.size(); ++m) all.push_back(model_for(r, models[m]));
-  const HeldSource points = points_of(r);
-  return pairwise_divergence(all, points.all(), r_services(1));
+  const std::vector<Model> all = models_for(r, models);
+  // All models are held at a block, so many models want smaller blocks.
+  Index experts = 1;
+  for (const Model& m : all) experts += m.experts();
+  const Index rows = std::min<Index>(1000, std::max<Index>(50, 4000000 / experts));
+  return pairwise_divergence(all, points_of(r, rows), r_services(1));
+}
+
+// K x M: the experts (1-based) of every model in the order of the reference's.
+// [[Rcpp::export(rng = false)]]
+Rcpp::IntegerMatrix cpp_match_experts(Rcpp::List reference, Rcpp::List models, Rcpp::List data) {
+  const RData r(data);
+  const Model centre = model_for(r, reference);
+  const auto match = match_experts(centre, models_for(r, models), points_of(r), r_services(1));
+  Rcpp::IntegerMatrix out(static_cast<int>(centre.experts()), static_cast<int>(match.size()));
+  auto to = out.begin();
+  for (const std::vector<Index>& order : match) {
+    for (Index expert : order) *to++ = static_cast<int>(expert) + 1;
+  }
+  return out;
 }
 
 // site: empty, or the (1-based) model of every point, in rising order. start: a model list or NULL.

@@ -32,7 +32,7 @@ class Gaussian : public Family {
                      double dispersion_to) const override {
     const double ratio = dispersion_from / dispersion_to;
     const double constant = 0.5 * (ratio - 1.0 - std::log(ratio));
-    return constant + (eta_from - eta_to).square() / (2.0 * dispersion_to);
+    return constant + (eta_from - eta_to).square() * (0.5 / dispersion_to);
   }
 };
 
@@ -55,9 +55,40 @@ class Binomial : public Family {
     const ArrayXd gap = to.softplus - from.softplus - from.mean * (eta_to - eta_from);
     return gap.max(0.0);
   }
+
+  // Exponentials and logarithms once an expert, and not once a pair.
+  void divergences(const MatrixXd& eta_from, const VectorXd&, const MatrixXd& eta_to,
+                   const VectorXd&, ArrayXXd& cost) const override {
+    const Index k_count = eta_to.cols();
+    cost.resize(eta_to.rows(), eta_from.cols() * k_count);
+    ArrayXXd potential_to(eta_to.rows(), k_count);
+    for (Index k = 0; k < k_count; ++k) potential_to.col(k) = softplus(eta_to.col(k).array());
+    for (Index l = 0; l < eta_from.cols(); ++l) {
+      const auto from = eta_from.col(l).array();
+      const ArrayXd potential_from = softplus(from), mean_from = mean(from);
+      for (Index k = 0; k < k_count; ++k) {
+        const auto to = eta_to.col(k).array();
+        cost.col(l * k_count + k) =
+            (potential_to.col(k) - potential_from - mean_from * (to - from)).max(0.0);
+      }
+    }
+  }
 };
 
 }  // namespace
+
+void Family::divergences(const MatrixXd& eta_from, const VectorXd& dispersion_from,
+                         const MatrixXd& eta_to, const VectorXd& dispersion_to,
+                         ArrayXXd& cost) const {
+  const Index k_count = eta_to.cols();
+  cost.resize(eta_to.rows(), eta_from.cols() * k_count);
+  for (Index l = 0; l < eta_from.cols(); ++l) {
+    for (Index k = 0; k < k_count; ++k) {
+      cost.col(l * k_count + k) = divergence(eta_from.col(l).array(), dispersion_from(l),
+                                             eta_to.col(k).array(), dispersion_to(k));
+    }
+  }
+}
 
 const Family& family_of(FamilyKind kind) {
   static const Gaussian gaussian;

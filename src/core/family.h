@@ -23,6 +23,11 @@ class Family {
   // KL( phi(eta_from, dispersion_from) || phi(eta_to, dispersion_to) ), row by row: (S6), (S12).
   virtual ArrayXd divergence(const ArrayView& eta_from, double dispersion_from,
                              const ArrayView& eta_to, double dispersion_to) const = 0;
+  // The same for every expert l of one mixture and every expert k of another (K of them): column
+  // l K + k of `cost`, which is made to fit.
+  virtual void divergences(const MatrixXd& eta_from, const VectorXd& dispersion_from,
+                           const MatrixXd& eta_to, const VectorXd& dispersion_to,
+                           ArrayXXd& cost) const;
 };
 
 // The one object of each kind.

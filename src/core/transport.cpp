@@ -1,6 +1,7 @@
 #include "transport.h"
 
-#include <limits>
+#include <Eigen/QR>
+#include <stdexcept>
 
 #include "mixture.h"
 
@@ -8,176 +9,227 @@ namespace distmoe {
 
 namespace {
 
-// A model at the points: what costs and plans are made of.
+// A model at the points of a block: what costs and plans are made of.
 struct Seen {
   ArrayXXd gate;
   MatrixXd eta;
-  Seen(const Model& m, const Block& points)
-      : gate(gates(points.z, m.alpha, points.gate_offset).probability),
-        eta(linear_predictors(points.x, m.beta, points.offset)) {}
+  Seen(const Model& m, const Block& block)
+      : gate(gates(block.z, m.alpha, block.gate_offset).probability),
+        eta(linear_predictors(block.x, m.beta, block.offset)) {}
 };
 
-// Element l: c(from_l, to_k) at every point, as S x K.
-std::vector<ArrayXXd> cost_arrays(const Model& from, const Seen& a, const Model& to, const Seen& b) {
-  std::vector<ArrayXXd> cost;
-  for (Index l = 0; l < from.experts(); ++l) {
-    ArrayXXd of_l(a.eta.rows(), to.experts());
-    for (Index k = 0; k < to.experts(); ++k) {
-      of_l.col(k) = family_of(from.family).divergence(a.eta.col(l).array(), from.dispersion(l),
-                                                      b.eta.col(k).array(), to.dispersion(k));
-    }
-    cost.push_back(of_l);
-  }
-  return cost;
+VectorXd weights_of(const Block& block) {
+  return block.weight.size() > 0 ? VectorXd(block.weight) : VectorXd::Ones(block.rows());
 }
 
-Divergence divergence_seen(const Model& from, const Seen& a, const Model& to, const Seen& b,
-                           const ArrayXd& weight, PlanKind kind) {
-  const Index l_count = from.experts(), k_count = to.experts();
-  const std::vector<ArrayXXd> cost = cost_arrays(from, a, to, b);
-  Divergence out;
-  out.plan = MatrixXd::Zero(l_count, k_count);
-  out.cost = MatrixXd::Zero(l_count, k_count);
-  for (Index l = 0; l < l_count; ++l) {
-    const ArrayXd mass = weight * a.gate.col(l);
-    out.cost.row(l) = (cost[static_cast<std::size_t>(l)].colwise() * mass).colwise().sum();
+// Sums over points, of two models of which the first has L experts and the second K.
+struct Sums {
+  double value = 0.0;
+  VectorXd mass;        // L, of from's gates
+  MatrixXd plan, cost;  // L x K
+  Sums(Index l_count, Index k_count)
+      : mass(VectorXd::Zero(l_count)),
+        plan(MatrixXd::Zero(l_count, k_count)),
+        cost(MatrixXd::Zero(l_count, k_count)) {}
+};
+
+// Two models compared at one block after another; scratch is made once.
+class Comparison {
+ public:
+  Comparison(Index l_count, Index k_count) : problem_(l_count, k_count) {}
+
+  // c(from_l, to_k) at every point, and its sums over from's mass.
+  void add_costs(const Model& from, const Seen& a, const VectorXd& dispersion_to,
+                 const MatrixXd& eta_to, const VectorXd& weight, Sums& sums) {
+    const Index k_count = eta_to.cols();
+    family_of(from.family).divergences(a.eta, from.dispersion, eta_to, dispersion_to, cost_);
+    for (Index l = 0; l < a.eta.cols(); ++l) {
+      mass_ = weight.array() * a.gate.col(l);
+      sums.mass(l) += mass_.sum();
+      sums.cost.row(l).noalias() +=
+          mass_.matrix().transpose() * cost_.middleCols(l * k_count, k_count).matrix();
+    }
   }
-  if (kind == PlanKind::component) {
-    for (Index l = 0; l < l_count; ++l) {
-      Index best;
-      out.value += out.cost.row(l).minCoeff(&best);
-      out.plan(l, best) = (weight * a.gate.col(l)).sum();
+
+  // The exact plans (9) for the costs added last.
+  void add_exact(const Seen& a, const Seen& b, const VectorXd& weight, Sums& sums) {
+    for (Index s = 0; s < weight.size(); ++s) {
+      for (Index l = 0; l < a.gate.cols(); ++l) problem_.supply(l) = a.gate(s, l);
+      for (Index k = 0; k < b.gate.cols(); ++k) problem_.demand(k) = b.gate(s, k);
+      for (Index l = 0, column = 0; l < a.gate.cols(); ++l) {
+        for (Index k = 0; k < b.gate.cols(); ++k, ++column) problem_.cost(l, k) = cost_(s, column);
+      }
+      sums.value += weight(s) * problem_.solve();
+      sums.plan += weight(s) * problem_.plan;
+    }
+  }
+
+  // The plans (16) for the costs added last: to's gates are free.
+  void add_pointwise(const Seen& a, const VectorXd& weight, Sums& sums) const {
+    const Index k_count = sums.plan.cols();
+    for (Index l = 0; l < a.gate.cols(); ++l) {
+      for (Index s = 0; s < weight.size(); ++s) {
+        Index best = 0;
+        for (Index k = 1; k < k_count; ++k) {
+          if (cost_(s, l * k_count + k) < cost_(s, l * k_count + best)) best = k;
+        }
+        const double mass = weight(s) * a.gate(s, l);
+        sums.value += mass * cost_(s, l * k_count + best);
+        sums.plan(l, best) += mass;
+      }
+    }
+  }
+
+ private:
+  ArrayXXd cost_;  // column l K + k: expert l to expert k
+  ArrayXd mass_;
+  TransportProblem problem_;
+};
+
+// Every expert as a whole goes to the one of least expected cost.
+void set_component_plan(Sums& sums) {
+  for (Index l = 0; l < sums.cost.rows(); ++l) {
+    Index best;
+    sums.value += sums.cost.row(l).minCoeff(&best);
+    sums.plan(l, best) = sums.mass(l);
+  }
+}
+
+// Costs of Gaussian experts (S6), summed over from's mass, need the points only through p x p
+// matrices R_l with R_l'R_l = sum_s mass_l(x_s) x_s x_s': the sum of the squared gaps of two
+// predictors is |R_l (beta_k - beta_l)|^2. Thousands of models are compared at p rows instead of
+// all points. Triangular factors and not the moments, so that columns of large mean cost no digits.
+class GaussianDigest {
+ public:
+  explicit GaussianDigest(const Model& from)
+      : from_(from),
+        mass_(VectorXd::Zero(from.experts())),
+        factor_(static_cast<std::size_t>(from.experts()),
+                MatrixXd::Zero(from.beta.rows(), from.beta.rows())) {}
+
+  void add(const Block& block) {
+    const Index p = from_.beta.rows();
+    const ArrayXXd gate = gates(block.z, from_.alpha, block.gate_offset).probability;
+    const VectorXd weight = weights_of(block);
+    for (Index l = 0; l < from_.experts(); ++l) {
+      const ArrayXd mass = weight.array() * gate.col(l);
+      mass_(l) += mass.sum();
+      MatrixXd& factor = factor_[static_cast<std::size_t>(l)];
+      MatrixXd stacked(p + block.rows(), p);
+      stacked << factor, mass.sqrt().matrix().asDiagonal() * block.x;
+      const Eigen::HouseholderQR<MatrixXd> qr(stacked);
+      factor = qr.matrixQR().topRows(p).triangularView<Eigen::Upper>();
+    }
+  }
+
+  MatrixXd costs(const Model& to) const {
+    MatrixXd out(from_.experts(), to.experts());
+    for (Index l = 0; l < out.rows(); ++l) {
+      const MatrixXd gap = factor_[static_cast<std::size_t>(l)].triangularView<Eigen::Upper>() *
+                           (to.beta.colwise() - from_.beta.col(l));
+      for (Index k = 0; k < out.cols(); ++k) {
+        const double ratio = from_.dispersion(l) / to.dispersion(k);
+        out(l, k) = 0.5 * (mass_(l) * (ratio - 1.0 - std::log(ratio)) +
+                           gap.col(k).squaredNorm() / to.dispersion(k));
+      }
     }
     return out;
   }
-  MatrixXd local_cost(l_count, k_count), local_plan;
-  for (Index s = 0; s < weight.size(); ++s) {
-    for (Index l = 0; l < l_count; ++l) local_cost.row(l) = cost[static_cast<std::size_t>(l)].row(s);
-    if (kind == PlanKind::exact) {
-      out.value += weight(s) * solve_transport(a.gate.row(s).transpose().matrix(),
-                                               b.gate.row(s).transpose().matrix(), local_cost,
-                                               local_plan);
-      out.plan += weight(s) * local_plan;
-      continue;
-    }
-    for (Index l = 0; l < l_count; ++l) {  // (16)
-      Index best;
-      out.value += weight(s) * a.gate(s, l) * local_cost.row(l).minCoeff(&best);
-      out.plan(l, best) += weight(s) * a.gate(s, l);
-    }
-  }
-  return out;
-}
 
-ArrayXd normalised_weights(const Block& points) {
-  const double n = static_cast<double>(points.rows());
-  if (points.weight.size() == 0) return ArrayXd::Constant(points.rows(), 1.0 / n);
-  return points.weight.array() / points.weight.sum();
+ private:
+  const Model& from_;
+  VectorXd mass_;
+  std::vector<MatrixXd> factor_;  // R_l
+};
+
+// E[ gate_l(x) c(phi_l, phi_k)(x) ] up to the points' total weight: the reference's experts l, each
+// model's experts k.
+std::vector<MatrixXd> costs_of_experts(const Model& reference, const std::vector<Model>& models,
+                                       const Source& points, const Services& services) {
+  std::vector<MatrixXd> out;
+  // Three times as many models as columns: there the factors are cheaper than the points.
+  if (reference.family == FamilyKind::gaussian &&
+      static_cast<Index>(models.size()) > 3 * reference.beta.rows()) {
+    GaussianDigest digest(reference);
+    points.visit([&](const Block& block) {
+      services.interrupt();
+      digest.add(block);
+    });
+    for (const Model& m : models) out.push_back(digest.costs(m));
+    return out;
+  }
+  std::vector<Sums> sums;
+  for (const Model& m : models) sums.emplace_back(reference.experts(), m.experts());
+  Comparison comparison(reference.experts(), reference.experts());
+  points.visit([&](const Block& block) {
+    services.interrupt();
+    const Seen a(reference, block);
+    const VectorXd weight = weights_of(block);
+    for (std::size_t m = 0; m < models.size(); ++m) {
+      comparison.add_costs(reference, a, models[m].dispersion,
+                           linear_predictors(block.x, models[m].beta, block.offset), weight,
+                           sums[m]);
+    }
+  });
+  for (const Sums& s : sums) out.push_back(s.cost);
+  return out;
 }
 
 }  // namespace
 
-double solve_transport(VectorXd supply, VectorXd demand, const MatrixXd& cost, MatrixXd& plan) {
-  const Index rows = cost.rows(), cols = cost.cols();
-  const double nothing = 1e-15 * std::max(supply.sum(), 1e-300);
-  const double infinity = std::numeric_limits<double>::infinity();
-  plan = MatrixXd::Zero(rows, cols);
-  // Potentials keep reduced costs cost - u - v >= 0, and 0 where the plan is positive.
-  VectorXd u = VectorXd::Zero(rows), v = VectorXd::Zero(cols), distance(cols), row_distance(rows);
-  std::vector<Index> from_row(static_cast<std::size_t>(cols)), from_col(static_cast<std::size_t>(rows));
-  std::vector<char> done(static_cast<std::size_t>(cols)), reached(static_cast<std::size_t>(rows));
-  const auto at = [](Index i) { return static_cast<std::size_t>(i); };
-  u = cost.rowwise().minCoeff();
+Divergence divergence(const Model& from, const Model& to, const Source& points, PlanKind plan) {
+  Sums sums(from.experts(), to.experts());
+  Comparison comparison(from.experts(), to.experts());
+  double total = 0.0;
+  points.visit([&](const Block& block) {
+    const Seen a(from, block), b(to, block);
+    const VectorXd weight = weights_of(block);
+    total += weight.sum();
+    comparison.add_costs(from, a, to.dispersion, b.eta, weight, sums);
+    if (plan == PlanKind::exact) comparison.add_exact(a, b, weight, sums);
+    if (plan == PlanKind::pointwise) comparison.add_pointwise(a, weight, sums);
+  });
+  if (plan == PlanKind::component) set_component_plan(sums);
+  return Divergence{sums.value / total, sums.plan / total, sums.cost / total};
+}
 
-  for (Index source = 0; source < rows; ++source) {
-    while (supply(source) > nothing) {
-      // Dijkstra from `source`; a column is passed through by the rows that send to it.
-      std::fill(done.begin(), done.end(), 0);
-      std::fill(reached.begin(), reached.end(), 0);
-      reached[at(source)] = 1;
-      row_distance(source) = 0.0;
-      for (Index j = 0; j < cols; ++j) {
-        distance(j) = cost(source, j) - u(source) - v(j);
-        from_row[at(j)] = source;
+MatrixXd pairwise_divergence(const std::vector<Model>& models, const Source& points,
+                             const Services& services) {
+  const std::size_t count = models.size();
+  MatrixXd out = MatrixXd::Zero(static_cast<Index>(count), static_cast<Index>(count));
+  double total = 0.0;
+  points.visit([&](const Block& block) {
+    const VectorXd weight = weights_of(block);
+    total += weight.sum();
+    std::vector<Seen> seen;
+    seen.reserve(count);
+    for (const Model& m : models) seen.emplace_back(m, block);
+    for (std::size_t a = 0; a < count; ++a) {
+      services.interrupt();
+      for (std::size_t b = 0; b < count; ++b) {
+        if (a == b) continue;
+        Sums sums(models[a].experts(), models[b].experts());
+        Comparison comparison(models[a].experts(), models[b].experts());
+        comparison.add_costs(models[a], seen[a], models[b].dispersion, seen[b].eta, weight, sums);
+        comparison.add_exact(seen[a], seen[b], weight, sums);
+        out(static_cast<Index>(a), static_cast<Index>(b)) += sums.value;
       }
-      Index sink = -1;
-      for (;;) {
-        Index next = -1;
-        double least = infinity;
-        for (Index j = 0; j < cols; ++j) {
-          if (!done[at(j)] && distance(j) < least) {
-            least = distance(j);
-            next = j;
-          }
-        }
-        if (next < 0) break;
-        if (demand(next) > nothing) {
-          sink = next;
-          break;
-        }
-        done[at(next)] = 1;
-        for (Index r = 0; r < rows; ++r) {
-          if (reached[at(r)] || plan(r, next) <= 0) continue;
-          reached[at(r)] = 1;
-          row_distance(r) = least;
-          from_col[at(r)] = next;
-          for (Index j = 0; j < cols; ++j) {
-            const double through = least + cost(r, j) - u(r) - v(j);
-            if (!done[at(j)] && through < distance(j)) {
-              distance(j) = through;
-              from_row[at(j)] = r;
-            }
-          }
-        }
-      }
-      if (sink < 0) break;  // what is left of supply is rounding: no demand remains
-      const double length = distance(sink);
-      for (Index r = 0; r < rows; ++r) {
-        if (reached[at(r)]) u(r) += length - row_distance(r);
-      }
-      for (Index j = 0; j < cols; ++j) {
-        if (done[at(j)]) v(j) -= length - distance(j);
-      }
-      double amount = std::min(supply(source), demand(sink));
-      for (Index j = sink, r = from_row[at(j)]; r != source; r = from_row[at(j)]) {
-        j = from_col[at(r)];
-        amount = std::min(amount, plan(r, j));
-      }
-      Index j = sink;
-      for (;;) {
-        const Index r = from_row[at(j)];
-        plan(r, j) += amount;
-        if (r == source) break;
-        j = from_col[at(r)];
-        plan(r, j) -= amount;
-      }
-      supply(source) -= amount;
-      demand(sink) -= amount;
+    }
+  });
+  return out / total;
+}
+
+std::vector<std::vector<Index>> match_experts(const Model& reference,
+                                              const std::vector<Model>& models,
+                                              const Source& points, const Services& services) {
+  for (const Model& m : models) {
+    if (m.experts() != reference.experts()) {
+      throw std::invalid_argument("models with different numbers of experts");
     }
   }
-  return (plan.array() * cost.array()).sum();
-}
-
-Divergence divergence(const Model& from, const Model& to, const Block& points, PlanKind plan) {
-  return divergence_seen(from, Seen(from, points), to, Seen(to, points),
-                         normalised_weights(points), plan);
-}
-
-MatrixXd pairwise_divergence(const std::vector<Model>& models, const Block& points,
-                             const Services& services) {
-  std::vector<Seen> seen;
-  for (const Model& m : models) seen.emplace_back(m, points);
-  const ArrayXd weight = normalised_weights(points);
-  const Index count = static_cast<Index>(models.size());
-  MatrixXd out = MatrixXd::Zero(count, count);
-  for (Index a = 0; a < count; ++a) {
-    services.interrupt();
-    for (Index b = 0; b < count; ++b) {
-      if (a == b) continue;
-      const std::size_t i = static_cast<std::size_t>(a), j = static_cast<std::size_t>(b);
-      out(a, b) = divergence_seen(models[i], seen[i], models[j], seen[j], weight,
-                                  PlanKind::exact).value;
-    }
+  std::vector<std::vector<Index>> out;
+  for (const MatrixXd& cost : costs_of_experts(reference, models, points, services)) {
+    out.push_back(best_matching(cost));
   }
   return out;
 }

@@ -1,15 +1,12 @@
-// Transport between mixtures: costs, plans at a point, exact transportation problems.
+// Transport between mixtures: costs, plans, divergences, and the matching of experts. Points pass
+// block by block, so memory does not grow with their number.
 #ifndef DISTMOE_CORE_TRANSPORT_H
 #define DISTMOE_CORE_TRANSPORT_H
 
-#include "model.h"
+#include "source.h"
+#include "transport_problem.h"
 
 namespace distmoe {
-
-// Exact transportation problem: min sum P_ij cost_ij, row sums `supply`, column sums `demand`
-// (equal totals, up to rounding), P >= 0. Successive shortest paths. Returns the value and sets the
-// plan. With ones on both sides it is the assignment problem and the plan is a permutation.
-double solve_transport(VectorXd supply, VectorXd demand, const MatrixXd& cost, MatrixXd& plan);
 
 enum class PlanKind { exact, pointwise, component };
 
@@ -21,11 +18,19 @@ struct Divergence {
 
 // Transport divergence of two models at points with weights: T_c (9) for `exact`, R_c (11) for
 // `pointwise`, its component-level restriction for `component`.
-Divergence divergence(const Model& from, const Model& to, const Block& points, PlanKind plan);
+Divergence divergence(const Model& from, const Model& to, const Source& points, PlanKind plan);
 
 // T_c between all pairs, entry (a, b) from model a to model b: what the middle estimator needs.
-MatrixXd pairwise_divergence(const std::vector<Model>& models, const Block& points,
+// All models' gates and predictors at one block are held at a time.
+MatrixXd pairwise_divergence(const std::vector<Model>& models, const Source& points,
                              const Services& services);
+
+// The experts of every model in the order of the reference's (as many): optimal matching on the
+// expected cost of sending each reference expert to each of the model's. Element [m][k] is the
+// expert of model m that plays the part of the reference's k.
+std::vector<std::vector<Index>> match_experts(const Model& reference,
+                                              const std::vector<Model>& models,
+                                              const Source& points, const Services& services);
 
 }  // namespace distmoe
 

@@ -171,3 +171,37 @@ test_that("coefficients that a site can't know are named where they would count"
   expect_warning(by_size <- moe_aggregate(sites, support, weights = "size"), "B \\(gb\\)")
   expect_match(by_size$aggregation$notes, "gb")
 })
+
+test_that("the mean of aligned models is that of their parameters, whatever their labels", {
+  sim <- moe_simulate(1500, K = 3, d = 2, seed = 9)
+  withr::local_seed(10)
+  models <- lapply(1:25, function(m) {
+    out <- sim$model
+    out$parameters$beta <- out$parameters$beta + stats::rnorm(9, sd = 0.1)
+    out$parameters$alpha <- out$parameters$alpha + stats::rnorm(6, sd = 0.1)
+    out
+  })
+  problem <- list(design = support_design(moe_support(sim$data), sim$model$schema),
+    lambda = stats::rexp(25))
+  mixed <- c(models[1], lapply(models[-1], function(m) relabel(m, sample(3))))
+  for (count in c(25, 4)) {
+    mean <- aligned_mean(mixed[seq_len(count)], 1L, problem)
+    for (part in c("beta", "alpha", "dispersion")) {
+      expected <- Map(function(m, l) l * m$parameters[[part]], models, problem$lambda)
+      expect_equal(mean[[part]], unname(Reduce(`+`, expected[seq_len(count)])), tolerance = 1e-10)
+    }
+  }
+  # Relabelling would move a gate offset's reference; without relabelling there is a mean.
+  offset <- lapply(mixed, function(m) {
+    m$schema$gate$offset <- "offset(x1)"
+    m
+  })
+  expect_null(aligned_mean(offset, 1L, problem))
+  expect_type(aligned_mean(offset[c(1, 1)], 1L, problem), "list")
+})
+
+test_that("models that travelled on their own, each with its schema, are the sites' models", {
+  s <- three_sites()
+  travelled <- lapply(s$sites$models, function(m) unserialize(serialize(m, NULL)))
+  expect_equal(coef(moe_aggregate(travelled, s$support)), coef(moe_aggregate(s$sites, s$support)))
+})
