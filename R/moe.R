@@ -76,6 +76,8 @@ moe.formula <- function(formula, data = NULL, K = NULL, family = stats::gaussian
   if (!is.null(asked$data)) asked$data <- quote(.moe_data)
   frame_call <- function(f) {
     asked$formula <- f
+    action <- if ("na.action" %in% names(asked)) na.action else default_na_action(data)
+    if (!is.null(action)) asked$na.action <- spare_complete(action)
     if (is.null(schema)) asked$drop.unused.levels <- TRUE
     eval(asked, caller)
   }

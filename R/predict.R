@@ -32,19 +32,49 @@ predict.moe <- function(object, newdata = NULL,
     if (type == "response" && !is.null(object$rows)) return(fitted.moe(object))
     input_error("{.arg newdata} is needed for {.code type = \"{type}\"}.")
   }
-  needs_y <- type %in% c("posterior", "class", "density")
-  check_has_response(object, newdata, needs_y, type)
-  design <- design_new(object$schema, newdata, needs_y)
+  check_has_response(object, newdata, type %in% types_of_y, type)
+  out <- predict_rows(object, newdata, if (type == "density" && log) "log_density" else type)
+  if (type %in% c("expert", "gate", "posterior")) {
+    dimnames(out) <- list(NULL, as.character(seq_len(object$K)))
+  } else {
+    dim(out) <- NULL
+  }
+  out
+}
+
+# The types that look at the response.
+types_of_y <- c("posterior", "class", "density", "log_density")
+
+# Predictions of all rows, a block of rows at a time, so that nothing beside newdata and the result is
+# as long as they are. What can't be taken apart goes in one go, and so do rows at fault: an error or
+# a warning speaks of all of them.
+predict_rows <- function(object, newdata, type, size = block_rows) {
+  out <- NULL
+  if (comes_apart(object$schema, newdata, type, size)) {
+    in_blocks <- function() {
+      n <- count_rows(newdata)
+      for (rows in row_blocks(n, size)) {
+        part <- predict_block(object, newdata_rows(object$schema, newdata, rows), type)
+        if (is.null(out)) out <- matrix(part[1], n, ncol(part))
+        out[rows, ] <- part
+      }
+      out
+    }
+    out <- tryCatch(in_blocks(), moe_input_error = function(e) NULL, warning = function(w) NULL)
+  }
+  if (is.null(out)) predict_block(object, newdata, type) else out
+}
+
+# A matrix with a row for every row of newdata.
+predict_block <- function(object, newdata, type) {
+  design <- design_new(object$schema, newdata, type %in% types_of_y)
   what <- switch(type, class = "posterior", density = "log_density", type)
   wide <- type %in% c("expert", "gate", "posterior")
   out <- if (any(design$complete)) cpp_predict(design, core_model(object), what)
          else matrix(0, 0, if (wide) object$K else 1)
   if (type == "class" && nrow(out)) out <- matrix(max.col(out, ties.method = "first"), ncol = 1)
-  if (type == "density" && !log) out <- exp(out)
-  out <- spread_rows(out, design$complete)
-  if (!wide) return(out[, 1])
-  colnames(out) <- as.character(seq_len(object$K))
-  out
+  if (type == "density") out <- exp(out)
+  spread_rows(out, design$complete)
 }
 
 check_has_response <- function(object, newdata, needs_y, type) {

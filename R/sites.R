@@ -140,7 +140,8 @@ fit_source <- function(data, task) {
   check_columns(schema, data)
   weights <- site_weights(data, task$weights)
   frame_call <- function(f) {
-    do.call(stats::model.frame, list(f, data, weights = weights, drop.unused.levels = FALSE))
+    do.call(stats::model.frame, list(f, data, weights = weights, drop.unused.levels = FALSE,
+      na.action = spare_complete(default_na_action(data))))
   }
   design <- design_build(task$formula, task$gating, data, task$family$family, frame_call, schema)
   if (length(design$y) < floor_rows) too_small(length(design$y))
