@@ -6,13 +6,13 @@ block_rows <- 100000L
 # The matrix of one part: the columns of model.matrix(), without row names, which would cost more
 # than a column.
 part_matrix <- function(part, frame, argument, size = block_rows) {
-  single <- Filter(function(v) is.factor(frame[[v]]) && nlevels(frame[[v]]) < 2,
-    intersect(all_columns(part), names(frame)))
+  names <- all_columns(part)
+  single <- Filter(function(v) is.factor(frame[[v]]) && nlevels(frame[[v]]) < 2, names)
   if (length(single)) {
     input_error("Factor {.val {single[1]}} in {.arg {argument}} has a single level
       ({.val {levels(frame[[single[1]]])}}).", i = "Leave it out of the formula.")
   }
-  made <- try_formula(matrix_columns(part, frame, size))
+  made <- try_formula(matrix_columns(part, frame, names, size))
   if (!ncol(made$x)) input_error("{.arg {argument}} has no column: not even an intercept is left.")
   made$intercept <- if (attr(part$terms, "intercept") == 1) 1L else 0L
   made
@@ -20,13 +20,13 @@ part_matrix <- function(part, frame, argument, size = block_rows) {
 
 all_columns <- function(part) vapply(as.list(attr(part$terms, "variables"))[-1], deparse_one, "")
 
-matrix_columns <- function(part, frame, size) {
-  names <- all_columns(part)
+# `names`: the part's variables, which are columns of the frame.
+matrix_columns <- function(part, frame, names, size) {
   by_r <- function(rows) {
     stats::model.matrix(part$terms, frame_rows(frame, rows, names), contrasts.arg = part$contrasts)
   }
   n <- nrow(frame)
-  plain <- plain_columns(part, frame)
+  plain <- plain_columns(part, frame, names)
   first <- by_r(seq_len(if (is.null(plain)) min(n, size) else 1L))
   columns <- list(NULL, colnames(first))
   if (!is.null(plain)) {
@@ -43,10 +43,10 @@ matrix_columns <- function(part, frame, size) {
 }
 
 # The names of the part's columns in the frame, where each is one plain numeric vector; else NULL.
-plain_columns <- function(part, frame) {
+plain_columns <- function(part, frame, names = all_columns(part)) {
   if (any(attr(part$terms, "order") > 1)) return(NULL)
   factors <- attr(part$terms, "factors")
-  used <- if (length(factors)) all_columns(part)[apply(factors > 0, 2, which.max)] else character()
+  used <- if (length(factors)) names[apply(factors > 0, 2, which.max)] else character()
   plain <- function(v) {
     is.numeric(v) && is.null(dim(v)) && (!is.object(v) || identical(class(v), "AsIs"))
   }
@@ -80,6 +80,12 @@ spare_complete <- function(action) {
 default_na_action <- function(data) {
   own <- attr(data, "na.action")
   if (is.null(own) || mode(own) == "numeric") getOption("na.action", stats::na.fail) else own
+}
+
+# Which rows of a data frame or matrix have no missing value.
+complete_rows <- function(data) {
+  gaps <- if (is.data.frame(data)) any(vapply(data, anyNA, NA)) else anyNA(data)
+  if (gaps) stats::complete.cases(data) else rep(TRUE, nrow(data))
 }
 
 # Position of the first value that a design can't hold (0: none), and how many there are. Squares

@@ -68,8 +68,7 @@ design_new_matrix <- function(schema, newdata, need_response) {
   if (!is.null(y) && length(y) != nrow(x)) {
     input_error("{.arg newdata$y} has {length(y)} value{?s}, {.arg newdata$x} has {nrow(x)} row{?s}.")
   }
-  complete <- rep(TRUE, nrow(x))
-  if (anyNA(x)) complete <- stats::complete.cases(x)
+  complete <- complete_rows(x)
   if (!schema$same && anyNA(z)) complete <- complete & stats::complete.cases(z)
   if (need_response) complete <- complete & !is.na(y)
   if (!any(complete)) return(list(complete = complete))

@@ -285,7 +285,7 @@ design_new <- function(schema, newdata, need_response = FALSE) {
   terms <- if (need_response) schema$frame else stats::delete.response(schema$frame)
   # Rows with missing values are set aside before basis functions see them.
   used <- newdata[intersect(all.vars(terms), names(newdata))]
-  complete <- if (length(used)) stats::complete.cases(used) else rep(TRUE, nrow(newdata))
+  complete <- complete_rows(used)
   if (!any(complete)) return(list(complete = complete))
   if (!all(complete)) newdata <- newdata[complete, , drop = FALSE]
   frame <- try_formula(stats::model.frame(terms, newdata, na.action = stats::na.pass),

@@ -205,7 +205,9 @@ site_schema <- function(formula, gating, sources, family) {
   }, "")
   holders <- holders[kinds == names(which.max(table(kinds)))]
   all <- bind_variables(holders, intersect(wanted, names(holders[[1]])))
-  frame_call <- function(f) do.call(stats::model.frame, list(f, all))
+  frame_call <- function(f) {
+    do.call(stats::model.frame, list(f, all, na.action = spare_complete(default_na_action(all))))
+  }
   design_build(spelled$formula, spelled$gating, all, family$family, frame_call)$schema
 }
 
@@ -236,8 +238,9 @@ bind_variables <- function(frames, names) {
   })
   out <- as.data.frame(out, optional = TRUE, stringsAsFactors = FALSE)
   # One site's infinite values must not spoil the basis of all; that site's own fit will refuse them.
-  finite <- vapply(out, is.numeric, NA)
-  out[rowSums(!vapply(out[finite], is.finite, logical(nrow(out)))) == 0, , drop = FALSE]
+  finite <- rep(TRUE, nrow(out))
+  for (v in out) if (is.numeric(v) && bad_values(v)[1] > 0) finite <- finite & is.finite(v)
+  if (all(finite)) out else out[finite, , drop = FALSE]
 }
 
 #' @export
