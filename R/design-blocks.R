@@ -12,7 +12,7 @@ comes_apart <- function(schema, newdata, type, size) {
   if (schema$kind == "matrix") return(comes_apart_matrix(schema, newdata, type, size))
   if (!is.data.frame(newdata) || nrow(newdata) <= size) return(FALSE)
   terms <- schema$frame
-  if (!type %in% types_of_y) terms <- stats::delete.response(terms)
+  if (!type %in% y_types) terms <- stats::delete.response(terms)
   variables <- attr(terms, "predvars")
   if (is.null(variables)) variables <- attr(terms, "variables")
   all(vapply(as.list(variables)[-1], is_by_row, NA, newdata, environment(schema$frame)))

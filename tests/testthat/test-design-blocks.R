@@ -102,7 +102,8 @@ test_that("matrices are taken apart where one go would copy them", {
     expect_equal(predict_rows(own, new, type, size), predict_block(own, new, type))
   }
   expect_equal(predict_rows(shared, as.data.frame(x), "gate", 7), predict_block(shared, x, "gate"))
-  expect_error(predict(shared, list(x = x, y = d$y[1:5]), "class"), "5 values", class = "moe_input_error")
+  expect_error(predict(shared, list(x = x, y = d$y[1:5]), "class"), "5 values",
+    class = "moe_input_error")
   expect_error(predict_rows(own, list(x = x, z = z[1:5, , drop = FALSE]), "gate", 7),
     class = "moe_input_error")
   expect_error(predict_rows(shared, list(x = x[, 1, drop = FALSE]), "gate", 7), "1 column",
