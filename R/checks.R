@@ -122,7 +122,8 @@ check_response <- function(y, family, name = "response", labels = NULL) {
       {.cls {class(y)[1]}}.",
       i = "For a response with two values use {.code family = binomial()}.")
   }
-  if (any(is.infinite(y))) {
+  # is.infinite() would take a vector as long as y for what is hardly ever there.
+  if (bad_values(y)[1] > 0 && any(is.infinite(y))) {
     input_error("The {name} holds {sum(is.infinite(y))} infinite value{?s} (first in row
       {which(is.infinite(y))[1]}).", i = "Remove or correct these rows.")
   }
@@ -159,11 +160,13 @@ check_binary <- function(y, name, labels) {
 
 # What only fitting asks of a response: that it varies, and that its family is plausible.
 check_varies <- function(y, family) {
-  if (length(y) && all(y == y[1])) {
+  if (!length(y)) return(invisible())
+  ends <- c(min(y), max(y))
+  if (ends[1] == ends[2]) {
     cli::cli_abort("The response is constant ({y[1]} in all {length(y)} rows): there is nothing to
       model.", call = NULL, class = "moe_input_error")
   }
-  if (family == "gaussian" && all(y == 0 | y == 1)) {
+  if (family == "gaussian" && identical(ends, c(0, 1)) && all(y == 0 | y == 1)) {
     cli::cli_warn(c("The response is 0 or 1 in every row, but {.arg family} is Gaussian.",
       i = "{.code family = binomial()} models a binary response."))
   }

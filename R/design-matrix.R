@@ -7,7 +7,10 @@ matrix_schema <- function(x, z, family, labels) {
   columns <- name(x, "x")
   gate_columns <- if (is.null(z)) columns else name(z, "z")
   describe <- function(m, columns) {
-    stats::setNames(lapply(seq_along(columns), function(j) describe_variable(m[, j])), columns)
+    found <- cpp_describe(m)
+    stats::setNames(lapply(seq_along(columns), function(j) {
+      list(type = "numeric", mean = found[1, j], sd = found[2, j], like = NULL)
+    }), columns)
   }
   list(kind = "matrix", same = is.null(z), family = family, response = "y", labels = labels,
     expert = list(columns = c("(Intercept)", columns)),
@@ -22,10 +25,11 @@ check_matrix <- function(x, name, n = NULL) {
   if (!is.null(n) && nrow(x) != n) {
     input_error("{.arg {name}} has {nrow(x)} row{?s}; {n} {?is/are} needed.")
   }
-  bad <- which(!is.finite(x) | abs(x) > 1e150)
-  if (length(bad)) {
-    row <- (bad[1] - 1L) %% nrow(x) + 1L
-    input_error("{.arg {name}} holds {length(bad)} value{?s} that {?is/are} missing, not finite or too
+  bad <- bad_values(x)
+  if (bad[1] > 0) {
+    row <- as.integer((bad[1] - 1) %% nrow(x) + 1)
+    count <- as.integer(bad[2])
+    input_error("{.arg {name}} holds {count} value{?s} that {?is/are} missing, not finite or too
       large (first in row {row}).", i = "Remove or correct these rows.")
   }
   if (!is.double(x)) storage.mode(x) <- "double"
@@ -61,13 +65,21 @@ design_new_matrix <- function(schema, newdata, need_response) {
     input_error("The response is needed here.",
       i = "Give {.arg newdata} as {.code list(x = , y = )}.")
   }
-  complete <- stats::complete.cases(x)
-  if (!schema$same) complete <- complete & stats::complete.cases(z)
+  if (!is.null(y) && length(y) != nrow(x)) {
+    input_error("{.arg newdata$y} has {length(y)} value{?s}, {.arg newdata$x} has {nrow(x)} row{?s}.")
+  }
+  complete <- complete_rows(x)
+  if (!schema$same && anyNA(z)) complete <- complete & stats::complete.cases(z)
   if (need_response) complete <- complete & !is.na(y)
   if (!any(complete)) return(list(complete = complete))
-  x <- check_matrix(x[complete, , drop = FALSE], "newdata")
-  z <- if (schema$same) x else check_matrix(z[complete, , drop = FALSE], "newdata$z")
-  if (!is.null(y)) y <- check_response(y[complete], schema$family, labels = schema$labels)
+  if (!all(complete)) {
+    x <- x[complete, , drop = FALSE]
+    if (!schema$same) z <- z[complete, , drop = FALSE]
+    y <- y[complete]
+  }
+  x <- check_matrix(x, "newdata")
+  z <- if (schema$same) x else check_matrix(z, "newdata$z")
+  if (!is.null(y)) y <- check_response(y, schema$family, labels = schema$labels)
   list(x = x, z = z, y = y, offset = NULL, gate_offset = NULL, x_intercept = 1L, z_intercept = 1L,
     add_intercept = TRUE, schema = schema, complete = complete)
 }

@@ -102,23 +102,6 @@ design_part <- function(terms, frame, contrasts = NULL) {
   list(terms = terms, offset = names[attr(terms, "offset")], contrasts = contrasts)
 }
 
-# The matrix of one part. Row names are dropped: they would cost more than a column.
-part_matrix <- function(part, frame, argument) {
-  single <- Filter(function(v) is.factor(frame[[v]]) && nlevels(frame[[v]]) < 2,
-    intersect(all_columns(part), names(frame)))
-  if (length(single)) {
-    input_error("Factor {.val {single[1]}} in {.arg {argument}} has a single level
-      ({.val {levels(frame[[single[1]]])}}).", i = "Leave it out of the formula.")
-  }
-  x <- try_formula(stats::model.matrix(part$terms, frame, contrasts.arg = part$contrasts))
-  contrasts <- attr(x, "contrasts")
-  if (!ncol(x)) input_error("{.arg {argument}} has no column: not even an intercept is left.")
-  list(x = matrix(as.numeric(x), nrow(x), dimnames = list(NULL, colnames(x))), contrasts = contrasts,
-    intercept = if (attr(part$terms, "intercept") == 1) 1L else 0L)
-}
-
-all_columns <- function(part) vapply(as.list(attr(part$terms, "variables"))[-1], deparse_one, "")
-
 part_offset <- function(part, frame) {
   if (!length(part$offset)) return(NULL)
   total <- Reduce(`+`, lapply(part$offset, function(v) frame[[v]]))
@@ -149,22 +132,6 @@ design_from_frame <- function(frame, schema, need_response = TRUE) {
   list(x = expert$x, z = gate$x, y = y, offset = part_offset(schema$expert, frame),
     gate_offset = if (schema$same) NULL else part_offset(schema$gate, frame),
     x_intercept = expert$intercept, z_intercept = gate$intercept, schema = schema)
-}
-
-# Inf and NaN are refused, and NA where na.action has left it.
-check_finite <- function(frame) {
-  for (name in names(frame)) {
-    v <- frame[[name]]
-    if (name == "(weights)") next
-    # Squares must not overflow.
-    bad <- if (is.numeric(v)) !is.finite(v) | abs(v) > 1e150 else is.na(v)
-    if (!any(bad)) next
-    row <- (which(bad)[1] - 1L) %% NROW(v) + 1L
-    count <- sum(bad)
-    first <- as.character(v[bad][1])
-    input_error("Variable {.val {name}} holds {count} value{?s} that {?is/are} missing, not
-      finite or too large (first: {first}, row {row}).", i = "Remove or correct such rows.")
-  }
 }
 
 # The schema of a formula pair on data, and the design of the rows. `frame_call` makes the model
@@ -257,15 +224,15 @@ describe_variable <- function(v, levels = NULL) {
   if (is.matrix(v)) return(NULL)
   if (is.logical(v)) return(list(type = "logical", mode = mean(v, na.rm = TRUE) > 0.5))
   if (!is.null(levels)) {
-    count <- table(factor(v, levels))
-    return(list(type = "factor", levels = levels, mode = names(which.max(count))))
+    code <- if (is.factor(v)) match(levels(v), levels)[v] else match(v, levels)
+    count <- tabulate(code, length(levels))
+    return(list(type = "factor", levels = levels, mode = levels[which.max(count)]))
   }
   if (!is.numeric(v) && !inherits(v, c("Date", "POSIXct", "difftime"))) return(NULL)
   like <- attributes(v)[c("class", "tzone", "units")]
-  v <- as.numeric(v)
-  v <- v[is.finite(v)]
-  list(type = "numeric", mean = mean(v), sd = if (length(v) > 1) stats::sd(v) else 0,
-    like = Filter(Negate(is.null), like))
+  if (is.object(v)) v <- as.numeric(v)
+  found <- cpp_describe(v)
+  list(type = "numeric", mean = found[1], sd = found[2], like = Filter(Negate(is.null), like))
 }
 
 # ---- new data -------------------------------------------------------------------------------
@@ -292,7 +259,7 @@ match_levels <- function(frame, schema) {
     }
     levels <- schema$levels[[name]]
     if (is.null(levels) || identical(levels(v), levels)) next
-    unseen <- setdiff(unique(as.character(v)), c(levels, NA))
+    unseen <- setdiff(as.character(unique(v)), c(levels, NA))
     if (length(unseen)) {
       input_error("Variable {.val {name}} has {cli::qty(unseen)}level{?s} {.val {unseen}} that the
         model does not know.", i = "It knows {.val {levels}}.")
@@ -318,10 +285,11 @@ design_new <- function(schema, newdata, need_response = FALSE) {
   terms <- if (need_response) schema$frame else stats::delete.response(schema$frame)
   # Rows with missing values are set aside before basis functions see them.
   used <- newdata[intersect(all.vars(terms), names(newdata))]
-  complete <- if (length(used)) stats::complete.cases(used) else rep(TRUE, nrow(newdata))
+  complete <- complete_rows(used)
   if (!any(complete)) return(list(complete = complete))
-  frame <- try_formula(stats::model.frame(terms, newdata[complete, , drop = FALSE],
-    na.action = stats::na.pass), "The formulas can't be evaluated on {.arg newdata}.")
+  if (!all(complete)) newdata <- newdata[complete, , drop = FALSE]
+  frame <- try_formula(stats::model.frame(terms, newdata, na.action = stats::na.pass),
+    "The formulas can't be evaluated on {.arg newdata}.")
   design <- design_from_frame(match_levels(frame, schema), schema, need_response)
   design$complete <- complete
   design

@@ -76,6 +76,8 @@ moe.formula <- function(formula, data = NULL, K = NULL, family = stats::gaussian
   if (!is.null(asked$data)) asked$data <- quote(.moe_data)
   frame_call <- function(f) {
     asked$formula <- f
+    action <- if ("na.action" %in% names(asked)) na.action else default_na_action(data)
+    if (!is.null(action)) asked$na.action <- spare_complete(action)
     if (is.null(schema)) asked$drop.unused.levels <- TRUE
     eval(asked, caller)
   }
@@ -191,7 +193,7 @@ normalise_start <- function(start, K, schema, family, n) {
     return(core_model(start))
   }
   if (is.matrix(start) && is.numeric(start)) {
-    if (!identical(dim(start), c(n, K)) || !all(is.finite(start)) || any(start < 0) ||
+    if (!identical(dim(start), c(n, K)) || anyNA(start) || min(start) < 0 || max(start) == Inf ||
           any(rowSums(start) == 0)) {
       input_error("A matrix {.arg start} must hold {n} x {K} responsibilities: finite, not negative,
         some in every row; found {nrow(start)} x {ncol(start)}.")

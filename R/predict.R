@@ -32,19 +32,51 @@ predict.moe <- function(object, newdata = NULL,
     if (type == "response" && !is.null(object$rows)) return(fitted.moe(object))
     input_error("{.arg newdata} is needed for {.code type = \"{type}\"}.")
   }
-  needs_y <- type %in% c("posterior", "class", "density")
-  check_has_response(object, newdata, needs_y, type)
-  design <- design_new(object$schema, newdata, needs_y)
-  what <- switch(type, class = "posterior", density = "log_density", type)
-  wide <- type %in% c("expert", "gate", "posterior")
-  out <- if (any(design$complete)) cpp_predict(design, core_model(object), what)
-         else matrix(0, 0, if (wide) object$K else 1)
-  if (type == "class" && nrow(out)) out <- matrix(max.col(out, ties.method = "first"), ncol = 1)
-  if (type == "density" && !log) out <- exp(out)
-  out <- spread_rows(out, design$complete)
-  if (!wide) return(out[, 1])
-  colnames(out) <- as.character(seq_len(object$K))
+  check_has_response(object, newdata, type %in% y_types, type)
+  out <- predict_rows(object, newdata, if (type == "density" && log) "log_density" else type)
+  if (type %in% wide_types) out else as.vector(out)
+}
+
+# The types with a column for every expert.
+wide_types <- c("expert", "gate", "posterior")
+
+# The types that look at the response.
+y_types <- c("posterior", "class", "density", "log_density")
+
+# Predictions of all rows, a block of rows at a time, so that nothing beside newdata and the result is
+# as long as they are. What can't be taken apart goes in one go, and so do rows at fault: an error or
+# a warning speaks of all of them.
+predict_rows <- function(object, newdata, type, size = block_rows) {
+  out <- NULL
+  if (comes_apart(object$schema, newdata, type, size)) {
+    out <- tryCatch(predict_in_blocks(object, newdata, type, size),
+      moe_input_error = function(e) NULL, warning = function(w) NULL)
+  }
+  if (is.null(out)) predict_block(object, newdata, type) else out
+}
+
+predict_in_blocks <- function(object, newdata, type, size) {
+  n <- count_rows(newdata)
+  out <- NULL
+  for (rows in row_blocks(n, size)) {
+    part <- predict_block(object, newdata_rows(object$schema, newdata, rows), type)
+    if (is.null(out)) out <- matrix(part[1], n, ncol(part), dimnames = dimnames(part))
+    out[rows, ] <- part
+  }
   out
+}
+
+# A matrix with a row for every row of newdata.
+predict_block <- function(object, newdata, type) {
+  design <- design_new(object$schema, newdata, type %in% y_types)
+  what <- switch(type, class = "posterior", density = "log_density", type)
+  out <- if (any(design$complete)) cpp_predict(design, core_model(object), what)
+         else matrix(0, 0, if (type %in% wide_types) object$K else 1)
+  if (type == "class" && nrow(out)) out <- matrix(max.col(out, ties.method = "first"), ncol = 1)
+  if (type == "density") out <- exp(out)
+  # Named here, not where all rows are: that would copy them.
+  if (type %in% wide_types) dimnames(out) <- list(NULL, as.character(seq_len(object$K)))
+  spread_rows(out, design$complete)
 }
 
 check_has_response <- function(object, newdata, needs_y, type) {
@@ -59,7 +91,7 @@ check_has_response <- function(object, newdata, needs_y, type) {
 # Results of the complete rows, NA for the others.
 spread_rows <- function(out, complete) {
   if (all(complete)) return(out)
-  all_rows <- matrix(NA_real_, length(complete), ncol(out))
+  all_rows <- matrix(NA_real_, length(complete), ncol(out), dimnames = dimnames(out))
   all_rows[complete, ] <- out
   all_rows
 }

@@ -142,7 +142,8 @@ fit_source <- function(data, task) {
   check_columns(schema, data)
   weights <- site_weights(data, task$weights)
   frame_call <- function(f) {
-    do.call(stats::model.frame, list(f, data, weights = weights, drop.unused.levels = FALSE))
+    do.call(stats::model.frame, list(f, data, weights = weights, drop.unused.levels = FALSE,
+      na.action = spare_complete(default_na_action(data))))
   }
   design <- design_build(task$formula, task$gating, data, task$family$family, frame_call, schema)
   if (length(design$y) < floor_rows) too_small(length(design$y))
@@ -206,7 +207,9 @@ site_schema <- function(formula, gating, sources, family) {
   }, "")
   holders <- holders[kinds == names(which.max(table(kinds)))]
   all <- bind_variables(holders, intersect(wanted, names(holders[[1]])))
-  frame_call <- function(f) do.call(stats::model.frame, list(f, all))
+  frame_call <- function(f) {
+    do.call(stats::model.frame, list(f, all, na.action = spare_complete(default_na_action(all))))
+  }
   design_build(spelled$formula, spelled$gating, all, family$family, frame_call)$schema
 }
 
@@ -237,8 +240,9 @@ bind_variables <- function(frames, names) {
   })
   out <- as.data.frame(out, optional = TRUE, stringsAsFactors = FALSE)
   # One site's infinite values must not spoil the basis of all; that site's own fit will refuse them.
-  finite <- vapply(out, is.numeric, NA)
-  out[rowSums(!vapply(out[finite], is.finite, logical(nrow(out)))) == 0, , drop = FALSE]
+  finite <- rep(TRUE, nrow(out))
+  for (v in out) if (is.numeric(v) && bad_values(v)[1] > 0) finite <- finite & is.finite(v)
+  if (all(finite)) out else out[finite, , drop = FALSE]
 }
 
 #' @export

@@ -11,6 +11,50 @@ Rcpp::Rostream<true>&  Rcpp::Rcout = Rcpp::Rcpp_cout_get();
 Rcpp::Rostream<false>& Rcpp::Rcerr = Rcpp::Rcpp_cerr_get();
 #endif
 
+// cpp_first_bad
+Rcpp::NumericVector cpp_first_bad(SEXP x);
+RcppExport SEXP _distmoe_cpp_first_bad(SEXP xSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type x(xSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_first_bad(x));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_describe
+Rcpp::NumericMatrix cpp_describe(SEXP x);
+RcppExport SEXP _distmoe_cpp_describe(SEXP xSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type x(xSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_describe(x));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_columns
+Rcpp::NumericMatrix cpp_columns(Rcpp::List columns, int rows, bool intercept);
+RcppExport SEXP _distmoe_cpp_columns(SEXP columnsSEXP, SEXP rowsSEXP, SEXP interceptSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< Rcpp::List >::type columns(columnsSEXP);
+    Rcpp::traits::input_parameter< int >::type rows(rowsSEXP);
+    Rcpp::traits::input_parameter< bool >::type intercept(interceptSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_columns(columns, rows, intercept));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_rows
+Rcpp::NumericMatrix cpp_rows(Rcpp::NumericMatrix x, int first, int count);
+RcppExport SEXP _distmoe_cpp_rows(SEXP xSEXP, SEXP firstSEXP, SEXP countSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< Rcpp::NumericMatrix >::type x(xSEXP);
+    Rcpp::traits::input_parameter< int >::type first(firstSEXP);
+    Rcpp::traits::input_parameter< int >::type count(countSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_rows(x, first, count));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_aliased
 Rcpp::List cpp_aliased(Rcpp::List data, std::string family);
 RcppExport SEXP _distmoe_cpp_aliased(SEXP dataSEXP, SEXP familySEXP) {
@@ -179,6 +223,10 @@ END_RCPP
 }
 
 static const R_CallMethodDef CallEntries[] = {
+    {"_distmoe_cpp_first_bad", (DL_FUNC) &_distmoe_cpp_first_bad, 1},
+    {"_distmoe_cpp_describe", (DL_FUNC) &_distmoe_cpp_describe, 1},
+    {"_distmoe_cpp_columns", (DL_FUNC) &_distmoe_cpp_columns, 3},
+    {"_distmoe_cpp_rows", (DL_FUNC) &_distmoe_cpp_rows, 3},
     {"_distmoe_cpp_aliased", (DL_FUNC) &_distmoe_cpp_aliased, 2},
     {"_distmoe_cpp_fit", (DL_FUNC) &_distmoe_cpp_fit, 5},
     {"_distmoe_cpp_statistics", (DL_FUNC) &_distmoe_cpp_statistics, 2},

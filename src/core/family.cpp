@@ -8,6 +8,7 @@ namespace {
 
 const double log_two_pi = 1.8378770664093454836;
 
+// Both from one exponential.
 struct Logistic {
   ArrayXd mean, softplus;  // 1 / (1 + exp(-a)), log(1 + exp(a))
   explicit Logistic(const ArrayView& a) : mean(a.size()), softplus(a.size()) {
@@ -62,14 +63,16 @@ class Binomial : public Family {
     const Index k_count = eta_to.cols();
     cost.resize(eta_to.rows(), eta_from.cols() * k_count);
     ArrayXXd potential_to(eta_to.rows(), k_count);
-    for (Index k = 0; k < k_count; ++k) potential_to.col(k) = softplus(eta_to.col(k).array());
+    for (Index k = 0; k < k_count; ++k) {
+      potential_to.col(k) = Logistic(eta_to.col(k).array()).softplus;
+    }
     for (Index l = 0; l < eta_from.cols(); ++l) {
       const auto from = eta_from.col(l).array();
-      const ArrayXd potential_from = softplus(from), mean_from = mean(from);
+      const Logistic at(from);
       for (Index k = 0; k < k_count; ++k) {
         const auto to = eta_to.col(k).array();
         cost.col(l * k_count + k) =
-            (potential_to.col(k) - potential_from - mean_from * (to - from)).max(0.0);
+            (potential_to.col(k) - at.softplus - at.mean * (to - from)).max(0.0);
       }
     }
   }

@@ -1,0 +1,112 @@
+# From a model frame to the matrix of one part. Rows come by the million: every number is written
+# once, and what R makes beside it (row names, logical vectors) is made for a block of rows only.
+
+block_rows <- 100000L
+
+# The matrix of one part: the columns of model.matrix(), without row names, which would cost more
+# than a column.
+part_matrix <- function(part, frame, argument, size = block_rows) {
+  names <- all_columns(part)
+  single <- Filter(function(v) is.factor(frame[[v]]) && nlevels(frame[[v]]) < 2, names)
+  if (length(single)) {
+    input_error("Factor {.val {single[1]}} in {.arg {argument}} has a single level
+      ({.val {levels(frame[[single[1]]])}}).", i = "Leave it out of the formula.")
+  }
+  made <- try_formula(matrix_columns(part, frame, names, size))
+  if (!ncol(made$x)) input_error("{.arg {argument}} has no column: not even an intercept is left.")
+  made$intercept <- if (attr(part$terms, "intercept") == 1) 1L else 0L
+  made
+}
+
+all_columns <- function(part) vapply(as.list(attr(part$terms, "variables"))[-1], deparse_one, "")
+
+# `names`: the part's variables, which are columns of the frame.
+matrix_columns <- function(part, frame, names, size) {
+  by_r <- function(rows) {
+    stats::model.matrix(part$terms, frame_rows(frame, rows, names), contrasts.arg = part$contrasts)
+  }
+  n <- nrow(frame)
+  plain <- plain_columns(part, frame, names)
+  first <- by_r(seq_len(if (is.null(plain)) min(n, size) else 1L))
+  columns <- list(NULL, colnames(first))
+  if (!is.null(plain)) {
+    x <- cpp_columns(unname(unclass(frame)[plain]), n, attr(part$terms, "intercept") == 1)
+  } else if (n <= size) {
+    x <- matrix(first, n, ncol(first))
+  } else {
+    x <- matrix(0, n, ncol(first))
+    x[seq_len(size), ] <- first
+    for (rows in row_blocks(n, size)[-1]) x[rows, ] <- by_r(rows)
+  }
+  dimnames(x) <- columns
+  list(x = x, contrasts = attr(first, "contrasts"))
+}
+
+# The names of the part's columns in the frame, where each is one plain numeric vector; else NULL.
+plain_columns <- function(part, frame, names = all_columns(part)) {
+  if (any(attr(part$terms, "order") > 1)) return(NULL)
+  factors <- attr(part$terms, "factors")
+  used <- if (length(factors)) names[apply(factors > 0, 2, which.max)] else character()
+  plain <- function(v) {
+    is.numeric(v) && is.null(dim(v)) && (!is.object(v) || identical(class(v), "AsIs"))
+  }
+  if (all(vapply(unclass(frame)[used], plain, NA))) used
+}
+
+row_blocks <- function(n, size) {
+  lapply(seq(1, n, by = size), function(first) first:min(n, first + size - 1))
+}
+
+# Some rows of some columns of a data frame, under row names that cost nothing. What else a model
+# frame carries (its terms) stays.
+frame_rows <- function(frame, rows, names) {
+  pick <- function(v) if (length(dim(v)) == 2) v[rows, , drop = FALSE] else v[rows]
+  structure(lapply(unclass(frame)[names], pick), class = "data.frame", terms = attr(frame, "terms"),
+    row.names = .set_row_names(length(rows)))
+}
+
+# na.omit() and na.exclude() copy all columns, even if no value is missing. This does what `action`
+# does, but leaves a complete frame alone.
+spare_complete <- function(action) {
+  f <- if (is.character(action)) get0(action[1], globalenv(), mode = "function") else action
+  if (!identical(f, stats::na.omit) && !identical(f, stats::na.exclude)) return(action)
+  function(frame) {
+    gaps <- vapply(frame, function(v) is.atomic(v) && anyNA(v), NA)
+    if (any(gaps)) f(frame) else frame
+  }
+}
+
+# The na.action that model.frame() would take by itself.
+default_na_action <- function(data) {
+  own <- attr(data, "na.action")
+  if (is.null(own) || mode(own) == "numeric") getOption("na.action", stats::na.fail) else own
+}
+
+# Which rows of a data frame or matrix have no missing value.
+complete_rows <- function(data) {
+  gaps <- if (is.data.frame(data)) any(vapply(data, anyNA, NA)) else anyNA(data)
+  if (gaps) stats::complete.cases(data) else rep(TRUE, nrow(data))
+}
+
+# Position of the first value that a design can't hold (0: none), and how many there are. Squares
+# must not overflow.
+bad_values <- function(v) {
+  if (is.numeric(v)) return(cpp_first_bad(v))
+  bad <- is.na(v)
+  c(match(TRUE, bad, 0L), sum(bad))
+}
+
+# Inf and NaN are refused, and NA where na.action has left it.
+check_finite <- function(frame) {
+  for (name in names(frame)) {
+    v <- frame[[name]]
+    if (name == "(weights)") next
+    bad <- bad_values(v)
+    if (bad[1] == 0) next
+    row <- as.integer((bad[1] - 1) %% NROW(v) + 1)
+    count <- as.integer(bad[2])
+    first <- as.character(v[bad[1]])
+    input_error("Variable {.val {name}} holds {count} value{?s} that {?is/are} missing, not
+      finite or too large (first: {first}, row {row}).", i = "Remove or correct such rows.")
+  }
+}
