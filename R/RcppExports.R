@@ -13,10 +13,6 @@ cpp_columns <- function(columns, rows, intercept) {
     .Call(`_distmoe_cpp_columns`, columns, rows, intercept)
 }
 
-cpp_rows <- function(x, first, count) {
-    .Call(`_distmoe_cpp_rows`, x, first, count)
-}
-
 cpp_aliased <- function(data, family) {
     .Call(`_distmoe_cpp_aliased`, data, family)
 }
@@ -41,6 +37,22 @@ cpp_softmax_regression <- function(data, targets, alpha, ridge) {
     .Call(`_distmoe_cpp_softmax_regression`, data, targets, alpha, ridge)
 }
 
+cpp_instructions <- function() {
+    .Call(`_distmoe_cpp_instructions`)
+}
+
+cpp_use_instructions <- function(name) {
+    invisible(.Call(`_distmoe_cpp_use_instructions`, name))
+}
+
+cpp_has_threads <- function() {
+    .Call(`_distmoe_cpp_has_threads`)
+}
+
+cpp_pass <- function(data, model, what, threads) {
+    .Call(`_distmoe_cpp_pass`, data, model, what, threads)
+}
+
 cpp_predict <- function(data, model, what) {
     .Call(`_distmoe_cpp_predict`, data, model, what)
 }
@@ -61,8 +73,8 @@ cpp_match_experts <- function(reference, models, data) {
     .Call(`_distmoe_cpp_match_experts`, reference, models, data)
 }
 
-cpp_reduce <- function(models, lambda, data, site, experts, start, options) {
-    .Call(`_distmoe_cpp_reduce`, models, lambda, data, site, experts, start, options)
+cpp_reduce <- function(models, lambda, data, site, experts, start, options, threads = 1L) {
+    .Call(`_distmoe_cpp_reduce`, models, lambda, data, site, experts, start, options, threads)
 }
 
 cpp_reduction_objective <- function(models, lambda, data, site, model, plan) {

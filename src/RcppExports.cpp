@@ -43,18 +43,6 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
-// cpp_rows
-Rcpp::NumericMatrix cpp_rows(Rcpp::NumericMatrix x, int first, int count);
-RcppExport SEXP _distmoe_cpp_rows(SEXP xSEXP, SEXP firstSEXP, SEXP countSEXP) {
-BEGIN_RCPP
-    Rcpp::RObject rcpp_result_gen;
-    Rcpp::traits::input_parameter< Rcpp::NumericMatrix >::type x(xSEXP);
-    Rcpp::traits::input_parameter< int >::type first(firstSEXP);
-    Rcpp::traits::input_parameter< int >::type count(countSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_rows(x, first, count));
-    return rcpp_result_gen;
-END_RCPP
-}
 // cpp_aliased
 Rcpp::List cpp_aliased(Rcpp::List data, std::string family);
 RcppExport SEXP _distmoe_cpp_aliased(SEXP dataSEXP, SEXP familySEXP) {
@@ -129,6 +117,46 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_instructions
+Rcpp::CharacterVector cpp_instructions();
+RcppExport SEXP _distmoe_cpp_instructions() {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    rcpp_result_gen = Rcpp::wrap(cpp_instructions());
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_use_instructions
+void cpp_use_instructions(std::string name);
+RcppExport SEXP _distmoe_cpp_use_instructions(SEXP nameSEXP) {
+BEGIN_RCPP
+    Rcpp::traits::input_parameter< std::string >::type name(nameSEXP);
+    cpp_use_instructions(name);
+    return R_NilValue;
+END_RCPP
+}
+// cpp_has_threads
+bool cpp_has_threads();
+RcppExport SEXP _distmoe_cpp_has_threads() {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    rcpp_result_gen = Rcpp::wrap(cpp_has_threads());
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_pass
+double cpp_pass(Rcpp::List data, Rcpp::List model, std::string what, int threads);
+RcppExport SEXP _distmoe_cpp_pass(SEXP dataSEXP, SEXP modelSEXP, SEXP whatSEXP, SEXP threadsSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< Rcpp::List >::type data(dataSEXP);
+    Rcpp::traits::input_parameter< Rcpp::List >::type model(modelSEXP);
+    Rcpp::traits::input_parameter< std::string >::type what(whatSEXP);
+    Rcpp::traits::input_parameter< int >::type threads(threadsSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_pass(data, model, what, threads));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_predict
 Rcpp::NumericMatrix cpp_predict(Rcpp::List data, Rcpp::List model, std::string what);
 RcppExport SEXP _distmoe_cpp_predict(SEXP dataSEXP, SEXP modelSEXP, SEXP whatSEXP) {
@@ -190,8 +218,8 @@ BEGIN_RCPP
 END_RCPP
 }
 // cpp_reduce
-Rcpp::List cpp_reduce(Rcpp::List models, Rcpp::NumericVector lambda, Rcpp::List data, Rcpp::IntegerVector site, int experts, SEXP start, Rcpp::List options);
-RcppExport SEXP _distmoe_cpp_reduce(SEXP modelsSEXP, SEXP lambdaSEXP, SEXP dataSEXP, SEXP siteSEXP, SEXP expertsSEXP, SEXP startSEXP, SEXP optionsSEXP) {
+Rcpp::List cpp_reduce(Rcpp::List models, Rcpp::NumericVector lambda, Rcpp::List data, Rcpp::IntegerVector site, int experts, SEXP start, Rcpp::List options, int threads);
+RcppExport SEXP _distmoe_cpp_reduce(SEXP modelsSEXP, SEXP lambdaSEXP, SEXP dataSEXP, SEXP siteSEXP, SEXP expertsSEXP, SEXP startSEXP, SEXP optionsSEXP, SEXP threadsSEXP) {
 BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
     Rcpp::RNGScope rcpp_rngScope_gen;
@@ -202,7 +230,8 @@ BEGIN_RCPP
     Rcpp::traits::input_parameter< int >::type experts(expertsSEXP);
     Rcpp::traits::input_parameter< SEXP >::type start(startSEXP);
     Rcpp::traits::input_parameter< Rcpp::List >::type options(optionsSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_reduce(models, lambda, data, site, experts, start, options));
+    Rcpp::traits::input_parameter< int >::type threads(threadsSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_reduce(models, lambda, data, site, experts, start, options, threads));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -226,19 +255,22 @@ static const R_CallMethodDef CallEntries[] = {
     {"_distmoe_cpp_first_bad", (DL_FUNC) &_distmoe_cpp_first_bad, 1},
     {"_distmoe_cpp_describe", (DL_FUNC) &_distmoe_cpp_describe, 1},
     {"_distmoe_cpp_columns", (DL_FUNC) &_distmoe_cpp_columns, 3},
-    {"_distmoe_cpp_rows", (DL_FUNC) &_distmoe_cpp_rows, 3},
     {"_distmoe_cpp_aliased", (DL_FUNC) &_distmoe_cpp_aliased, 2},
     {"_distmoe_cpp_fit", (DL_FUNC) &_distmoe_cpp_fit, 5},
     {"_distmoe_cpp_statistics", (DL_FUNC) &_distmoe_cpp_statistics, 2},
     {"_distmoe_cpp_em_step", (DL_FUNC) &_distmoe_cpp_em_step, 4},
     {"_distmoe_cpp_information", (DL_FUNC) &_distmoe_cpp_information, 2},
     {"_distmoe_cpp_softmax_regression", (DL_FUNC) &_distmoe_cpp_softmax_regression, 4},
+    {"_distmoe_cpp_instructions", (DL_FUNC) &_distmoe_cpp_instructions, 0},
+    {"_distmoe_cpp_use_instructions", (DL_FUNC) &_distmoe_cpp_use_instructions, 1},
+    {"_distmoe_cpp_has_threads", (DL_FUNC) &_distmoe_cpp_has_threads, 0},
+    {"_distmoe_cpp_pass", (DL_FUNC) &_distmoe_cpp_pass, 4},
     {"_distmoe_cpp_predict", (DL_FUNC) &_distmoe_cpp_predict, 3},
     {"_distmoe_cpp_transport", (DL_FUNC) &_distmoe_cpp_transport, 3},
     {"_distmoe_cpp_divergence", (DL_FUNC) &_distmoe_cpp_divergence, 4},
     {"_distmoe_cpp_pairwise_divergence", (DL_FUNC) &_distmoe_cpp_pairwise_divergence, 2},
     {"_distmoe_cpp_match_experts", (DL_FUNC) &_distmoe_cpp_match_experts, 3},
-    {"_distmoe_cpp_reduce", (DL_FUNC) &_distmoe_cpp_reduce, 7},
+    {"_distmoe_cpp_reduce", (DL_FUNC) &_distmoe_cpp_reduce, 8},
     {"_distmoe_cpp_reduction_objective", (DL_FUNC) &_distmoe_cpp_reduction_objective, 6},
     {NULL, NULL, 0}
 };
