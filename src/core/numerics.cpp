@@ -7,6 +7,12 @@
 
 namespace distmoe {
 
+AlignedMatrix::AlignedMatrix(Index rows, Index cols)
+    : rows_(rows), cols_(cols), stride_((rows + 7) / 8 * 8), memory_(stride_ * cols + 8) {
+  const std::uintptr_t line = 64, past = reinterpret_cast<std::uintptr_t>(memory_.data()) % line;
+  start_ = memory_.data() + (past == 0 ? 0 : (line - past) / sizeof(double));
+}
+
 ArrayXd softmax_rows(ArrayXXd& a) {
   ArrayXd total(a.rows());
   kernels().softmax(a.rows(), a.cols(), a.data(), a.outerStride(), total.data());

@@ -6,6 +6,19 @@
 
 namespace distmoe {
 
+// Memory for a matrix whose columns start where the widest vectors may be loaded from.
+class AlignedMatrix {
+ public:
+  using View = Eigen::Map<MatrixXd, Eigen::Unaligned, Eigen::OuterStride<>>;
+  AlignedMatrix(Index rows, Index cols);
+  View view() { return View(start_, rows_, cols_, Eigen::OuterStride<>(stride_)); }
+
+ private:
+  Index rows_, cols_, stride_;
+  VectorXd memory_;
+  double* start_;
+};
+
 // Turns every row of a into its softmax exp(a_ik) / sum_k exp(a_ik), without overflow. Gives
 // log(sum_k exp(a_ik)) of every row. Shares below 1e-100 are given as 0.
 ArrayXd softmax_rows(ArrayXXd& a);

@@ -31,13 +31,14 @@ void Source::visit(const std::function<void(const Block&)>& see) const {
 }
 
 VectorXd ScaledSource::gather(const VectorView& from, Index start, Index count) const {
+  if (from.size() > 0 && rows_.empty()) return from.segment(start, count);
   VectorXd out(from.size() > 0 ? count : 0);
   for (Index i = 0; i < out.size(); ++i) out(i) = from(row(start + i));
   return out;
 }
 
 void ScaledSource::standardise(const MatrixView& from, bool adds_one, const ColumnScaling& s,
-                               Index start, Index count, MatrixXd& to) const {
+                               Index start, Index count, Eigen::Ref<MatrixXd> to) const {
   const Index first = adds_one ? 1 : 0;
   if (adds_one) to.col(0).setOnes();
   for (Index j = 0; j < from.cols(); ++j) {
@@ -59,13 +60,14 @@ void ScaledSource::show(Index start, Index count,
                         const std::function<void(const Block&)>& see) const {
   const Block& data = data_.rows;
   const bool shared = data.shares_design() && data_.x_adds_one == data_.z_adds_one;
-  MatrixXd x(count, x_columns()), z(shared ? 0 : count, z_columns());
+  AlignedMatrix x_memory(count, x_columns()), z_memory(shared ? 0 : count, z_columns());
+  auto x = x_memory.view(), z = z_memory.view();
   standardise(data.x, data_.x_adds_one, scaling_.x, start, count, x);
   if (!shared) standardise(data.z, data_.z_adds_one, scaling_.z, start, count, z);
   VectorXd y = gather(data.y, start, count), offset = gather(data.offset, start, count);
   if (take_offset_ && y.size() > 0) {
     if (offset.size() > 0) y -= offset;
-    y = ((y.array() - scaling_.y_centre) / scaling_.y_scale).matrix();
+    y = ((y.array() - scaling_.y_centre) * (1.0 / scaling_.y_scale)).matrix();
   }
   const VectorXd weight = gather(data.weight, start, count), none(0);
   const VectorXd gate_offset = gather(data.gate_offset, start, count);

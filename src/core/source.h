@@ -74,7 +74,7 @@ class ScaledSource : public Source {
 
  private:
   void standardise(const MatrixView& from, bool adds_one, const ColumnScaling& s, Index start,
-                   Index count, MatrixXd& to) const;
+                   Index count, Eigen::Ref<MatrixXd> to) const;
   VectorXd gather(const VectorView& from, Index start, Index count) const;
   Index row(Index i) const { return rows_.empty() ? i : rows_[static_cast<std::size_t>(i)]; }
 

@@ -16,7 +16,8 @@ Statistics sums_given(const Block& block, const Model& model, const Evaluation& 
                       const ArrayXXd& responsibility) {
   Statistics sums(block.x.cols(), block.z.cols(), model.experts());
   const ArrayXd weight = case_weights(block);
-  const MatrixXd weighted = (responsibility.colwise() * weight).matrix();
+  MatrixXd weighted = responsibility.matrix();
+  if (block.weight.size() > 0) weighted.array().colwise() *= weight;
   const MatrixXd response = (weighted.array().colwise() * block.y.array()).matrix();
   sums.rows = block.rows();
   sums.weight = weight.sum();
