@@ -1,5 +1,7 @@
 #include "driver.h"
 
+#include <deque>
+
 namespace distmoe {
 
 DrivenFit fit_from_starts(const Data& data, const Scaling& scaling, FamilyKind family, Index experts,
@@ -21,27 +23,32 @@ DrivenFit fit_from_starts(const Data& data, const Scaling& scaling, FamilyKind f
     out.moves = best.moves;
     return best.model;
   };
-  const auto held = [&](Index count) {
-    return HeldSource(ScaledSource(data, takes_offset(family), &scaling,
-                                   sample_rows(n, count, services)));
-  };
-
   if (search_rows == n) {
     const HeldSource all(source);
     out.fit = fit(all, search(all), prior, fit_options, services);
-  } else if (n < 4 * search_rows) {
-    const HeldSource sample = held(search_rows);
-    out.fit = fit(source, search(sample), prior, fit_options, services, &sample);
-  } else {
-    const HeldSource middle = held(static_cast<Index>(
-        std::sqrt(static_cast<double>(n) * static_cast<double>(search_rows))));
-    const HeldSource sample(middle, sample_rows(middle.rows(), search_rows, services));
-    const Model best = search(sample);
-    FitOptions rough = fit_options;
-    rough.tolerance = 1e-2;  // far below what the sample itself is worth
-    const FitResult better = fit(middle, best, prior, rough, services, &sample);
-    out.fit = fit(source, better.model, prior, fit_options, services, &middle);
+    return out;
   }
+
+  // Samples within samples, largest first.
+  std::vector<Index> sizes(1, search_rows);
+  while (3 * sizes.back() <= n / 8) sizes.push_back(3 * sizes.back());
+  std::deque<HeldSource> samples;
+  for (std::size_t i = sizes.size(); i-- > 0;) {
+    if (samples.empty()) {
+      samples.emplace_back(ScaledSource(data, takes_offset(family), &scaling,
+                                        sample_rows(n, sizes[i], services)));
+    } else {
+      samples.emplace_back(samples.back(), sample_rows(sizes[i + 1], sizes[i], services));
+    }
+  }
+  Model model = search(samples.back());
+  FitOptions rough = fit_options;
+  rough.tolerance = 1e-2;  // far below what a sample itself is worth
+  for (std::size_t i = samples.size() - 1; i-- > 0;) {
+    model = fit(samples[i], model, prior, rough, services, &samples[i + 1]).model;
+    samples.pop_back();
+  }
+  out.fit = fit(source, model, prior, fit_options, services, &samples.front());
   return out;
 }
 

@@ -13,10 +13,10 @@ struct DrivenFit {
   Index start_rows = 0; // rows on which starts were compared
 };
 
-// Starts are searched on max(options.rows, 50 a parameter) random rows. Where there are at least four
-// times as many, the best is improved on sqrt(n search rows) rows before it sees all n: what a sample's
-// optimum lacks is of the order of one over its size, and the larger sample's Hessian serves as that
-// of all rows (see fit.h). No stage stops short: the last one converges on all rows.
+// Starts are searched on max(options.rows, 50 a parameter) random rows. Where there are many more, the
+// best is improved on samples of three times as many rows each, up to an eighth of all, before it sees
+// all n: what a sample's optimum lacks is of the order of one over its size, and the largest sample's
+// Hessian serves as that of all rows (see fit.h). The last fit converges on all rows.
 DrivenFit fit_from_starts(const Data& data, const Scaling& scaling, FamilyKind family, Index experts,
                           const GatePrior& prior, const FitOptions& fit_options,
                           const StartOptions& options, const Services& services);

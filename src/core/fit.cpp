@@ -1,10 +1,8 @@
 #include "fit.h"
 
-#include <limits>
-
 #include "growth.h"
 #include "information.h"
-#include "numerics.h"
+#include "secants.h"
 
 namespace distmoe {
 
@@ -22,15 +20,12 @@ class Run {
   }
 
   FitResult finish() {
-    // A gain of one unit of log-likelihood, or a start from a sample's optimum: within reach of Newton.
-    double newton_below = sample_ ? std::numeric_limits<double>::infinity() : unit();
-    if (sample_ && options_.newton && !lost()) {
-      newton();
-      if (out_.stop != StopReason::newton) newton_below = unit();
-    }
+    double newton_below = near();
+    if (sample_ && options_.newton && !lost()) newton();
     while (out_.stop != StopReason::newton && out_.em_iterations < options_.max_iterations) {
       if (reseed()) continue;
       const double gain = em();
+      if (objective_ + 100.0 * std::max(gain, 0.0) < options_.worth) break;
       if (options_.newton && gain < newton_below) {
         newton();
         newton_below = std::min(newton_below, std::max(gain, 0.0)) / 10;
@@ -61,6 +56,9 @@ class Run {
   double value(const Model& model, double log_lik) const {
     return log_lik - prior_.value(model.alpha);
   }
+
+  // An EM iteration that gains less than this, a ten-thousandth a row, is within reach of Newton.
+  double near() const { return std::max(unit(), 1e-4 * weight_); }
 
   // The mean case weight: log-likelihoods are measured in it.
   double unit() const { return weight_ / static_cast<double>(source_.rows()); }
@@ -177,21 +175,39 @@ class Run {
   void newton() {
     if (gradient_.size() == 0) move_to(out_.model, score_at(out_.model));
     MatrixXd hessian;
+    Secants secants;
     double before = 0.0;
     for (int iteration = 0; iteration < 50;) {
       const bool fresh = hessian.size() == 0;
-      if (fresh) hessian = curvature();
-      VectorXd slope = objective_gradient();
+      if (fresh) {
+        hessian = curvature();
+        secants.clear();
+      }
+      const VectorXd here = to_vector(out_.model), free_slope = objective_gradient();
+      VectorXd slope = free_slope;
       MatrixXd held = hessian;
-      hold_at_floor(slope, held);
-      const Solve solve = solve_symmetric(held, slope);
-      const double promise = 0.5 * solve.x.dot(slope);
-      // After a step with an exact Hessian the next promise is of higher order; after others it is not.
-      const double enough = options_.tolerance * unit() * (fresh && !sample_ ? 1.0 : 1e-3);
+      if (hold_at_floor(slope, held)) secants.clear();
+      Solve solve = secants.direction(held, slope);
+      double promise = 0.5 * solve.x.dot(slope);
+      // After a step with an exact Hessian the next promise is of higher order; after others it shrinks
+      // by the same factor again, as far as is known.
+      double enough = options_.tolerance * unit();
+      if (!fresh) enough *= std::min(1.0, 1e-3 * before / promise);
+      else if (sample_) enough *= 1e-3;
+      // A sample's optimum may be too far away: EM goes first.
+      if (sample_ && iteration == 0 && out_.em_iterations == 0 &&
+          (!solve.positive || promise > 1e-3 * weight_)) {
+        return;
+      }
+      if (!solve.positive && promise <= 10.0 * enough) {
+        // Near the end it matters whether the curvature is wrong or only flat somewhere.
+        solve = solve_symmetric(held, slope);
+        promise = 0.5 * solve.x.dot(slope);
+      }
       const bool last = promise <= enough;
-      const bool poor = !fresh && !last && promise > before / 4;
+      const bool poor = !fresh && !last && promise > before / 4.0;
       if (poor || (!solve.positive && (sample_ || !fresh))) {
-        if (fresh || ++sample_failures_ > 1) sample_ = nullptr;
+        if (fresh || ++sample_failures_ > 3) sample_ = nullptr;
         hessian.resize(0, 0);
         continue;
       }
@@ -204,6 +220,7 @@ class Run {
       if (moved) {
         ++out_.newton_iterations;
         record(StepKind::newton);
+        secants.learn(to_vector(out_.model) - here, free_slope - objective_gradient());
       }
       if (last) {
         out_.promise = promise;
@@ -236,9 +253,10 @@ class Run {
     return false;
   }
 
-  // A dispersion at its floor that wants to fall is no free parameter.
-  void hold_at_floor(VectorXd& score, MatrixXd& curvature) const {
-    if (out_.model.family != FamilyKind::gaussian) return;
+  // A dispersion at its floor that wants to fall is no free parameter. True if there is one.
+  bool hold_at_floor(VectorXd& score, MatrixXd& curvature) const {
+    bool any = false;
+    if (out_.model.family != FamilyKind::gaussian) return any;
     const Index k = out_.model.experts();
     for (Index j = 0; j < k; ++j) {
       const Index at = score.size() - k + j;
@@ -247,7 +265,9 @@ class Run {
       curvature.row(at).setZero();
       curvature.col(at).setZero();
       curvature(at, at) = 1.0;
+      any = true;
     }
+    return any;
   }
 
   // A reseed may lead to a worse place: the best model before one is kept.

@@ -2,6 +2,8 @@
 #ifndef DISTMOE_CORE_FIT_H
 #define DISTMOE_CORE_FIT_H
 
+#include <limits>
+
 #include "source.h"
 #include "statistics.h"
 
@@ -15,6 +17,8 @@ struct FitOptions {
   double dispersion_floor = 1e-6; // of the variance of y about its mean; Gaussian experts
   double gate_ridge = 1e-4;       // prior precision of standardised gate slopes
   int max_reseeds = 5;            // how often experts that lost their rows are re-seeded
+  // A run that will not come to this objective is worth nothing: it may end early, not converged.
+  double worth = -std::numeric_limits<double>::infinity();
 };
 
 enum class StepKind { start, em, newton, reseed, restore };

@@ -19,6 +19,31 @@ ArrayXd softmax_rows(ArrayXXd& a) {
   return total;
 }
 
+Solve ascent_direction(MatrixXd a, const VectorXd& b) {
+  Solve out;
+  const Index n = a.rows();
+  if (n == 0) return out;
+  const double typical = a.diagonal().cwiseAbs().maxCoeff();
+  VectorXd scale(n);
+  for (Index i = 0; i < n; ++i) {
+    if (a(i, i) == 0 && b(i) == 0) a(i, i) = 1.0;
+    const double size = std::max(std::abs(a(i, i)), 1e-14 * typical);
+    scale(i) = size > 0 ? 1.0 / std::sqrt(size) : 1.0;
+  }
+  const MatrixXd scaled = scale.asDiagonal() * a * scale.asDiagonal();
+  for (double added = 0.0; added <= 1e4; added = added == 0 ? 1e-3 : 3.0 * added) {
+    MatrixXd shifted = scaled;
+    shifted.diagonal().array() += added;
+    const Eigen::LLT<MatrixXd> llt(shifted);
+    if (llt.info() != Eigen::Success || !(llt.matrixLLT().diagonal().minCoeff() > 1e-6)) continue;
+    out.x = scale.asDiagonal() * llt.solve(VectorXd(scale.asDiagonal() * b));
+    out.positive = added == 0;
+    out.rank = n;
+    return out;
+  }
+  return solve_symmetric(a, b);
+}
+
 Solve solve_symmetric(const MatrixXd& a, const VectorXd& b) {
   const Index n = a.rows();
   // Equilibrating makes "small" mean the same thing for every unknown.

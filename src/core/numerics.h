@@ -34,6 +34,12 @@ struct Solve {
 // count by their size: x'b >= 0 always, so x is a direction of ascent for a gradient b.
 Solve solve_symmetric(const MatrixXd& a, const VectorXd& b);
 
+// A direction of ascent for a gradient b from the negative Hessian a of an objective: Newton's where a
+// is clearly positive definite, else with as much added to its (equilibrated) diagonal as makes it so;
+// `positive` tells which. Cheaper than solve_symmetric, which looks at every eigenvalue. Unknowns that
+// have no part in a and b stay where they are.
+Solve ascent_direction(MatrixXd a, const VectorXd& b);
+
 // Columns that are linear combinations of earlier ones, from the Gram matrix of all columns.
 // A column counts as aliased when less than `tolerance` of its square norm is left. Column j of
 // `combination` is set to the coefficients of aliased column j on the others (0 where it is none).

@@ -71,11 +71,13 @@ Model make_start(StartKind kind, const HeldSource& sample, FamilyKind family, In
                     services);
 }
 
+// Does an expert fit a few rows exactly?
+bool spurious(const FitResult& r) {
+  return std::count(r.at_floor.begin(), r.at_floor.end(), true) > 0;
+}
+
 // Is run a better than run b? An expert that fits a few rows exactly makes no run better.
 bool better(const FitResult& a, const FitResult& b) {
-  const auto spurious = [](const FitResult& r) {
-    return std::count(r.at_floor.begin(), r.at_floor.end(), true) > 0;
-  };
   if (spurious(a) != spurious(b)) return spurious(b);
   return a.objective.back() > b.objective.back();
 }
@@ -101,7 +103,9 @@ FitResult search(const HeldSource& sample, FamilyKind family, Index experts, con
                    [&](std::size_t a, std::size_t b) { return better(runs[a], runs[b]); });
   FitResult best;
   for (std::size_t i = 0; i < order.size() && static_cast<int>(i) < options.finalists; ++i) {
-    const FitResult run = fit(sample, runs[order[i]].model, prior, finish, services);
+    FitOptions enough = finish;
+    if (i > 0 && !spurious(best)) enough.worth = best.objective.back();
+    const FitResult run = fit(sample, runs[order[i]].model, prior, enough, services);
     StartRecord& record = records[order[i]];
     record.finalist = true;
     record.finished = run.objective.back() / n;
@@ -122,7 +126,6 @@ Model split_and_drop(const HeldSource& sample, const Model& model, const GatePri
   const GatePrior two_prior{prior.ridge, MatrixXd::Zero(prior.centre.rows(), 1)};
   StartOptions few = options;
   few.finalists = 1;
-  few.starts = 2 * options.starts;  // parts are small, so starts on them are cheap
   const Index most = 1000;          // rows of a part that its two-expert fit looks at
   ArrayXXd best;
   double best_score = 0.0;
@@ -175,7 +178,9 @@ StartResult best_start(const HeldSource& sample, FamilyKind family, Index expert
   for (int failures = 0; experts > 2 && out.moves < options.moves && failures < 2;) {
     FitResult run = fit(sample, split_and_drop(sample, best.model, prior, quick, options, services),
                         prior, quick, services);
-    run = fit(sample, run.model, prior, finish, services);
+    FitOptions enough = finish;
+    if (!spurious(best)) enough.worth = best.objective.back();
+    run = fit(sample, run.model, prior, enough, services);
     if (better(run, best) && run.objective.back() > best.objective.back() + 0.1 * best.mean_weight) {
       best = run;
       ++out.moves;
