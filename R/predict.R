@@ -8,7 +8,8 @@
 #' @param type
 #'   * `"response"`: E(y | x), a vector. For logistic experts P(y = 1 | x).
 #'   * `"expert"`: n x K matrix of the experts' means.
-#'   * `"gate"`: n x K matrix of gate probabilities; rows sum to 1.
+#'   * `"gate"`: n x K matrix of gate probabilities; rows sum to 1. Those below
+#'     1e-100 are given as 0, here and in posteriors.
 #'   * `"posterior"`: n x K matrix of P(expert k | x, y); needs the response.
 #'   * `"class"`: the number of the expert with the largest posterior; needs the
 #'     response. (Without it use `max.col(predict(fit, newdata, "gate"))`.)

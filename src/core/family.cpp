@@ -21,7 +21,8 @@ class Gaussian : public Family {
   bool has_dispersion() const override { return true; }
 
   ArrayXd log_density(const ArrayView& y, const ArrayView& eta, double dispersion) const override {
-    return -0.5 * ((y - eta).square() / dispersion + (log_two_pi + std::log(dispersion)));
+    const double constant = -0.5 * (log_two_pi + std::log(dispersion));
+    return constant - (0.5 / dispersion) * (y - eta).square();
   }
 
   ArrayXd mean(const ArrayView& eta) const override { return eta; }

@@ -129,15 +129,7 @@ class Run {
     keep_best();
     Model m = out_.model;
     const Model one = grow_on_worst_rows(source_, m, options_.dispersion_floor, services_);
-    m.beta.col(lost) = one.beta;
-    m.dispersion(lost) = one.dispersion(0);
-    // Its gate is the mean of the others': neutral, until rows have moved to it.
-    const Index k = m.experts();
-    MatrixXd gates = MatrixXd::Zero(m.alpha.rows(), k);
-    gates.leftCols(k - 1) = m.alpha;
-    gates.col(lost).setZero();
-    gates.col(lost) = gates.rowwise().sum() / static_cast<double>(k - 1);
-    m.alpha = gates.leftCols(k - 1).colwise() - gates.col(k - 1);
+    replace_expert(m, lost, one);
     move_to(m, statistics_at(m));
     record(StepKind::reseed);
     return true;
@@ -156,9 +148,7 @@ class Run {
     MatrixXd out = -share * info.hessian;
     const Index gates = m.alpha.size(), first_gate = m.beta.size();
     if (gates == 0) return out;
-    MatrixXd prior_curvature = MatrixXd::Zero(gates, gates);
-    prior_.add_hessian(prior_curvature);
-    out.block(first_gate, first_gate, gates, gates) += prior_curvature;
+    prior_.add_hessian(out.block(first_gate, first_gate, gates, gates));
     return out;
   }
 
@@ -186,7 +176,7 @@ class Run {
       const VectorXd here = to_vector(out_.model), free_slope = objective_gradient();
       VectorXd slope = free_slope;
       MatrixXd held = hessian;
-      if (hold_at_floor(slope, held)) secants.clear();
+      if (hold_at_floor(out_.model, options_.dispersion_floor, slope, held)) secants.clear();
       Solve solve = secants.direction(held, slope);
       double promise = 0.5 * solve.x.dot(slope);
       // After a step with an exact Hessian the next promise is of higher order; after others it shrinks
@@ -253,23 +243,6 @@ class Run {
     return false;
   }
 
-  // A dispersion at its floor that wants to fall is no free parameter. True if there is one.
-  bool hold_at_floor(VectorXd& score, MatrixXd& curvature) const {
-    bool any = false;
-    if (out_.model.family != FamilyKind::gaussian) return any;
-    const Index k = out_.model.experts();
-    for (Index j = 0; j < k; ++j) {
-      const Index at = score.size() - k + j;
-      if (out_.model.dispersion(j) > options_.dispersion_floor * 1.000001 || score(at) > 0) continue;
-      score(at) = 0.0;
-      curvature.row(at).setZero();
-      curvature.col(at).setZero();
-      curvature(at, at) = 1.0;
-      any = true;
-    }
-    return any;
-  }
-
   // A reseed may lead to a worse place: the best model before one is kept.
   void keep_best() {
     if (best_.experts() > 0 && best_objective_ >= objective_) return;
@@ -287,8 +260,7 @@ class Run {
     out_.mean_weight = unit();
     for (Index j = 0; j < out_.model.experts(); ++j) {
       out_.empty.push_back(out_.model.experts() > 1 && out_.mass(j) <= least_mass());
-      out_.at_floor.push_back(out_.model.family == FamilyKind::gaussian &&
-                              out_.model.dispersion(j) <= options_.dispersion_floor * 1.000001);
+      out_.at_floor.push_back(at_floor(out_.model, j, options_.dispersion_floor));
     }
   }
 

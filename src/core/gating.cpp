@@ -21,7 +21,7 @@ MatrixXd GatePrior::gradient(const MatrixXd& alpha) const {
   return ridge.asDiagonal() * a;
 }
 
-void GatePrior::add_hessian(MatrixXd& hessian) const {
+void GatePrior::add_hessian(Eigen::Ref<MatrixXd> hessian) const {
   const Index q = ridge.size();
   const Index gates = centre.cols();
   const double share = 1.0 / static_cast<double>(gates + 1);

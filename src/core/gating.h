@@ -14,7 +14,7 @@ struct GatePrior {
 
   double value(const MatrixXd& alpha) const;
   MatrixXd gradient(const MatrixXd& alpha) const;  // q x (K - 1)
-  void add_hessian(MatrixXd& hessian) const;       // (q (K - 1))^2, gates stacked
+  void add_hessian(Eigen::Ref<MatrixXd> hessian) const;       // (q (K - 1))^2, gates stacked
 };
 
 // Sums over rows at given gates. Sums of two blocks add.

@@ -15,10 +15,14 @@ void add_weighted_cross(const MatrixView& x, const MatrixView& z, const MatrixVi
                   z.outerStride(), w.cols(), w.data(), w.outerStride(), out.data());
 }
 
-MatrixXd multiply(const MatrixView& x, const MatrixView& b) {
-  MatrixXd out(x.rows(), b.cols());
+void multiply_into(const MatrixView& x, const MatrixView& b, Eigen::Ref<MatrixXd> out) {
   kernels().multiply(x.rows(), x.cols(), x.data(), x.outerStride(), b.cols(), b.data(),
                      b.outerStride(), out.data(), out.outerStride());
+}
+
+MatrixXd multiply(const MatrixView& x, const MatrixView& b) {
+  MatrixXd out(x.rows(), b.cols());
+  multiply_into(x, b, out);
   return out;
 }
 

@@ -21,6 +21,7 @@ void add_weighted_cross(const MatrixView& x, const MatrixView& z, const MatrixVi
 
 // x b, and x'w, for x with many rows and b, w with few columns.
 MatrixXd multiply(const MatrixView& x, const MatrixView& b);
+void multiply_into(const MatrixView& x, const MatrixView& b, Eigen::Ref<MatrixXd> out);
 MatrixXd transposed_multiply(const MatrixView& x, const MatrixView& w);
 
 // One row of a packed set as a full symmetric matrix.

@@ -185,4 +185,15 @@ Model grow_on_worst_rows(const Source& source, const Model& model, double floor,
   return best;
 }
 
+void replace_expert(Model& model, Index lost, const Model& one) {
+  model.beta.col(lost) = one.beta;
+  model.dispersion(lost) = one.dispersion(0);
+  const Index k = model.experts();
+  MatrixXd gates = MatrixXd::Zero(model.alpha.rows(), k);
+  gates.leftCols(k - 1) = model.alpha;
+  gates.col(lost).setZero();
+  gates.col(lost) = gates.rowwise().sum() / static_cast<double>(k - 1);
+  model.alpha = gates.leftCols(k - 1).colwise() - gates.col(k - 1);
+}
+
 }  // namespace distmoe

@@ -36,6 +36,10 @@ Model grown_start(const HeldSource& sample, const MatrixXd& points, FamilyKind f
 Model grow_on_worst_rows(const Source& source, const Model& model, double floor,
                          const Services& services);
 
+// Puts `one` (a single expert) in the place of an expert that lost its rows. Its gate becomes the mean
+// of the others': neutral, until rows have moved to it.
+void replace_expert(Model& model, Index lost, const Model& one);
+
 // Index of the largest value of every row.
 std::vector<Index> best_columns(const ArrayXXd& value);
 

@@ -41,12 +41,11 @@ struct Derivatives {
     if (f.has_dispersion()) b.resize(n, k);
     for (Index j = 0; j < k; ++j) {
       const ArrayXd mean = f.mean(e.eta.col(j).array());
-      const ArrayXd a = (block.y.array() - mean) / model.dispersion(j);
+      const double precision = 1.0 / model.dispersion(j);
+      const ArrayXd a = (block.y.array() - mean) * precision;
       ra.col(j) = r.col(j) * a;
       if (f.has_dispersion()) b.col(j) = 0.5 * (a.square() * model.dispersion(j) - 1.0);
-      if (second) {
-        curvature.col(j) = r.col(j) * (a.square() - f.variance(mean) / model.dispersion(j));
-      }
+      if (second) curvature.col(j) = r.col(j) * (a.square() - f.variance(mean) * precision);
     }
     rb = b.size() > 0 ? ArrayXXd(r * b) : b;
   }
@@ -54,8 +53,9 @@ struct Derivatives {
 
 VectorXd gradient(const Block& block, const Layout& at, const Derivatives& d) {
   MatrixXd weight(block.rows(), 2 * at.k - 1);
-  weight.leftCols(at.k) = (d.ra.colwise() * d.w).matrix();
-  weight.rightCols(at.k - 1) = ((d.r - d.pi).leftCols(at.k - 1).colwise() * d.w).matrix();
+  weight.leftCols(at.k) = d.ra.matrix();
+  weight.rightCols(at.k - 1) = (d.r - d.pi).leftCols(at.k - 1).matrix();
+  if (block.weight.size() > 0) weight.array().colwise() *= d.w;
   VectorXd out(at.size);
   const auto put = [&](const MatrixXd& sums, Index from) {
     out.segment(from, sums.size()) = Eigen::Map<const VectorXd>(sums.data(), sums.size());
@@ -191,6 +191,25 @@ Model from_vector(const Model& shape, const VectorXd& parameters) {
   m.alpha = Eigen::Map<const MatrixXd>(parameters.data() + at.gate, at.q, at.k - 1);
   if (at.has_dispersion()) m.dispersion = parameters.tail(at.k).array().exp().matrix();
   return m;
+}
+
+bool at_floor(const Model& model, Index k, double floor) {
+  return family_of(model.family).has_dispersion() && model.dispersion(k) <= floor * 1.000001;
+}
+
+bool hold_at_floor(const Model& model, double floor, VectorXd& gradient, MatrixXd& curvature) {
+  bool any = false;
+  const Layout at(model);
+  for (Index k = 0; k < at.k; ++k) {
+    const Index here = at.dispersion + k;
+    if (!at_floor(model, k, floor) || gradient(here) > 0) continue;
+    gradient(here) = 0.0;
+    curvature.row(here).setZero();
+    curvature.col(here).setZero();
+    curvature(here, here) = 1.0;
+    any = true;
+  }
+  return any;
 }
 
 Score& Score::operator+=(const Score& other) {

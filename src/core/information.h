@@ -13,6 +13,12 @@ Index parameter_count(const Model& model);
 VectorXd to_vector(const Model& model);
 Model from_vector(const Model& shape, const VectorXd& parameters);
 
+// Is the dispersion of expert k held at its floor?
+bool at_floor(const Model& model, Index k, double floor);
+// A dispersion at its floor that wants to fall is no free parameter: its part in the gradient and the
+// negative Hessian is taken out. True if there is one.
+bool hold_at_floor(const Model& model, double floor, VectorXd& gradient, MatrixXd& curvature);
+
 // The gradient of the log-likelihood, and what else one cheap pass over the rows tells.
 struct Score {
   Index rows = 0;

@@ -6,11 +6,12 @@ namespace distmoe {
 
 Gates gates(const MatrixView& z, const MatrixXd& alpha, const VectorView& gate_offset) {
   const Index k = alpha.cols() + 1;
-  Gates g{ArrayXXd::Zero(z.rows(), k), ArrayXXd::Ones(z.rows(), k)};
-  if (k == 1) return g;
-  g.log.leftCols(k - 1) = multiply(z, alpha).array();
-  if (gate_offset.size() > 0) g.log.leftCols(k - 1).colwise() += gate_offset.array();
-  g.probability = g.log;
+  if (k == 1) return Gates{ArrayXXd::Zero(z.rows(), 1), ArrayXXd::Ones(z.rows(), 1)};
+  MatrixXd eta(z.rows(), k);
+  multiply_into(z, alpha, eta.leftCols(k - 1));
+  eta.col(k - 1).setZero();
+  if (gate_offset.size() > 0) eta.leftCols(k - 1).colwise() += gate_offset;
+  Gates g{eta.array(), eta.array()};
   const ArrayXd total = softmax_rows(g.probability);
   g.log.colwise() -= total;
   return g;
@@ -43,7 +44,8 @@ Evaluation evaluate(const Block& block, const Model& model) {
   Evaluation e;
   e.gate = gates(block.z, model.alpha, block.gate_offset);
   e.eta = linear_predictors(block.x, model.beta, block.offset);
-  e.posterior = e.gate.log + log_densities(model.family, block.y, e.eta, model.dispersion);
+  e.posterior = log_densities(model.family, block.y, e.eta, model.dispersion);
+  e.posterior += e.gate.log;
   e.log_lik = softmax_rows(e.posterior);
   return e;
 }

@@ -136,7 +136,7 @@ test_that("predictions obey the model's equations", {
     expect_equal(colnames(gate), as.character(seq_len(fit$K)))
     expect_equal(rowSums(gate), rep(1, 300), tolerance = 1e-12)
     expect_equal(rowSums(posterior), rep(1, 300), tolerance = 1e-12)
-    expect_true(all(gate > 0 & posterior >= 0))
+    expect_true(all(gate >= 0 & posterior >= 0))
     expect_equal(ask("response"), rowSums(gate * expert), tolerance = 1e-12)
     density <- vapply(seq_len(fit$K), function(k) {
       if (fit$family$family == "binomial") return(dbinom(d$b, 1, expert[, k]))
