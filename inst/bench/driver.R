@@ -4,12 +4,13 @@
 #   Rscript driver.R [quick] [rows, 1e6] [seeds, 3] [repetitions, 5] [iterations of the long runs, 300]
 
 source(system.file("bench/tools.R", package = "distmoe"))
-n <- size(1, 1e6, 2e4)
-seeds <- seq_len(size(2, 3, 2))
-repetitions <- size(3, 5, 2)
+n <- size(1, 1e6, 5e3)
+seeds <- seq_len(size(2, 3, 1))
+repetitions <- size(3, 5, 1)
 iterations <- size(4, 300, 30)
 K <- 4
-header(paste0("driver: default fit of ", count(n), " rows, K = 4, d = 20, against one EM pass"))
+d <- if (quick) 5 else 20
+header(paste0("driver: default fit of ", count(n), " rows, K = 4, d = ", d, ", against one EM pass"))
 
 threads <- if (distmoe:::cpp_has_threads()) 1:2 else 1
 
@@ -20,7 +21,7 @@ em <- function(...) {
 }
 
 one_seed <- function(seed) {
-  s <- paper_design(n, K, seed = seed)
+  s <- paper_design(n, K, d, seed = seed)
   design <- core_design(s$x, s$y)
   fits <- list()
   fit_seconds <- function(t, matrix) function() {

@@ -5,7 +5,7 @@
 # and takes the word `quick` (small sizes: does it run?) and then numbers that replace its sizes.
 
 library(distmoe)
-options(width = 150, warn = 1)
+options(width = 200, warn = 1)
 
 arguments <- commandArgs(trailingOnly = TRUE)
 quick <- identical(arguments[1], "quick")
@@ -88,7 +88,7 @@ elapsed <- function(expr) system.time(expr)[["elapsed"]]
 
 # Medians of the seconds that each of the functions gives. They take turns, repetition by
 # repetition, so that what else the machine does hits all of them alike.
-take_turns <- function(tasks, repetitions = 5) {
+take_turns <- function(tasks, repetitions = if (quick) 2 else 5) {
   seconds <- replicate(repetitions, vapply(tasks, function(task) task(), 0))
   seconds <- matrix(seconds, length(tasks), dimnames = list(names(tasks), NULL))
   apply(seconds, 1, stats::median)
