@@ -6,7 +6,7 @@
 # run once from each partition; moe() runs until it has converged, and for 17 EM iterations. The small ones (d = 2): both until they have converged.
 
 source(system.file("bench/tools.R", package = "distmoe"))
-large <- size(1, 1e5, 2000)
+large <- size(1, 1e5, 4000)
 small <- size(2, 5000, 500)
 header(paste0("flexmix: ", count(large), " rows with d = 20 and ", count(small),
   " with d = 2, same starting partition"))
@@ -58,16 +58,27 @@ compare <- function(n, d, K, seed, from, iterations = 1000, once = FALSE) {
   set.seed(seed)
   labels <- partition(sim, K, from)
   theirs <- ours <- short <- NULL
-  tasks <- list(flexmix = function() elapsed(theirs <<- run_flexmix(data, K, labels, iterations)),
+  # flexmix may stop, where an expert is left with few rows; its time then does not count.
+  attempt <- function() {
+    theirs <<- tryCatch(run_flexmix(data, K, labels, iterations), error = function(e) {
+      cat("flexmix stopped (", count(n), " rows, from ", from, "): ", conditionMessage(e), "\n", sep = "")
+    })
+  }
+  tasks <- list(flexmix = function() {
+    seconds <- elapsed(attempt())
+    if (is.null(theirs)) NA_real_ else seconds
+  },
     moe = function() elapsed(ours <<- moe(y ~ ., data, K = K, start = labels)),
     short = function() {
       control <- moe_control(newton = FALSE, max_iterations = iterations)
       elapsed(short <<- suppressWarnings(moe(y ~ ., data, K = K, start = labels, control = control)))
     })
   seconds <- if (once) c(take_turns(tasks[1], 1), take_turns(tasks[2:3])) else take_turns(tasks[1:2])
-  log_lik <- mixture_log_lik(theirs, data)
+  ended <- !is.null(theirs)
+  log_lik <- if (ended) mixture_log_lik(theirs, data) else NA_real_
   data.frame(from = from, n = count(n), K = K, d = d, flexmix = seconds[["flexmix"]],
-    "its it." = theirs@iter, "its K" = theirs@k, "its logLik()" = exact(as.numeric(flexmix::logLik(theirs))),
+    "its it." = if (ended) theirs@iter else NA, "its K" = if (ended) theirs@k else NA,
+    "its logLik()" = exact(if (ended) as.numeric(flexmix::logLik(theirs)) else NA_real_),
     "its log-lik (1)" = exact(log_lik), moe = seconds[["moe"]],
     EM = ours$record$em_iterations, Newton = ours$record$newton_iterations,
     "our logLik()" = exact(as.numeric(logLik(ours))), ratio = seconds[["flexmix"]] / seconds[["moe"]],

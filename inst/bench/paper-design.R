@@ -32,7 +32,7 @@ tables <- lapply(if (quick) 2 else 2:4, function(seed) {
   test <- sim$data[-rows, ]
   pooled <- moe(y ~ ., train, K = 4, keep = FALSE)
   site <- moe_distributed(y ~ ., train, K = 4, sites = 16)
-  support <- train[sample(nrow(train), 20000), ]
+  support <- train[sample(nrow(train), min(20000, nrow(train))), ]
   again <- function(...) moe_aggregate(site$sites, support, weights = "size", ...)
   models <- list(pooled = pooled, "component, site" = site, "component, size" = again(),
     "pointwise, size" = again(plan = "pointwise"), middle = again(method = "middle"),
