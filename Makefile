@@ -38,7 +38,7 @@ INSTALL_HERE := { \
 WITH_LIBRARY := R_LIBS="$(CURDIR)/$(OUT)/library$${R_LIBS:+:$$R_LIBS}"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test run-tests install check document clean
+.PHONY: help setup demo test run-tests install check document bench clean
 .NOTPARALLEL:
 
 help: ## Show this list
@@ -91,6 +91,30 @@ document: ## Update NAMESPACE and man/ from the comments in R/
 	@bash tools/setup.sh check
 	@# Without this, object files without optimisation would be left in src/.
 	@PKG_BUILD_EXTRA_FLAGS=false MAKEFLAGS=-j$(JOBS) Rscript -e 'roxygen2::roxygenise()'
+
+# In this order; those that are not there are left out. One that came to its end
+# (last line "done") is not run again unless FORCE=1 says so.
+BENCH := kernel scaling driver glm predict memory flexmix distribution many-sites reduction paper-design
+BENCH_OUT := $(OUT)/bench$(if $(QUICK),/quick)
+BENCH_RESULTS := $(if $(QUICK),$(BENCH_OUT),inst/bench)/RESULTS.md
+
+bench: ## Run the benchmarks; goes on where it stopped (QUICK=1: small sizes, FORCE=1: all anew)
+	@bash tools/setup.sh bench
+	@$(INSTALL_HERE)
+	@mkdir -p $(BENCH_OUT)
+	@export OPENBLAS_NUM_THREADS=1; failed=""; \
+	for name in $(BENCH); do \
+	  out=$(BENCH_OUT)/$$name.txt; \
+	  [ -f inst/bench/$$name.R ] || continue; \
+	  if [ -z "$(FORCE)" ] && [ "$$(tail -n 1 $$out 2>/dev/null)" = done ]; then \
+	    echo "== $$name: done before ($$out)"; continue; \
+	  fi; \
+	  echo "== $$name"; \
+	  $(WITH_LIBRARY) Rscript inst/bench/$$name.R $(if $(QUICK),quick) </dev/null 2>&1 | tee $$out; \
+	  [ "$$(tail -n 1 $$out)" = done ] || failed="$$failed $$name"; \
+	done; \
+	Rscript inst/bench/collect.R $(BENCH_OUT) $(BENCH_RESULTS) $(BENCH); \
+	[ -z "$$failed" ] || { echo "Did not come to their end:$$failed" >&2; exit 1; }
 
 clean: ## Remove all that was built
 	rm -rf $(OUT)

@@ -49,8 +49,8 @@ cpp_has_threads <- function() {
     .Call(`_distmoe_cpp_has_threads`)
 }
 
-cpp_pass <- function(data, model, what, threads) {
-    .Call(`_distmoe_cpp_pass`, data, model, what, threads)
+cpp_pass <- function(data, model, what, threads, passes = 1L) {
+    .Call(`_distmoe_cpp_pass`, data, model, what, threads, passes)
 }
 
 cpp_predict <- function(data, model, what) {

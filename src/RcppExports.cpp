@@ -145,15 +145,16 @@ BEGIN_RCPP
 END_RCPP
 }
 // cpp_pass
-double cpp_pass(Rcpp::List data, Rcpp::List model, std::string what, int threads);
-RcppExport SEXP _distmoe_cpp_pass(SEXP dataSEXP, SEXP modelSEXP, SEXP whatSEXP, SEXP threadsSEXP) {
+Rcpp::List cpp_pass(Rcpp::List data, Rcpp::List model, std::string what, int threads, int passes);
+RcppExport SEXP _distmoe_cpp_pass(SEXP dataSEXP, SEXP modelSEXP, SEXP whatSEXP, SEXP threadsSEXP, SEXP passesSEXP) {
 BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
     Rcpp::traits::input_parameter< Rcpp::List >::type data(dataSEXP);
     Rcpp::traits::input_parameter< Rcpp::List >::type model(modelSEXP);
     Rcpp::traits::input_parameter< std::string >::type what(whatSEXP);
     Rcpp::traits::input_parameter< int >::type threads(threadsSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_pass(data, model, what, threads));
+    Rcpp::traits::input_parameter< int >::type passes(passesSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_pass(data, model, what, threads, passes));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -264,7 +265,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_distmoe_cpp_instructions", (DL_FUNC) &_distmoe_cpp_instructions, 0},
     {"_distmoe_cpp_use_instructions", (DL_FUNC) &_distmoe_cpp_use_instructions, 1},
     {"_distmoe_cpp_has_threads", (DL_FUNC) &_distmoe_cpp_has_threads, 0},
-    {"_distmoe_cpp_pass", (DL_FUNC) &_distmoe_cpp_pass, 4},
+    {"_distmoe_cpp_pass", (DL_FUNC) &_distmoe_cpp_pass, 5},
     {"_distmoe_cpp_predict", (DL_FUNC) &_distmoe_cpp_predict, 3},
     {"_distmoe_cpp_transport", (DL_FUNC) &_distmoe_cpp_transport, 3},
     {"_distmoe_cpp_divergence", (DL_FUNC) &_distmoe_cpp_divergence, 4},

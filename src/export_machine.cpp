@@ -1,4 +1,6 @@
-// Doors to what the machine offers: instruction sets, and one pass over the rows for timing.
+// Doors to what the machine offers: instruction sets, and passes over the rows for timing.
+#include <chrono>
+
 #include "convert.h"
 #include "core/information.h"
 #include "core/kernels.h"
@@ -41,24 +43,36 @@ bool cpp_has_threads() {
 #endif
 }
 
-// One pass over all rows on standardised columns, as fitting makes them: "em" (statistics of one EM
-// step), "score" or "information". Gives the log-likelihood on that scale. For benchmarks and tests.
+// Passes over all rows on standardised columns, as fitting makes them: "em" (statistics of one EM
+// step), "score" or "information". Gives the log-likelihood on that scale as `value`, and the seconds
+// that each of the `passes` passes took. For benchmarks and tests.
 // [[Rcpp::export(rng = false)]]
-double cpp_pass(Rcpp::List data, Rcpp::List model, std::string what, int threads) {
+Rcpp::List cpp_pass(Rcpp::List data, Rcpp::List model, std::string what, int threads,
+                    int passes = 1) {
   const RData r(data);
   const Model user = model_for(r, model);
   const Services services = r_services(threads);
   const Scaling scaling = find_scaling(r.data(), user.family, r.x_intercept, r.z_intercept, services);
   const ScaledSource source(r.data(), takes_offset(user.family), &scaling);
   const Model m = scaling.to_internal(user);
-  if (what == "em") {
-    return sum_over(source, Statistics(m.beta.rows(), m.alpha.rows(), m.experts()), services,
-                    [&](const Block& block) { return statistics(block, m); }).log_lik;
+  const auto pass = [&] {
+    if (what == "em") {
+      return sum_over(source, Statistics(m.beta.rows(), m.alpha.rows(), m.experts()), services,
+                      [&](const Block& block) { return statistics(block, m); }).log_lik;
+    }
+    if (what == "score") {
+      return sum_over(source, Score(m.experts(), parameter_count(m)), services,
+                      [&](const Block& block) { return score(block, m); }).log_lik;
+    }
+    return sum_over(source, Information(parameter_count(m)), services,
+                    [&](const Block& block) { return information(block, m); }).log_lik;
+  };
+  double value = NA_REAL;
+  Rcpp::NumericVector seconds(std::max(passes, 1));
+  for (double& taken : seconds) {
+    const auto start = std::chrono::steady_clock::now();
+    value = pass();
+    taken = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   }
-  if (what == "score") {
-    return sum_over(source, Score(m.experts(), parameter_count(m)), services,
-                    [&](const Block& block) { return score(block, m); }).log_lik;
-  }
-  return sum_over(source, Information(parameter_count(m)), services,
-                  [&](const Block& block) { return information(block, m); }).log_lik;
+  return Rcpp::List::create(Rcpp::Named("value") = value, Rcpp::Named("seconds") = seconds);
 }

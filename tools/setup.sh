@@ -4,6 +4,7 @@
 #   tools/setup.sh test     to build the package and run its tests
 #   tools/setup.sh demo     to build the package and run the demo
 #   tools/setup.sh check    to run R CMD check and roxygen2 as well
+#   tools/setup.sh bench    to build the package and run the benchmarks
 #
 # On Debian and Ubuntu, as root or with a sudo that asks no password, R itself
 # and the packages come prebuilt from apt. What apt does not have, and all R
@@ -14,7 +15,7 @@ cd "$(dirname "$0")/.." || exit 1
 unset MAKEFLAGS # those of a calling make are not meant for what is built here
 
 if [ $# -eq 0 ]; then
-  echo "Usage: tools/setup.sh test|demo|check ..." >&2
+  echo "Usage: tools/setup.sh test|demo|check|bench ..." >&2
   exit 2
 fi
 
@@ -33,12 +34,16 @@ not_suggested() { field Suggests | grep -vE "^($1) " || true; }
 need=$(field Depends; field Imports; field LinkingTo)
 optional=""           # tried, but it is no failure if they cannot be had
 programs=""
+openblas=no           # "yes": R's BLAS should be OpenBLAS, if it can be had from apt
 for mode in "$@"; do
   case "$mode" in
     test | check)
       need+=$'\n'$(suggested 'testthat|withr')
-      optional+=$'\n'$(not_suggested 'testthat|withr|nycflights13|knitr|rmarkdown') ;;
+      optional+=$'\n'$(not_suggested 'testthat|withr|nycflights13|flexmix|knitr|rmarkdown') ;;
     demo) need+=$'\n'$(suggested nycflights13) ;;
+    bench)
+      optional+=$'\n'$(suggested flexmix)
+      openblas=yes ;;
     *) echo "tools/setup.sh: unknown mode '$mode'" >&2; exit 2 ;;
   esac
   if [ "$mode" = check ]; then
@@ -99,14 +104,20 @@ missing_packages() {
   sed -n 's/^missing: //p' <<<"$answer" | sed 's/ *$//'
 }
 
+# Is R linked to OpenBLAS? The benchmarks measure against its matrix product.
+has_openblas() { Rscript -e 'cat(extSoftVersion()["BLAS"])' 2>/dev/null | grep -qi openblas; }
+
 # Sets missing_programs ("R", "compiler", "pandoc", ...), missing (packages that
-# are needed, as "name version" lines) and missing_optional (likewise).
+# are needed, as "name version" lines), missing_optional (likewise) and
+# missing_library ("libopenblas0-serial" or nothing; not required).
 look() {
   local all p
   missing_programs=""
   have Rscript || missing_programs="R"
   have Rscript && can_compile || missing_programs+=" compiler"
   for p in $programs; do have "$p" || missing_programs+=" $p"; done
+  missing_library=""
+  [ $openblas = no ] || has_openblas || missing_library=libopenblas0-serial
   all=$(printf '%s\n' "$need" "$optional" | grep . | missing_packages)
   missing=$(grep -Fx "$need" <<<"$all")
   missing_optional=$(grep -Fx "$optional" <<<"$all")
@@ -115,11 +126,11 @@ names() { awk 'NF { print $1 }' <<<"$1"; }
 in_one_line() { tr -s ' ' '\n' <<<"$*" | awk 'NF && !seen[$0]++' | paste -sd ' ' | sed 's/ /, /g'; }
 
 look
-if [ -z "$missing_programs$missing$missing_optional" ]; then
+if [ -z "$missing_programs$missing$missing_optional$missing_library" ]; then
   echo "Nothing to install."
   exit 0
 fi
-echo "Installing: $(in_one_line "$missing_programs" "$(names "$missing")" "$(names "$missing_optional")")"
+echo "Installing: $(in_one_line "$missing_programs" "$(names "$missing")" "$(names "$missing_optional")" "$missing_library")"
 
 load=yes
 
@@ -168,6 +179,10 @@ if [ $use_apt = yes ]; then
   done
   [ -z "$debs" ] || apt install -y --no-install-recommends $debs
   apt_packages $(names "$missing") $(names "$missing_optional")
+  # After R, which may have been missing as well.
+  if [ -n "$missing_library" ] && r_is_from_apt; then
+    apt install -y --no-install-recommends "$missing_library"
+  fi
   hash -r
   look
 fi
@@ -208,8 +223,8 @@ fi
 
 # ---- Is all there now? -----------------------------------------------------
 
-if [ -n "$missing_optional" ]; then
-  echo "Not installed, but not required: $(in_one_line "$(names "$missing_optional")")"
+if [ -n "$missing_optional$missing_library" ]; then
+  echo "Not installed, but not required: $(in_one_line "$(names "$missing_optional")" "$missing_library")"
 fi
 if [ -n "$missing_programs$missing" ]; then
   failed=$(sed -E '/ ./ s/^([^ ]+) +(.+)$/\1(>=\2)/' <<<"$missing")

@@ -1,19 +1,17 @@
 # The default fit and the aggregation on the paper's design (section S4.1: K = 4, d = 20).
 #
-#   Rscript paper-design.R [rows of the pooled fit, 100000] [rows of the aggregation, 400000]
+#   Rscript paper-design.R [quick] [rows of the pooled fit, 100000] [rows of the aggregation, 400000]
 #
 # Part 1: the default fit on seeds 1 to 5 against the log-likelihood of the true parameters.
 # Part 2: 16 sites of an 80 % training split on seeds 2, 3, 4, against the pooled fit: held-out
 # log-likelihood a row. Takes some minutes.
 
-library(distmoe)
-sizes <- as.numeric(commandArgs(trailingOnly = TRUE))
-if (length(sizes) < 1) sizes <- 1e5
-if (length(sizes) < 2) sizes[2] <- 4e5
-options(width = 110)
+source(system.file("bench/tools.R", package = "distmoe"))
+sizes <- c(size(1, 1e5, 1e4), size(2, 4e5, 2e4))
+header("paper-design: default fit and aggregation, K = 4, d = 20")
 
-cat("Part 1: n =", sizes[1], "\n")
-fits <- lapply(1:5, function(seed) {
+cat("Part 1: n =", count(sizes[1]), "\n")
+fits <- lapply(if (quick) 1 else 1:5, function(seed) {
   sim <- moe_simulate(sizes[1], K = 4, d = 20, seed = seed)
   set.seed(seed)
   fit <- moe(y ~ ., sim$data, K = 4, keep = FALSE)
@@ -25,8 +23,8 @@ fits <- lapply(1:5, function(seed) {
 })
 print(do.call(rbind, fits), row.names = FALSE, digits = 7)
 
-cat("\nPart 2: n =", sizes[2], "(80 % training), 16 sites\n")
-tables <- lapply(2:4, function(seed) {
+cat("\nPart 2: n =", count(sizes[2]), "(80 % training), 16 sites\n")
+tables <- lapply(if (quick) 2 else 2:4, function(seed) {
   sim <- moe_simulate(sizes[2], K = 4, d = 20, seed = seed)
   set.seed(seed)
   rows <- sample(sizes[2], 0.8 * sizes[2])
@@ -34,7 +32,7 @@ tables <- lapply(2:4, function(seed) {
   test <- sim$data[-rows, ]
   pooled <- moe(y ~ ., train, K = 4, keep = FALSE)
   site <- moe_distributed(y ~ ., train, K = 4, sites = 16)
-  support <- train[sample(nrow(train), 20000), ]
+  support <- train[sample(nrow(train), min(20000, nrow(train))), ]
   again <- function(...) moe_aggregate(site$sites, support, weights = "size", ...)
   models <- list(pooled = pooled, "component, site" = site, "component, size" = again(),
     "pointwise, size" = again(plan = "pointwise"), middle = again(method = "middle"),
@@ -44,3 +42,4 @@ tables <- lapply(2:4, function(seed) {
     to_pooled = out$loglik - out$loglik[1], transport = out$transport, mse = out$mse, ari = out$ari)
 })
 print(do.call(rbind, tables), row.names = FALSE, digits = 5)
+finish()
