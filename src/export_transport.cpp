@@ -83,6 +83,7 @@ Rcpp::List cpp_reduce(Rcpp::List models, Rcpp::NumericVector lambda, Rcpp::List 
   o.max_iterations = options["max_iterations"];
   o.starts = options["starts"];
   o.gate_ridge = options["gate_ridge"];
+  if (options.containsElementNamed("cache_bytes")) o.cache_bytes = options["cache_bytes"];
   Model from;
   const bool given = !Rf_isNull(start);
   if (given) from = model_for(r, start);
@@ -98,8 +99,9 @@ Rcpp::List cpp_reduce(Rcpp::List models, Rcpp::NumericVector lambda, Rcpp::List 
 
 // [[Rcpp::export(rng = false)]]
 double cpp_reduction_objective(Rcpp::List models, Rcpp::NumericVector lambda, Rcpp::List data,
-                               Rcpp::IntegerVector site, Rcpp::List model, std::string plan) {
+                               Rcpp::IntegerVector site, Rcpp::List model, std::string plan,
+                               int threads = 1) {
   const RData r(data);
   return reduction_objective(locals_from(r, models, lambda, site), model_for(r, model),
-                             plan_from_name(plan), r_services(1));
+                             plan_from_name(plan), r_services(threads));
 }

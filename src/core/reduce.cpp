@@ -17,14 +17,18 @@ struct Problem {
   Scaling scaling;
   HeldSource points;
   std::vector<Model> models;
+  Components components;
   Coupling coupling;
+  int threads;
 
   Problem(const LocalModels& locals, double cache_bytes, const Services& services)
       : scaling(find_scaling(locals.points, locals.models.front().family, locals.x_intercept,
                              locals.z_intercept, services)),
         points(ScaledSource(locals.points, takes_offset(locals.models.front().family), &scaling)),
         models(internal(locals.models)),
-        coupling(points, models, locals.lambda, locals.site, cache_bytes) {}
+        components(points, models, locals.lambda, locals.site, cache_bytes, services),
+        coupling(components, services),
+        threads(services.threads) {}
 
   std::vector<Model> internal(const std::vector<Model>& user) const {
     std::vector<Model> out;
@@ -40,33 +44,33 @@ std::vector<Index> cheapest(const MatrixXd& cost) {
 }
 
 double objective_at(const Coupling& coupling, const Model& model, PlanKind plan) {
-  if (plan == PlanKind::pointwise) return coupling.spread(model, nullptr).objective;
+  if (plan == PlanKind::pointwise) return coupling.spread(model).objective;
   return coupling.cost(model).rowwise().minCoeff().sum();
 }
 
 // The plan at a model: what the majorant (15) is made of.
 struct Assigned {
   double objective;
-  std::vector<Index> target;  // component plan
-  Spread spread;              // pointwise plan; component plan of families without moments
-  VectorXd cost;              // L
   VectorXd mass;              // K, mass that each expert receives
+  std::vector<Index> target;  // component plan
+  VectorXd cost;              // L, the same
+  Spread spread;              // pointwise plan
 };
 
 Assigned assign(const Coupling& coupling, const Model& model, PlanKind plan) {
   Assigned a;
   if (plan == PlanKind::pointwise) {
-    a.spread = coupling.spread(model, nullptr);
-    a.cost = a.spread.cost;
-    a.mass = a.spread.plan.colwise().sum().transpose();
-  } else {
-    const MatrixXd cost = coupling.cost(model);
-    a.target = cheapest(cost);
-    a.cost = cost.rowwise().minCoeff();
-    a.mass = VectorXd::Zero(model.experts());
-    for (Index k : a.target) a.mass(k) += 1.0;
+    a.spread = coupling.spread(model);
+    a.objective = a.spread.objective;
+    a.mass = a.spread.weight.colwise().sum().transpose();
+    return a;
   }
+  const MatrixXd cost = coupling.cost(model);
+  a.target = cheapest(cost);
+  a.cost = cost.rowwise().minCoeff();
   a.objective = a.cost.sum();
+  a.mass = VectorXd::Zero(model.experts());
+  for (Index k : a.target) a.mass(k) += 1.0;
   return a;
 }
 
@@ -78,9 +82,9 @@ Model update(const Problem& problem, const Model& model, Assigned& a) {
     coupling.update_from_moments(next, a.target);
     return next;
   }
-  if (!a.target.empty()) a.spread = coupling.spread(model, &a.target);
+  if (!a.target.empty()) a.spread = coupling.spread(a.target, model.experts(), false);
   next.beta = fit_experts(model, problem.points.x, problem.points.offset, a.spread.response,
-                          a.spread.weight, a.spread.deviation, next.dispersion);
+                          a.spread.weight, a.spread.deviation, next.dispersion, problem.threads);
   return next;
 }
 
@@ -88,7 +92,8 @@ Model update(const Problem& problem, const Model& model, Assigned& a) {
 bool reseed(const Coupling& coupling, Model& model, const Assigned& a) {
   Index lost, worst;
   if (a.mass.minCoeff(&lost) > 1e-12 * a.mass.sum()) return false;
-  if (!(a.cost.maxCoeff(&worst) > 1e-12)) return false;  // nothing is gained by another expert
+  const VectorXd cost = a.target.empty() ? coupling.component_plan(model).cost : a.cost;
+  if (!(cost.maxCoeff(&worst) > 1e-12)) return false;  // nothing is gained by another expert
   model.beta.col(lost) = coupling.beta(worst);
   model.dispersion(lost) = coupling.dispersion(worst);
   return true;
@@ -115,7 +120,7 @@ ReduceResult descend(const Problem& problem, const Model& start, const ReduceOpt
     out.converged = options.plan == PlanKind::component
                         ? next.target == now.target
                         : gain <= options.tolerance * now.objective + 1e-14;
-    now = next;
+    now = std::move(next);
     out.objective.push_back(now.objective);
   }
   out.model = model;
@@ -125,19 +130,21 @@ ReduceResult descend(const Problem& problem, const Model& start, const ReduceOpt
 // Gates by softmax regression on the plan's mass, (S4), (S5).
 void finish_gates(const Problem& problem, const ReduceOptions& options, ReduceResult& out) {
   const Coupling& coupling = problem.coupling;
-  Spread spread;
+  MatrixXd weight;
   if (options.plan == PlanKind::pointwise) {
-    spread = coupling.spread(out.model, nullptr);
+    weight = coupling.spread(out.model).weight;
+    out.plan = coupling.component_plan(out.model).plan;
   } else {
-    const std::vector<Index> target = cheapest(coupling.cost(out.model));
-    spread = coupling.spread(out.model, &target);
+    const MatrixXd cost = coupling.cost(out.model);
+    const std::vector<Index> target = cheapest(cost);
+    weight = coupling.spread(target, out.model.experts(), true).weight;
+    out.plan = coupling.component_plan(target, cost).plan;
   }
-  out.plan = spread.plan;
   GatePrior prior = gate_prior(problem.scaling.z, out.model.experts(), options.gate_ridge);
   prior.centre = out.model.alpha;
   const MatrixXd& z = problem.points.shared ? problem.points.x : problem.points.z;
-  const SoftmaxFit gates = softmax_regression(z, spread.weight, problem.points.gate_offset,
-                                              out.model.alpha, prior);
+  const SoftmaxFit gates = softmax_regression(z, weight, problem.points.gate_offset,
+                                              out.model.alpha, prior, problem.threads);
   out.model.alpha = gates.alpha;
   out.gates_converged = gates.converged;
 }
@@ -217,7 +224,10 @@ ReduceResult reduce(const LocalModels& locals, Index experts, const Model* start
 double reduction_objective(const LocalModels& locals, const Model& model, PlanKind plan,
                            const Services& services) {
   const Problem problem(locals, 0.0, services);
-  return objective_at(problem.coupling, problem.scaling.to_internal(model), plan);
+  const Model internal = problem.scaling.to_internal(model);
+  if (plan == PlanKind::pointwise) return problem.coupling.spread(internal).objective;
+  // Moments would pay for themselves only with more models than one.
+  return problem.coupling.cost_at_points(internal).rowwise().minCoeff().sum();
 }
 
 }  // namespace distmoe
