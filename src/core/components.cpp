@@ -6,8 +6,8 @@ namespace distmoe {
 
 namespace {
 
-const Index tile_rows = 64;         // a tile's experts stay in the first cache, its columns in the second
-const Index tile_components = 64;
+const Index tile_rows = 16;         // a tile's columns lie close together: read in one stream
+const Index tile_components = 128;
 const Index vector_rows = 8;        // doubles of the longest vector
 const Index most_chunks = 32;
 const Index moment_rows = 2048;     // long columns for sums by component,

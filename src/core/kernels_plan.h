@@ -22,7 +22,6 @@ struct PlanVectors {
   Vec* lent;
   std::ptrdiff_t count;
 
-  DISTMOE_INLINE std::ptrdiff_t experts() const { return K > 0 ? K : count; }
   DISTMOE_INLINE Vec& at(int part, std::ptrdiff_t k) {
     return K > 0 ? own[part * K + k] : lent[part * count + k];
   }
@@ -37,7 +36,7 @@ struct PlanVectors {
 template <int K, bool Bregman>
 DISTMOE_INLINE void see_experts(const PlanRows& a, std::ptrdiff_t i, PlanVectors<K>& v) {
   DISTMOE_UNROLL
-  for (std::ptrdiff_t k = 0; k < v.experts(); ++k) {
+  for (std::ptrdiff_t k = 0; k < (K > 0 ? K : v.count); ++k) {
     v.to(k) = load(a.to_eta + k * a.n + i);
     if (Bregman) v.above(k) = load(a.to_potential + k * a.n + i);
   }
@@ -51,7 +50,7 @@ DISTMOE_INLINE Vec least_cost(const PlanRows& a, std::ptrdiff_t l, std::ptrdiff_
   const Vec below = Bregman ? load(a.potential + l * a.n + i) : Vec{};
   Vec best = Vec{};
   DISTMOE_UNROLL
-  for (std::ptrdiff_t k = 0; k < v.experts(); ++k) {
+  for (std::ptrdiff_t k = 0; k < (K > 0 ? K : v.count); ++k) {
     const Vec cost = plan_cost<Bregman>(eta, mean, below, v.to(k), Bregman ? v.above(k) : Vec{},
                                         Bregman ? 0.0 : a.constant[l * a.experts + k],
                                         Bregman ? 0.0 : a.precision[k], v.square(k));
@@ -79,11 +78,11 @@ void spread_of(const PlanRows& a, double* weight, double* response, double* obje
   Vec* spread = K > 0 ? own : lent + 6 * a.experts;
   Vec value = Vec{};
   DISTMOE_UNROLL
-  for (std::ptrdiff_t k = 0; k < v.experts(); ++k) spread[k] = Vec{};
+  for (std::ptrdiff_t k = 0; k < (K > 0 ? K : v.count); ++k) spread[k] = Vec{};
   for (std::ptrdiff_t i = 0; i < n; i += lanes) {
     see_experts<K, Bregman>(a, i, v);
     DISTMOE_UNROLL
-    for (std::ptrdiff_t k = 0; k < v.experts(); ++k) {
+    for (std::ptrdiff_t k = 0; k < (K > 0 ? K : v.count); ++k) {
       v.sum(k) = load(weight + k * n + i);
       v.more(k) = load(response + k * n + i);
     }
@@ -93,7 +92,7 @@ void spread_of(const PlanRows& a, double* weight, double* response, double* obje
       value += mass * best;
       Vec left = mass;  // ties: the first expert takes all
       DISTMOE_UNROLL
-      for (std::ptrdiff_t k = 0; k < v.experts(); ++k) {
+      for (std::ptrdiff_t k = 0; k < (K > 0 ? K : v.count); ++k) {
         const Vec taken = v.cost(k) <= best ? left : Vec{};
         left -= taken;
         v.sum(k) += taken;
@@ -102,13 +101,13 @@ void spread_of(const PlanRows& a, double* weight, double* response, double* obje
       }
     }
     DISTMOE_UNROLL
-    for (std::ptrdiff_t k = 0; k < v.experts(); ++k) {
+    for (std::ptrdiff_t k = 0; k < (K > 0 ? K : v.count); ++k) {
       store(weight + k * n + i, v.sum(k));
       store(response + k * n + i, v.more(k));
     }
   }
   *objective += sum_of_lanes(value);
-  for (std::ptrdiff_t k = 0; k < v.experts(); ++k) deviation[k] += sum_of_lanes(spread[k]);
+  for (std::ptrdiff_t k = 0; k < (K > 0 ? K : v.count); ++k) deviation[k] += sum_of_lanes(spread[k]);
 }
 
 // Per component: the cost to every expert (Choose false), or what every expert takes and its cost.
@@ -121,7 +120,7 @@ void components_of(const PlanRows& a, double* out, double* cost, Vec* lent) {
   for (std::ptrdiff_t l = 0; l < a.components; ++l) {
     Vec value = Vec{};
     DISTMOE_UNROLL
-    for (std::ptrdiff_t k = 0; k < v.experts(); ++k) v.sum(k) = Vec{};
+    for (std::ptrdiff_t k = 0; k < (K > 0 ? K : v.count); ++k) v.sum(k) = Vec{};
     for (std::ptrdiff_t i = 0; i < n; i += lanes) {
       see_experts<K, Bregman>(a, i, v);
       const Vec mass = load(a.mass + l * n + i), mean = load((Bregman ? a.mean : a.eta) + l * n + i);
@@ -129,7 +128,7 @@ void components_of(const PlanRows& a, double* out, double* cost, Vec* lent) {
       Vec left = mass;
       if (Choose) value += mass * best;
       DISTMOE_UNROLL
-      for (std::ptrdiff_t k = 0; k < v.experts(); ++k) {
+      for (std::ptrdiff_t k = 0; k < (K > 0 ? K : v.count); ++k) {
         if (!Choose) {
           v.sum(k) += mass * v.cost(k);
           continue;
@@ -139,7 +138,7 @@ void components_of(const PlanRows& a, double* out, double* cost, Vec* lent) {
         v.sum(k) += taken;
       }
     }
-    for (std::ptrdiff_t k = 0; k < v.experts(); ++k) out[l * a.experts + k] += sum_of_lanes(v.sum(k));
+    for (std::ptrdiff_t k = 0; k < (K > 0 ? K : v.count); ++k) out[l * a.experts + k] += sum_of_lanes(v.sum(k));
     if (Choose) cost[l] += sum_of_lanes(value);
   }
 }

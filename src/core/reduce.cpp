@@ -100,24 +100,24 @@ bool reseed(const Coupling& coupling, Model& model, const Assigned& a) {
 }
 
 ReduceResult descend(const Problem& problem, const Model& start, const ReduceOptions& options,
-                     const Services& services) {
+                     PlanKind plan, int most, const Services& services) {
   ReduceResult out;
   Model model = start;
-  Assigned now = assign(problem.coupling, model, options.plan);
+  Assigned now = assign(problem.coupling, model, plan);
   out.objective.push_back(now.objective);
-  for (int i = 0; i < options.max_iterations && !out.converged; ++i) {
+  for (int i = 0; i < most && !out.converged; ++i) {
     services.interrupt();
     if (out.reseeds < 5 * model.experts() && reseed(problem.coupling, model, now)) {
       ++out.reseeds;
-      now = assign(problem.coupling, model, options.plan);
+      now = assign(problem.coupling, model, plan);
       out.objective.push_back(now.objective);
       continue;
     }
     model = update(problem, model, now);
-    Assigned next = assign(problem.coupling, model, options.plan);
+    Assigned next = assign(problem.coupling, model, plan);
     const double gain = now.objective - next.objective;
     // Under the component plan the update is exact, so an unchanged plan is a fixed point.
-    out.converged = options.plan == PlanKind::component
+    out.converged = plan == PlanKind::component
                         ? next.target == now.target
                         : gain <= options.tolerance * now.objective + 1e-14;
     now = std::move(next);
@@ -168,7 +168,7 @@ Model seeded_start(const Problem& problem, Index experts, const Services& servic
   return model;
 }
 
-// Local models with the right number of experts, best objective first.
+// Local models with the right number of experts, least objective under the component plan first.
 std::vector<Index> rank_candidates(const Problem& problem, Index experts,
                                    const ReduceOptions& options, std::vector<double>& objective) {
   const Index count = static_cast<Index>(problem.models.size());
@@ -178,13 +178,79 @@ std::vector<Index> rank_candidates(const Problem& problem, Index experts,
   for (Index m = 0; m < count; m += stride) {
     const Model& model = problem.models[static_cast<std::size_t>(m)];
     if (model.experts() != experts) continue;
-    objective[static_cast<std::size_t>(m)] = objective_at(problem.coupling, model, options.plan);
+    objective[static_cast<std::size_t>(m)] =
+        objective_at(problem.coupling, model, PlanKind::component);
     order.push_back(m);
   }
   std::stable_sort(order.begin(), order.end(), [&](Index a, Index b) {
     return objective[static_cast<std::size_t>(a)] < objective[static_cast<std::size_t>(b)];
   });
   return order;
+}
+
+void sort_by_objective(std::vector<ReduceResult>& runs) {
+  std::stable_sort(runs.begin(), runs.end(), [](const ReduceResult& a, const ReduceResult& b) {
+    return a.objective.back() < b.objective.back();
+  });
+}
+
+// The MM algorithm under the component plan from several starts, best first.
+std::vector<ReduceResult> search(const Problem& problem, Index experts, const ReduceOptions& options,
+                                 const Services& services, std::vector<double>& tried,
+                                 std::vector<double>& final) {
+  std::vector<ReduceResult> runs;
+  const auto run = [&](const Model& from, Index origin) {
+    runs.push_back(descend(problem, from, options, PlanKind::component, options.max_iterations,
+                           services));
+    runs.back().start = origin;
+    final.push_back(runs.back().objective.back());
+  };
+  const std::vector<Index> order = rank_candidates(problem, experts, options, tried);
+  for (std::size_t i = 0; i < order.size() && static_cast<int>(i) < options.starts; ++i) {
+    run(problem.models[static_cast<std::size_t>(order[i])], order[i]);
+  }
+  // One site with K experts is its own reduction: there is nothing to search.
+  const int seeded = problem.models.size() > 1 || order.empty() ? options.seeded : 0;
+  for (int i = 0; i < seeded; ++i) run(seeded_start(problem, experts, services), -1);
+  sort_by_objective(runs);
+  return runs;
+}
+
+// The pointwise plan costs a pass over all points and components a step, and needs many. So its runs
+// start where the component plan's end: one at each of the few best different ends; after a few steps
+// the best alone goes on.
+ReduceResult search_pointwise(const Problem& problem, const std::vector<ReduceResult>& ends,
+                              const ReduceOptions& options, const Services& services,
+                              std::vector<double>& tried, std::vector<double>& final) {
+  for (std::size_t m = 0; m < tried.size(); ++m) {
+    // Objectives are those of the plan asked for: of the models that runs started from.
+    const bool used = std::any_of(ends.begin(), ends.end(), [&](const ReduceResult& end) {
+      return end.start == static_cast<Index>(m);
+    });
+    tried[m] = used ? objective_at(problem.coupling, problem.models[m], PlanKind::pointwise)
+                    : std::numeric_limits<double>::quiet_NaN();
+  }
+  const int few = std::min(5, options.max_iterations);
+  std::vector<ReduceResult> runs;
+  for (std::size_t i = 0; i < ends.size() && runs.size() < 3; ++i) {
+    const double value = ends[i].objective.back();
+    if (i > 0 && value - ends[i - 1].objective.back() <= 1e-6 * value) continue;
+    runs.push_back(descend(problem, ends[i].model, options, PlanKind::pointwise, few, services));
+    runs.back().start = ends[i].start;
+  }
+  sort_by_objective(runs);
+  ReduceResult& best = runs.front();
+  if (!best.converged && options.max_iterations > few) {
+    ReduceResult more = descend(problem, best.model, options, PlanKind::pointwise,
+                                options.max_iterations - few, services);
+    more.objective.insert(more.objective.begin(), best.objective.begin(), best.objective.end() - 1);
+    more.start = best.start;
+    more.reseeds += best.reseeds;
+    best = std::move(more);
+  }
+  final.clear();
+  for (const ReduceResult& run : runs) final.push_back(run.objective.back());
+  return best;
 }
 
 }  // namespace
@@ -194,22 +260,15 @@ ReduceResult reduce(const LocalModels& locals, Index experts, const Model* start
   const Problem problem(locals, options.cache_bytes, services);
   ReduceResult best;
   std::vector<double> runs, tried;
-  const auto run = [&](const Model& from, Index origin) {
-    ReduceResult result = descend(problem, from, options, services);
-    result.start = origin;
-    runs.push_back(result.objective.back());
-    if (runs.size() == 1 || result.objective.back() < best.objective.back()) best = result;
-  };
   if (start) {
-    run(problem.scaling.to_internal(*start), -1);
+    best = descend(problem, problem.scaling.to_internal(*start), options, options.plan,
+                   options.max_iterations, services);
+    runs.push_back(best.objective.back());
   } else {
-    const std::vector<Index> order = rank_candidates(problem, experts, options, tried);
-    for (std::size_t i = 0; i < order.size() && static_cast<int>(i) < options.starts; ++i) {
-      run(problem.models[static_cast<std::size_t>(order[i])], order[i]);
-    }
-    // One site with K experts is its own reduction: there is nothing to search.
-    const int seeded = problem.models.size() > 1 || order.empty() ? options.seeded : 0;
-    for (int i = 0; i < seeded; ++i) run(seeded_start(problem, experts, services), -1);
+    const std::vector<ReduceResult> ends =
+        search(problem, experts, options, services, tried, runs);
+    if (options.plan == PlanKind::component) best = ends.front();
+    else best = search_pointwise(problem, ends, options, services, tried, runs);
   }
   best.runs = runs;
   best.candidates = tried;
