@@ -27,10 +27,13 @@ class ComponentMoments {
 
  private:
   ExpertSums sums_to(const Model& to, const std::vector<Index>& target, Index start, Index end) const;
+  Index blocks() const { return beta_.cols(); }
 
   const Components& components_;
   const Services& services_;
-  MatrixXd moments_;  // triangle_size(p) x L: sum_s v_s gate_l(x_s) x_s x_s', packed
+  // Eight components a column, side by side as moment_forms wants them.
+  MatrixXd moments_;  // 8 triangle_size(p) x L / 8: sum_s v_s gate_l(x_s) x_s x_s', packed
+  MatrixXd beta_;     // 8 p x L / 8
   VectorXd mass_;     // L
 };
 

@@ -50,6 +50,15 @@ struct Kernels {
   // Sums over rows, component by component. choose: out (experts x components) += mass that goes to
   // each expert, cost (components) += what that costs. Else: out += cost of sending all to each.
   void (*plan_components)(const PlanRows& rows, bool choose, double* out, double* cost);
+  // Eight components side by side, each with a packed symmetric p x p matrix m_i: entry e of component
+  // i at e * 8 + i; the same for columns of p. Columns of other things (to) are p apart.
+  // out (8 x experts) = (to_k - beta_i)' m_i (to_k - beta_i).
+  void (*moment_forms)(std::ptrdiff_t p, const double* matrix, const double* beta,
+                       std::ptrdiff_t experts, const double* to, double* out);
+  // moved = m_i gap_i, side by side; grams (experts, each a packed matrix side by side) += chosen_ik
+  // m_i, chosen 8 x experts.
+  void (*moment_sums)(std::ptrdiff_t p, const double* matrix, const double* gap,
+                      std::ptrdiff_t experts, const double* chosen, double* moved, double* grams);
 };
 
 // Instruction sets, worst first. `baseline` is what the compiler's own flags give.

@@ -180,3 +180,82 @@ void plan_components(const PlanRows& a, bool choose, double* out, double* cost) 
   Scratch lent(6 * a.experts * lanes);
   components_for<0>(a, choose, out, cost, reinterpret_cast<Vec*>(lent.data));
 }
+
+// Packed symmetric matrices of eight components side by side: entry e of component i at e * 8 + i.
+const std::ptrdiff_t side = 8;
+
+// The quadratic forms of such matrices at the gaps of C experts to the components.
+template <int C>
+void forms_of(std::ptrdiff_t p, const double* matrix, const double* beta, const double* to,
+              double* out, Vec* gap) {
+  Vec form[C];
+  DISTMOE_UNROLL
+  for (int c = 0; c < C; ++c) form[c] = Vec{};
+  for (std::ptrdiff_t j = 0; j < p; ++j) {
+    DISTMOE_UNROLL
+    for (int c = 0; c < C; ++c) gap[j * C + c] = to[c * p + j] - load(beta + j * side);
+  }
+  for (std::ptrdiff_t j = 0; j < p; ++j) {
+    const Vec corner = load(matrix);
+    Vec sum[C];
+    DISTMOE_UNROLL
+    for (int c = 0; c < C; ++c) sum[c] = corner * gap[j * C + c];
+    matrix += side;
+    for (std::ptrdiff_t l = j + 1; l < p; ++l, matrix += side) {
+      const Vec entry = 2.0 * load(matrix);
+      DISTMOE_UNROLL
+      for (int c = 0; c < C; ++c) sum[c] += entry * gap[l * C + c];
+    }
+    DISTMOE_UNROLL
+    for (int c = 0; c < C; ++c) form[c] += sum[c] * gap[j * C + c];
+  }
+  DISTMOE_UNROLL
+  for (int c = 0; c < C; ++c) store(out + c * side, form[c]);
+}
+
+void moment_forms(std::ptrdiff_t p, const double* matrix, const double* beta, std::ptrdiff_t experts,
+                  const double* to, double* out) {
+  Scratch gap(4 * p * lanes);
+  Vec* room = reinterpret_cast<Vec*>(gap.data);
+  for (std::ptrdiff_t v = 0; v < side; v += lanes) {
+    std::ptrdiff_t k = 0;
+    for (; k + 4 <= experts; k += 4) {
+      forms_of<4>(p, matrix + v, beta + v, to + k * p, out + k * side + v, room);
+    }
+    for (; k + 2 <= experts; k += 2) {
+      forms_of<2>(p, matrix + v, beta + v, to + k * p, out + k * side + v, room);
+    }
+    if (k < experts) forms_of<1>(p, matrix + v, beta + v, to + k * p, out + k * side + v, room);
+  }
+}
+
+void moment_sums(std::ptrdiff_t p, const double* matrix, const double* gap, std::ptrdiff_t experts,
+                 const double* chosen, double* moved, double* grams) {
+  const std::ptrdiff_t size = p * (p + 1) / 2 * side;
+  for (std::ptrdiff_t k = 0; k < experts; ++k) {
+    for (std::ptrdiff_t v = 0; v < side; v += lanes) {
+      const Vec share = load(chosen + k * side + v);
+      if (sum_of_lanes(share) == 0.0) continue;
+      double* to = grams + k * size + v;
+      for (std::ptrdiff_t e = 0; e < size; e += side) {
+        store(to + e, load(to + e) + share * load(matrix + v + e));
+      }
+    }
+  }
+  for (std::ptrdiff_t i = 0; i < p * side; ++i) moved[i] = 0.0;
+  for (std::ptrdiff_t v = 0; v < side; v += lanes) {
+    const double* entry = matrix + v;
+    for (std::ptrdiff_t j = 0; j < p; ++j) {
+      const Vec here = load(gap + j * side + v);
+      Vec sum = load(moved + j * side + v) + load(entry) * here;
+      entry += side;
+      for (std::ptrdiff_t l = j + 1; l < p; ++l, entry += side) {
+        double* to = moved + l * side + v;
+        const Vec value = load(entry);
+        sum += value * load(gap + l * side + v);
+        store(to, load(to) + value * here);
+      }
+      store(moved + j * side + v, sum);
+    }
+  }
+}
