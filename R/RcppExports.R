@@ -81,3 +81,7 @@ cpp_reduction_objective <- function(models, lambda, data, site, model, plan, thr
     .Call(`_distmoe_cpp_reduction_objective`, models, lambda, data, site, model, plan, threads)
 }
 
+cpp_coupling <- function(models, lambda, data, site, model, cache_bytes, threads) {
+    .Call(`_distmoe_cpp_coupling`, models, lambda, data, site, model, cache_bytes, threads)
+}
+
