@@ -32,7 +32,8 @@
 #' which the objective can rise. Logistic experts are updated by the weighted
 #' logistic regression (S15) to convergence, not by (S14). Several starts are
 #' tried (local models, components drawn far apart) as the objective is not
-#' convex in practice.
+#' convex in practice. Starts are run under the component plan; the pointwise
+#' plan, whose steps are many and dear, goes on from the few best ends.
 #'
 #' @param sites A `moe_sites` object, or a named list of models of class `moe`.
 #' @param support The support sample: made by [moe_support()], or a data frame

@@ -85,6 +85,7 @@ Rcpp::List cpp_reduce(Rcpp::List models, Rcpp::NumericVector lambda, Rcpp::List 
   o.starts = options["starts"];
   o.gate_ridge = options["gate_ridge"];
   if (options.containsElementNamed("cache_bytes")) o.cache_bytes = options["cache_bytes"];
+  if (options.containsElementNamed("tolerance")) o.tolerance = options["tolerance"];
   Model from;
   const bool given = !Rf_isNull(start);
   if (given) from = model_for(r, start);

@@ -117,9 +117,10 @@ ReduceResult descend(const Problem& problem, const Model& start, const ReduceOpt
     Assigned next = assign(problem.coupling, model, plan);
     const double gain = now.objective - next.objective;
     // Under the component plan the update is exact, so an unchanged plan is a fixed point.
-    out.converged = plan == PlanKind::component
-                        ? next.target == now.target
-                        : gain <= options.tolerance * now.objective + 1e-14;
+    out.converged = options.tolerance >= 0.0 &&
+                    (plan == PlanKind::component
+                         ? next.target == now.target
+                         : gain <= options.tolerance * now.objective + 1e-14);
     now = std::move(next);
     out.objective.push_back(now.objective);
   }
