@@ -77,7 +77,11 @@ cpp_reduce <- function(models, lambda, data, site, experts, start, options, thre
     .Call(`_distmoe_cpp_reduce`, models, lambda, data, site, experts, start, options, threads)
 }
 
-cpp_reduction_objective <- function(models, lambda, data, site, model, plan) {
-    .Call(`_distmoe_cpp_reduction_objective`, models, lambda, data, site, model, plan)
+cpp_reduction_objective <- function(models, lambda, data, site, model, plan, threads = 1L) {
+    .Call(`_distmoe_cpp_reduction_objective`, models, lambda, data, site, model, plan, threads)
+}
+
+cpp_coupling <- function(models, lambda, data, site, model, cache_bytes, threads) {
+    .Call(`_distmoe_cpp_coupling`, models, lambda, data, site, model, cache_bytes, threads)
 }
 

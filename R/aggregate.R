@@ -32,7 +32,8 @@
 #' which the objective can rise. Logistic experts are updated by the weighted
 #' logistic regression (S15) to convergence, not by (S14). Several starts are
 #' tried (local models, components drawn far apart) as the objective is not
-#' convex in practice.
+#' convex in practice. Starts are run under the component plan; the pointwise
+#' plan, whose steps are many and dear, goes on from the few best ends.
 #'
 #' @param sites A `moe_sites` object, or a named list of models of class `moe`.
 #' @param support The support sample: made by [moe_support()], or a data frame
@@ -233,7 +234,7 @@ support_problem <- function(models, support, weights) {
 reduction <- function(models, problem, K, plan, control) {
   core <- lapply(unname(models), core_model)
   fit <- cpp_reduce(core, problem$lambda, problem$design, problem$site, K, NULL,
-    c(control, plan = plan))
+    c(control, plan = plan), moe_threads())
   counts <- vapply(models, function(m) m$K, 0L)
   rownames(fit$plan) <- paste0(rep(names(models), counts), ":", sequence(counts))
   colnames(fit$plan) <- as.character(seq_len(K))
@@ -243,7 +244,7 @@ reduction <- function(models, problem, K, plan, control) {
     mean <- aligned_mean(models, centre, problem)
     if (!is.null(mean)) {
       baselines["average"] <- cpp_reduction_objective(core, problem$lambda, problem$design,
-        problem$site, c(list(family = models[[1]]$family$family), mean), plan)
+        problem$site, c(list(family = models[[1]]$family$family), mean), plan, moe_threads())
     }
   }
   list(parameters = fit$model, share = colSums(fit$plan), aggregation = list(

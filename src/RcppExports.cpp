@@ -237,8 +237,8 @@ BEGIN_RCPP
 END_RCPP
 }
 // cpp_reduction_objective
-double cpp_reduction_objective(Rcpp::List models, Rcpp::NumericVector lambda, Rcpp::List data, Rcpp::IntegerVector site, Rcpp::List model, std::string plan);
-RcppExport SEXP _distmoe_cpp_reduction_objective(SEXP modelsSEXP, SEXP lambdaSEXP, SEXP dataSEXP, SEXP siteSEXP, SEXP modelSEXP, SEXP planSEXP) {
+double cpp_reduction_objective(Rcpp::List models, Rcpp::NumericVector lambda, Rcpp::List data, Rcpp::IntegerVector site, Rcpp::List model, std::string plan, int threads);
+RcppExport SEXP _distmoe_cpp_reduction_objective(SEXP modelsSEXP, SEXP lambdaSEXP, SEXP dataSEXP, SEXP siteSEXP, SEXP modelSEXP, SEXP planSEXP, SEXP threadsSEXP) {
 BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
     Rcpp::traits::input_parameter< Rcpp::List >::type models(modelsSEXP);
@@ -247,7 +247,24 @@ BEGIN_RCPP
     Rcpp::traits::input_parameter< Rcpp::IntegerVector >::type site(siteSEXP);
     Rcpp::traits::input_parameter< Rcpp::List >::type model(modelSEXP);
     Rcpp::traits::input_parameter< std::string >::type plan(planSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_reduction_objective(models, lambda, data, site, model, plan));
+    Rcpp::traits::input_parameter< int >::type threads(threadsSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_reduction_objective(models, lambda, data, site, model, plan, threads));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_coupling
+Rcpp::List cpp_coupling(Rcpp::List models, Rcpp::NumericVector lambda, Rcpp::List data, Rcpp::IntegerVector site, Rcpp::List model, double cache_bytes, int threads);
+RcppExport SEXP _distmoe_cpp_coupling(SEXP modelsSEXP, SEXP lambdaSEXP, SEXP dataSEXP, SEXP siteSEXP, SEXP modelSEXP, SEXP cache_bytesSEXP, SEXP threadsSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< Rcpp::List >::type models(modelsSEXP);
+    Rcpp::traits::input_parameter< Rcpp::NumericVector >::type lambda(lambdaSEXP);
+    Rcpp::traits::input_parameter< Rcpp::List >::type data(dataSEXP);
+    Rcpp::traits::input_parameter< Rcpp::IntegerVector >::type site(siteSEXP);
+    Rcpp::traits::input_parameter< Rcpp::List >::type model(modelSEXP);
+    Rcpp::traits::input_parameter< double >::type cache_bytes(cache_bytesSEXP);
+    Rcpp::traits::input_parameter< int >::type threads(threadsSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_coupling(models, lambda, data, site, model, cache_bytes, threads));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -272,7 +289,8 @@ static const R_CallMethodDef CallEntries[] = {
     {"_distmoe_cpp_pairwise_divergence", (DL_FUNC) &_distmoe_cpp_pairwise_divergence, 2},
     {"_distmoe_cpp_match_experts", (DL_FUNC) &_distmoe_cpp_match_experts, 3},
     {"_distmoe_cpp_reduce", (DL_FUNC) &_distmoe_cpp_reduce, 8},
-    {"_distmoe_cpp_reduction_objective", (DL_FUNC) &_distmoe_cpp_reduction_objective, 6},
+    {"_distmoe_cpp_reduction_objective", (DL_FUNC) &_distmoe_cpp_reduction_objective, 7},
+    {"_distmoe_cpp_coupling", (DL_FUNC) &_distmoe_cpp_coupling, 7},
     {NULL, NULL, 0}
 };
 

@@ -1,5 +1,6 @@
 // Doors to transport and reduction.
 #include "convert.h"
+#include "core/coupling.h"
 #include "core/transport.h"
 
 using namespace distmoe;
@@ -83,6 +84,8 @@ Rcpp::List cpp_reduce(Rcpp::List models, Rcpp::NumericVector lambda, Rcpp::List 
   o.max_iterations = options["max_iterations"];
   o.starts = options["starts"];
   o.gate_ridge = options["gate_ridge"];
+  if (options.containsElementNamed("cache_bytes")) o.cache_bytes = options["cache_bytes"];
+  if (options.containsElementNamed("tolerance")) o.tolerance = options["tolerance"];
   Model from;
   const bool given = !Rf_isNull(start);
   if (given) from = model_for(r, start);
@@ -98,8 +101,32 @@ Rcpp::List cpp_reduce(Rcpp::List models, Rcpp::NumericVector lambda, Rcpp::List 
 
 // [[Rcpp::export(rng = false)]]
 double cpp_reduction_objective(Rcpp::List models, Rcpp::NumericVector lambda, Rcpp::List data,
-                               Rcpp::IntegerVector site, Rcpp::List model, std::string plan) {
+                               Rcpp::IntegerVector site, Rcpp::List model, std::string plan,
+                               int threads = 1) {
   const RData r(data);
   return reduction_objective(locals_from(r, models, lambda, site), model_for(r, model),
-                             plan_from_name(plan), r_services(1));
+                             plan_from_name(plan), r_services(threads));
+}
+
+// Costs (L x K, made in both ways), the pointwise plan at a model, and how it spreads mass, all on the
+// columns as they are. For tests.
+// [[Rcpp::export(rng = false)]]
+Rcpp::List cpp_coupling(Rcpp::List models, Rcpp::NumericVector lambda, Rcpp::List data,
+                        Rcpp::IntegerVector site, Rcpp::List model, double cache_bytes,
+                        int threads) {
+  const RData r(data);
+  const LocalModels locals = locals_from(r, models, lambda, site);
+  const Services services = r_services(threads);
+  const HeldSource points(ScaledSource(locals.points, takes_offset(locals.models.front().family)));
+  const Components components(points, locals.models, locals.lambda, locals.site, cache_bytes,
+                              services);
+  const Coupling coupling(components, services);
+  const Model to = model_for(r, model);
+  const Spread spread = coupling.spread(to);
+  const ComponentPlan plan = coupling.component_plan(to);
+  return Rcpp::List::create(
+      Rcpp::_["cost"] = coupling.cost(to), Rcpp::_["cost_at_points"] = coupling.cost_at_points(to),
+      Rcpp::_["objective"] = spread.objective, Rcpp::_["weight"] = spread.weight,
+      Rcpp::_["response"] = spread.response, Rcpp::_["deviation"] = spread.deviation,
+      Rcpp::_["plan"] = plan.plan, Rcpp::_["plan_cost"] = plan.cost);
 }

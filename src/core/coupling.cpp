@@ -1,195 +1,186 @@
 #include "coupling.h"
 
-#include "experts.h"
-#include "gram.h"
-#include "mixture.h"
+#include "kernels.h"
 
 namespace distmoe {
 
 namespace {
 
-const Index tile_rows = 512;
-
-}  // namespace
-
-Coupling::Coupling(const HeldSource& points, const std::vector<Model>& models,
-                   const VectorXd& lambda, const std::vector<Index>& site, double cache_bytes)
-    : points_(points), models_(models), lambda_(lambda), family_(models.front().family) {
-  const Index model_count = static_cast<Index>(models.size());
-  std::vector<Index> first(1, 0);
-  for (const Model& m : models) first.push_back(first.back() + m.experts());
-  beta_.resize(points.x.cols(), first.back());
-  dispersion_.resize(first.back());
-  for (Index m = 0; m < model_count; ++m) {
-    const Model& model = models[static_cast<std::size_t>(m)];
-    beta_.middleCols(first[static_cast<std::size_t>(m)], model.experts()) = model.beta;
-    dispersion_.segment(first[static_cast<std::size_t>(m)], model.experts()) = model.dispersion;
+// The experts of a model at the points of a tile, in memory that serves one tile after another.
+class ExpertsAtTile {
+ public:
+  ExpertsAtTile(const Components& components, const Model& to, const MatrixXd& constants)
+      : components_(components), to_(to), constants_(constants) {
+    precision_ = (0.5 / to.dispersion.array()).matrix();
   }
-  point_weight_ = points.weight.size() > 0 ? points.weight : VectorXd::Ones(points.rows());
-  total_ = point_weight_.sum();
 
-  double bytes = 0.0;
-  const auto add_tiles = [&](Index row, Index end, Index model, Index count) {
-    const Index from = first[static_cast<std::size_t>(model)];
-    const Index to = first[static_cast<std::size_t>(model + count)];
-    for (; row < end; row += tile_rows) {
-      const Index rows = std::min(tile_rows, end - row);
-      tiles_.push_back({row, rows, from, to - from, model, count, MatrixXd(), MatrixXd()});
-      bytes += 16.0 * static_cast<double>(rows) * static_cast<double>(to - from);
-    }
-  };
-  if (site.empty()) {
-    add_tiles(0, points.rows(), 0, model_count);
-  } else {
-    lambda_ = VectorXd::Ones(model_count);
-    for (std::size_t start = 0, end; start < site.size(); start = end) {
-      for (end = start; end < site.size() && site[end] == site[start];) ++end;
-      add_tiles(static_cast<Index>(start), static_cast<Index>(end), site[start], 1);
-    }
-  }
-  cached_ = bytes <= cache_bytes;
-  if (cached_) {
-    for (Tile& tile : tiles_) fill(tile);
-  }
-}
-
-void Coupling::fill(Tile& tile) const {
-  const auto part = [&](const VectorXd& v) {
-    return v.size() > 0 ? VectorView(v.segment(tile.row, tile.rows)) : VectorView(v);
-  };
-  const MatrixXd& z = points_.shared ? points_.x : points_.z;
-  tile.mass.resize(tile.rows, tile.count);
-  Index column = 0;
-  for (Index m = tile.model_first; m < tile.model_first + tile.models; ++m) {
-    const Model& model = models_[static_cast<std::size_t>(m)];
-    tile.mass.middleCols(column, model.experts()) =
-        (gates(z.middleRows(tile.row, tile.rows), model.alpha, part(points_.gate_offset)).probability *
-         lambda_(m)).matrix();
-    column += model.experts();
-  }
-  tile.mass = point_weight_.segment(tile.row, tile.rows).asDiagonal() * tile.mass;
-  tile.eta = predictors(tile, beta_.middleCols(tile.first, tile.count));
-}
-
-MatrixXd Coupling::predictors(const Tile& tile, const MatrixXd& beta) const {
-  const VectorXd none(0);
-  return linear_predictors(points_.x.middleRows(tile.row, tile.rows), beta,
-                           points_.offset.size() > 0
-                               ? VectorView(points_.offset.segment(tile.row, tile.rows))
-                               : VectorView(none));
-}
-
-void Coupling::visit(const std::function<void(const Tile&)>& see) const {
-  for (const Tile& tile : tiles_) {
-    if (cached_) {
-      see(tile);
-      continue;
-    }
-    Tile filled = tile;
-    fill(filled);
-    see(filled);
-  }
-}
-
-void Coupling::make_moments() const {
-  if (moments_.size() > 0) return;
-  moments_ = MatrixXd::Zero(components(), triangle_size(beta_.rows()));
-  mass_ = VectorXd::Zero(components());
-  visit([&](const Tile& tile) {
-    MatrixXd part = MatrixXd::Zero(tile.count, moments_.cols());
-    add_weighted_grams(points_.x.middleRows(tile.row, tile.rows), tile.mass, part);
-    moments_.middleRows(tile.first, tile.count) += part;
-    mass_.segment(tile.first, tile.count) += tile.mass.colwise().sum().transpose();
-  });
-}
-
-MatrixXd Coupling::cost(const Model& to) const {
-  const Family& f = family_of(family_);
-  const Index k_count = to.experts();
-  MatrixXd cost = MatrixXd::Zero(components(), k_count);
-  if (family_ != FamilyKind::gaussian) {
-    visit([&](const Tile& tile) {
-      const MatrixXd eta = predictors(tile, to.beta);
-      for (Index l = 0; l < tile.count; ++l) {
-        for (Index k = 0; k < k_count; ++k) {
-          const ArrayXd c = f.divergence(tile.eta.col(l).array(), dispersion_(tile.first + l),
-                                         eta.col(k).array(), to.dispersion(k));
-          cost(tile.first + l, k) += (tile.mass.col(l).array() * c).sum();
-        }
+  PlanRows rows(const Tile& tile) {
+    const Index k = to_.experts();
+    if (tile.begins) {
+      eta_.resize(tile.height, k);
+      components_.predictors(tile, to_.beta, eta_.data());
+      if (tile.mean) {
+        mean_.resize(tile.height, k);
+        potential_.resize(tile.height, k);
+        kernels().logistic(eta_.size(), eta_.data(), mean_.data(), potential_.data());
       }
-    });
-    return cost / total_;
+    }
+    return PlanRows{tile.height, tile.count, k, tile.mass, tile.eta, tile.mean, tile.potential,
+                    components_.dispersion.data() + tile.first,
+                    constants_.data() + (constants_.size() > 0 ? tile.first * k : 0), eta_.data(),
+                    potential_.data(), precision_.data()};
   }
-  // (S6) summed over the points: the only sums over points are the moments.
-  make_moments();
-  for (Index l = 0; l < components(); ++l) {
-    const MatrixXd moment = unpack_symmetric(moments_, l, beta_.rows());
-    for (Index k = 0; k < k_count; ++k) {
-      const VectorXd gap = to.beta.col(k) - beta_.col(l);
-      const double ratio = dispersion_(l) / to.dispersion(k);
-      cost(l, k) = 0.5 * (mass_(l) * (ratio - 1.0 - std::log(ratio)) +
-                          gap.dot(moment * gap) / to.dispersion(k));
+
+ private:
+  const Components& components_;
+  const Model& to_;
+  const MatrixXd& constants_;
+  VectorXd precision_;
+  MatrixXd eta_, mean_, potential_;
+};
+
+// Weights and responses of a tile's rows, collected over its components.
+struct TileSpread {
+  MatrixXd weight, response;
+  void begin(const Tile& tile, Index experts) {
+    if (!tile.begins) return;
+    weight.setZero(tile.height, experts);
+    response.setZero(tile.height, experts);
+  }
+  void end(const Tile& tile, Spread& out) const {
+    if (!tile.ends) return;
+    out.weight.middleRows(tile.row, tile.rows) = weight.topRows(tile.rows);
+    if (out.response.size() > 0) {
+      out.response.middleRows(tile.row, tile.rows) = response.topRows(tile.rows);
     }
   }
-  return cost / total_;
+};
+
+// Sums of one chunk over the components that it sees, a range of all.
+struct ChunkSums {
+  Index first;
+  MatrixXd to_expert;  // K x components
+  VectorXd cost;
+  ChunkSums(const Components& components, Index chunk, Index experts)
+      : first(components.first_seen(chunk)),
+        to_expert(MatrixXd::Zero(experts, components.count_seen(chunk))),
+        cost(VectorXd::Zero(to_expert.cols())) {}
+};
+
+// plan_components over all points: the sums of `out` are K x L.
+void sum_components(const Components& components, const Model& to, bool choose, MatrixXd& out,
+                    VectorXd& cost) {
+  const MatrixXd constant = gaussian_constants(components.dispersion, to);
+  std::vector<ExpertsAtTile> experts(static_cast<std::size_t>(components.chunks()),
+                                     ExpertsAtTile(components, to, constant));
+  std::vector<ChunkSums> sums;
+  for (Index c = 0; c < components.chunks(); ++c) sums.emplace_back(components, c, to.experts());
+  components.visit([&](Index chunk, const Tile& tile) {
+    ChunkSums& mine = sums[static_cast<std::size_t>(chunk)];
+    const Index at = tile.first - mine.first;
+    kernels().plan_components(experts[static_cast<std::size_t>(chunk)].rows(tile), choose,
+                              &mine.to_expert(0, at), &mine.cost(at));
+  });
+  out = MatrixXd::Zero(to.experts(), components.count());
+  cost = VectorXd::Zero(components.count());
+  for (const ChunkSums& s : sums) {
+    out.middleCols(s.first, s.to_expert.cols()) += s.to_expert;
+    cost.segment(s.first, s.cost.size()) += s.cost;
+  }
 }
 
-Spread Coupling::spread(const Model& to, const std::vector<Index>* target) const {
-  const Family& f = family_of(family_);
-  const Index k_count = to.experts();
+Spread empty_spread(Index rows, Index experts, bool masses_only) {
   Spread out;
-  out.plan = MatrixXd::Zero(components(), k_count);
-  out.cost = VectorXd::Zero(components());
-  out.weight = MatrixXd::Zero(points_.rows(), k_count);
-  out.response = out.weight;
-  out.deviation = VectorXd::Zero(k_count);
-  visit([&](const Tile& tile) {
-    const MatrixXd eta = predictors(tile, to.beta);
-    const MatrixXd mean_to = expert_means(family_, eta);
-    ArrayXXd cost(tile.rows, k_count);
-    for (Index l = 0; l < tile.count; ++l) {
-      const Index component = tile.first + l;
-      const ArrayXd mean = f.mean(tile.eta.col(l).array());
-      for (Index k = 0; k < k_count; ++k) {
-        if (target && (*target)[static_cast<std::size_t>(component)] != k) continue;
-        cost.col(k) = f.divergence(tile.eta.col(l).array(), dispersion_(component),
-                                   eta.col(k).array(), to.dispersion(k));
-      }
-      for (Index s = 0; s < tile.rows; ++s) {
-        Index k;
-        if (target) k = (*target)[static_cast<std::size_t>(component)];
-        else cost.row(s).minCoeff(&k);
-        const double mass = tile.mass(s, l);
-        const double gap = mean(s) - mean_to(s, k);
-        out.plan(component, k) += mass;
-        out.cost(component) += mass * cost(s, k);
-        out.weight(tile.row + s, k) += mass;
-        out.response(tile.row + s, k) += mass * mean(s);
-        out.deviation(k) += mass * (dispersion_(component) + gap * gap);
-      }
-    }
-  });
-  out.plan /= total_;
-  out.cost /= total_;
-  out.objective = out.cost.sum();
+  out.weight = MatrixXd::Zero(rows, experts);
+  if (!masses_only) out.response = out.weight;
+  out.deviation = VectorXd::Zero(experts);
   return out;
 }
 
+}  // namespace
+
+MatrixXd Coupling::cost(const Model& to) const {
+  if (components_.family() != FamilyKind::gaussian) return cost_at_points(to);
+  return moments().cost(to);
+}
+
+MatrixXd Coupling::cost_at_points(const Model& to) const {
+  MatrixXd cost;
+  VectorXd none;
+  sum_components(components_, to, false, cost, none);
+  return cost.transpose() / components_.total;
+}
+
+ComponentPlan Coupling::component_plan(const Model& to) const {
+  MatrixXd plan;
+  ComponentPlan out;
+  sum_components(components_, to, true, plan, out.cost);
+  out.plan = plan.transpose() / components_.total;
+  out.cost /= components_.total;
+  return out;
+}
+
+const ComponentMoments& Coupling::moments() const {
+  if (!moments_) moments_.reset(new ComponentMoments(components_, services_));
+  return *moments_;
+}
+
 void Coupling::update_from_moments(Model& to, const std::vector<Index>& target) const {
-  make_moments();
-  ExpertSums sums(beta_.rows(), to.experts());
+  moments().update(to, target);
+}
+
+Spread Coupling::spread(const Model& to) const {
+  const Index k_count = to.experts();
+  const MatrixXd constant = gaussian_constants(components_.dispersion, to);
+  Spread out = empty_spread(components_.points().rows(), k_count, false);
+  const std::size_t chunks = static_cast<std::size_t>(components_.chunks());
+  std::vector<ExpertsAtTile> experts(chunks, ExpertsAtTile(components_, to, constant));
+  std::vector<TileSpread> part(chunks);
+  VectorXd objective = VectorXd::Zero(components_.chunks());
+  MatrixXd deviation = MatrixXd::Zero(k_count, components_.chunks());
+  components_.visit([&](Index chunk, const Tile& tile) {
+    const std::size_t c = static_cast<std::size_t>(chunk);
+    part[c].begin(tile, k_count);
+    kernels().plan_spread(experts[c].rows(tile), part[c].weight.data(), part[c].response.data(),
+                          &objective(chunk), &deviation(0, chunk));
+    part[c].end(tile, out);
+  });
+  for (Index c = 0; c < components_.chunks(); ++c) {
+    out.objective += objective(c) / components_.total;
+    out.deviation += deviation.col(c);
+  }
+  return out;
+}
+
+Spread Coupling::spread(const std::vector<Index>& target, Index experts, bool masses_only) const {
+  Spread out = empty_spread(components_.points().rows(), experts, masses_only);
+  std::vector<TileSpread> part(static_cast<std::size_t>(components_.chunks()));
+  components_.visit([&](Index chunk, const Tile& tile) {
+    TileSpread& sums = part[static_cast<std::size_t>(chunk)];
+    sums.begin(tile, experts);
+    const double* means = tile.mean ? tile.mean : tile.eta;
+    for (Index l = 0; l < tile.count; ++l) {
+      const Index k = target[static_cast<std::size_t>(tile.first + l)];
+      const Eigen::Map<const VectorXd> mass(tile.mass + l * tile.height, tile.height);
+      sums.weight.col(k) += mass;
+      if (masses_only) continue;
+      const Eigen::Map<const VectorXd> mean(means + l * tile.height, tile.height);
+      sums.response.col(k) += mass.cwiseProduct(mean);
+    }
+    sums.end(tile, out);
+  }, masses_only);
+  return out;
+}
+
+ComponentPlan Coupling::component_plan(const std::vector<Index>& target, const MatrixXd& cost) const {
+  const VectorXd mass = moments_ ? moments_->mass() : component_masses(components_);
+  ComponentPlan out{MatrixXd::Zero(components(), cost.cols()), VectorXd::Zero(components())};
   for (Index l = 0; l < components(); ++l) {
     const Index k = target[static_cast<std::size_t>(l)];
-    const VectorXd gap = beta_.col(l) - to.beta.col(k);
-    const VectorXd moved = unpack_symmetric(moments_, l, beta_.rows()) * gap;
-    sums.mass(k) += mass_(l);
-    sums.gram.row(k) += moments_.row(l);
-    sums.score.col(k) += moved;
-    sums.deviation(k) += mass_(l) * dispersion_(l) + gap.dot(moved);
+    out.plan(l, k) = mass(l) / components_.total;
+    out.cost(l) = cost(l, k);
   }
-  const ExpertStep step = expert_step(to, sums, 0.0, 0.0);
-  to.beta += step.delta;
-  to.dispersion = step.dispersion;
+  return out;
 }
 
 }  // namespace distmoe

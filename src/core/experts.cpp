@@ -2,6 +2,7 @@
 
 #include "gram.h"
 #include "mixture.h"
+#include "parallel.h"
 
 namespace distmoe {
 
@@ -57,50 +58,81 @@ ExpertStep expert_step(const Model& model, const ExpertSums& sums, double floor,
   return step;
 }
 
+namespace {
+
+const Index rows_at_a_time = 1200;
+
+// The sums of all experts over all rows, added in the order of the rows whatever the number of threads.
+ExpertSums sums_of_rows(const Model& model, const MatrixView& x, const VectorView& offset,
+                        const MatrixXd& weighted_response, const MatrixXd& weight, int threads) {
+  const Index blocks = (x.rows() + rows_at_a_time - 1) / rows_at_a_time;
+  const ExpertSums zero(x.cols(), model.experts());
+  std::vector<ExpertSums> part(static_cast<std::size_t>(blocks), zero);
+  in_parallel(blocks, threads, [&](Index i) {
+    const Index row = i * rows_at_a_time, rows = std::min(rows_at_a_time, x.rows() - row);
+    const VectorXd none(0);
+    const MatrixXd eta = linear_predictors(
+        x.middleRows(row, rows), model.beta,
+        offset.size() > 0 ? VectorView(offset.segment(row, rows)) : VectorView(none));
+    part[static_cast<std::size_t>(i)] =
+        expert_sums(model.family, x.middleRows(row, rows), eta,
+                    weighted_response.middleRows(row, rows), weight.middleRows(row, rows));
+  });
+  ExpertSums sums = zero;
+  for (const ExpertSums& p : part) sums += p;
+  return sums;
+}
+
+// (S15) for one expert: Newton steps, halved where the fit would fall.
+VectorXd fit_by_newton(const Model& model, Index k, const MatrixView& x, const VectorView& offset,
+                       const MatrixXd& wy, const MatrixXd& w) {
+  const Family& f = family_of(model.family);
+  const ArrayXd y = (w.array() > 0).select(wy.array() / w.array(), 0.0);
+  Model one{model.family, model.beta.col(k), MatrixXd(), model.dispersion.segment(k, 1)};
+  MatrixXd eta = linear_predictors(x, one.beta, offset);
+  const auto fitness = [&](const MatrixXd& at) {
+    return (w.col(0).array() * f.log_density(y, at.col(0).array(), 1.0)).sum();
+  };
+  double value = fitness(eta);
+  for (int iteration = 0; iteration < 100; ++iteration) {
+    const ExpertSums sums = expert_sums(model.family, x, eta, wy, w);
+    const ExpertStep step = expert_step(one, sums, 0.0, 0.0);
+    const double promise = step.delta.col(0).dot(sums.score.col(0));
+    double length = 1.0, next = value;
+    for (int halving = 0; halving < 40; ++halving, length /= 2) {
+      const MatrixXd beta = one.beta + length * step.delta;
+      const MatrixXd eta_next = linear_predictors(x, beta, offset);
+      next = fitness(eta_next);
+      if (next < value) continue;
+      one.beta = beta;
+      eta = eta_next;
+      break;
+    }
+    const bool done = promise <= 1e-13 * sums.mass(0) || !(next >= value);
+    value = std::max(value, next);
+    if (done) break;
+  }
+  return one.beta;
+}
+
+}  // namespace
+
 MatrixXd fit_experts(const Model& model, const MatrixView& x, const VectorView& offset,
                      const MatrixXd& weighted_response, const MatrixXd& weight,
-                     const VectorXd& deviation, VectorXd& dispersion) {
-  const Family& f = family_of(model.family);
-  const bool exact = f.has_dispersion();
-  Model now = model;
-  for (Index k = 0; k < model.experts(); ++k) {
-    const MatrixXd w = weight.col(k), wy = weighted_response.col(k);
-    const ArrayXd y = (w.array() > 0).select(wy.array() / w.array(), 0.0);
-    Model one{model.family, now.beta.col(k), MatrixXd(), now.dispersion.segment(k, 1)};
-    MatrixXd eta = linear_predictors(x, one.beta, offset);
-    const auto fitness = [&](const MatrixXd& at) {
-      return (w.col(0).array() * f.log_density(y, at.col(0).array(), 1.0)).sum();
-    };
-    double value = exact ? 0.0 : fitness(eta);
-    for (int iteration = 0; iteration < 100; ++iteration) {
-      ExpertSums sums = expert_sums(model.family, x, eta, wy, w);
-      sums.deviation(0) = deviation(k);
-      const ExpertStep step = expert_step(one, sums, 0.0, 0.0);
-      if (exact) {
-        one.beta += step.delta;
-        one.dispersion = step.dispersion;
-        break;
-      }
-      const double promise = step.delta.col(0).dot(sums.score.col(0));
-      double length = 1.0, next = value;
-      for (int halving = 0; halving < 40; ++halving, length /= 2) {
-        const MatrixXd beta = one.beta + length * step.delta;
-        const MatrixXd eta_next = linear_predictors(x, beta, offset);
-        next = fitness(eta_next);
-        if (next < value) continue;
-        one.beta = beta;
-        eta = eta_next;
-        break;
-      }
-      const bool done = promise <= 1e-13 * sums.mass(0) || !(next >= value);
-      value = std::max(value, next);
-      if (done) break;
-    }
-    now.beta.col(k) = one.beta;
-    now.dispersion(k) = one.dispersion(0);
+                     const VectorXd& deviation, VectorXd& dispersion, int threads) {
+  dispersion = model.dispersion;
+  if (family_of(model.family).has_dispersion()) {
+    ExpertSums sums = sums_of_rows(model, x, offset, weighted_response, weight, threads);
+    sums.deviation = deviation;
+    const ExpertStep step = expert_step(model, sums, 0.0, 0.0);
+    dispersion = step.dispersion;
+    return model.beta + step.delta;
   }
-  dispersion = now.dispersion;
-  return now.beta;
+  MatrixXd beta = model.beta;
+  in_parallel(model.experts(), threads, [&](Index k) {
+    beta.col(k) = fit_by_newton(model, k, x, offset, weighted_response.col(k), weight.col(k));
+  });
+  return beta;
 }
 
 }  // namespace distmoe

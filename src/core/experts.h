@@ -45,7 +45,7 @@ ExpertStep expert_step(const Model& model, const ExpertSums& sums, double floor,
 // ones. Sets `dispersion` from `deviation` (at model.beta) where the family has one.
 MatrixXd fit_experts(const Model& model, const MatrixView& x, const VectorView& offset,
                      const MatrixXd& weighted_response, const MatrixXd& weight,
-                     const VectorXd& deviation, VectorXd& dispersion);
+                     const VectorXd& deviation, VectorXd& dispersion, int threads = 1);
 
 }  // namespace distmoe
 

@@ -2,6 +2,7 @@
 
 #include "gram.h"
 #include "mixture.h"
+#include "parallel.h"
 
 namespace distmoe {
 
@@ -96,12 +97,38 @@ MatrixXd gate_step(const MatrixXd& alpha, const GateSums& sums, const GatePrior&
   return Eigen::Map<const MatrixXd>(step.data(), q, gates);
 }
 
+namespace {
+
+const Index rows_at_a_time = 1200;
+
+// gate_sums over all rows, added in the order of the rows whatever the number of threads.
+GateSums sums_of_rows(const MatrixView& z, const MatrixXd& targets, const VectorView& gate_offset,
+                      const MatrixXd& alpha, int threads) {
+  const Index blocks = (z.rows() + rows_at_a_time - 1) / rows_at_a_time;
+  const GateSums zero(z.cols(), targets.cols());
+  std::vector<GateSums> part(static_cast<std::size_t>(blocks), zero);
+  in_parallel(blocks, threads, [&](Index i) {
+    const Index row = i * rows_at_a_time, rows = std::min(rows_at_a_time, z.rows() - row);
+    const VectorXd none(0);
+    const Gates gate = gates(
+        z.middleRows(row, rows), alpha,
+        gate_offset.size() > 0 ? VectorView(gate_offset.segment(row, rows)) : VectorView(none));
+    part[static_cast<std::size_t>(i)] =
+        gate_sums(z.middleRows(row, rows), gate, targets.middleRows(row, rows));
+  });
+  GateSums sums = zero;
+  for (const GateSums& p : part) sums += p;
+  return sums;
+}
+
+}  // namespace
+
 SoftmaxFit softmax_regression(const MatrixView& z, const MatrixXd& targets,
                               const VectorView& gate_offset, MatrixXd alpha, const GatePrior& prior,
-                              int max_iterations, double tolerance) {
+                              int threads, int max_iterations, double tolerance) {
   SoftmaxFit fit;
   const auto sums_at = [&](const MatrixXd& a) {
-    return gate_sums(z, gates(z, a, gate_offset), targets);
+    return sums_of_rows(z, targets, gate_offset, a, threads);
   };
   GateSums sums = sums_at(alpha);
   double objective = sums.log_lik - prior.value(alpha);

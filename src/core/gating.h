@@ -49,7 +49,7 @@ struct SoftmaxFit {
 // Weighted softmax regression to convergence, (S5). The penalised objective never falls.
 SoftmaxFit softmax_regression(const MatrixView& z, const MatrixXd& targets,
                               const VectorView& gate_offset, MatrixXd alpha, const GatePrior& prior,
-                              int max_iterations = 100, double tolerance = 1e-12);
+                              int threads = 1, int max_iterations = 100, double tolerance = 1e-12);
 
 }  // namespace distmoe
 

@@ -9,6 +9,19 @@
 
 namespace distmoe {
 
+// Components of local models at some rows, and the experts of a model there: what costs and plans of
+// the reduction are made of. All columns are n apart. n counts whole vectors of any instruction set (a
+// multiple of 8): rows that fill up have mass 0.
+struct PlanRows {
+  std::ptrdiff_t n, components, experts;
+  const double *mass, *eta;        // n x components: mass and linear predictor
+  const double *mean, *potential;  // the same: b'(eta) and b(eta); null for Gaussian experts
+  const double *dispersion;        // components; Gaussian experts only, like the next and the last
+  const double *constant;          // experts x components: the part of (S6) that is free of x
+  const double *to_eta, *to_potential;  // n x experts
+  const double *precision;         // experts, 1 / (2 dispersion)
+};
+
 // Matrices are stored by columns; `ldx` is the distance from one column of x to the next. Rows n.
 struct Kernels {
   // out (m x p (p + 1) / 2) += sum_i w_ic x_ij x_il at (c, (j, l >= j)); see gram.h.
@@ -29,6 +42,23 @@ struct Kernels {
   void (*logistic)(std::ptrdiff_t n, const double* a, double* mean, double* softplus);
   // a := exp(a).
   void (*exponential)(std::ptrdiff_t n, double* a);
+  // The pointwise plan (16): every component's mass goes to the expert of least cost, row by row.
+  // weight, response (n x experts) += mass, mass * mean; objective += sum of mass * cost; for
+  // Gaussian experts deviation (experts) += sum of mass (dispersion + squared gap of the means).
+  void (*plan_spread)(const PlanRows& rows, double* weight, double* response, double* objective,
+                      double* deviation);
+  // Sums over rows, component by component. choose: out (experts x components) += mass that goes to
+  // each expert, cost (components) += what that costs. Else: out += cost of sending all to each.
+  void (*plan_components)(const PlanRows& rows, bool choose, double* out, double* cost);
+  // Eight components side by side, each with a packed symmetric p x p matrix m_i: entry e of component
+  // i at e * 8 + i; the same for columns of p. Columns of other things (to) are p apart.
+  // out (8 x experts) = (to_k - beta_i)' m_i (to_k - beta_i).
+  void (*moment_forms)(std::ptrdiff_t p, const double* matrix, const double* beta,
+                       std::ptrdiff_t experts, const double* to, double* out);
+  // moved = m_i gap_i, side by side; grams (experts, each a packed matrix side by side) += chosen_ik
+  // m_i, chosen 8 x experts.
+  void (*moment_sums)(std::ptrdiff_t p, const double* matrix, const double* gap,
+                      std::ptrdiff_t experts, const double* chosen, double* moved, double* grams);
 };
 
 // Instruction sets, worst first. `baseline` is what the compiler's own flags give.

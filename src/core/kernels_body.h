@@ -40,8 +40,10 @@ class Scratch {
 // Inside the unnamed namespace, so that every instruction set has its own.
 #include "kernels_rows.h"
 #include "kernels_sums.h"
+#include "kernels_plan.h"
 
-const Kernels these_kernels = {grams, cross, multiply, softmax, logistic, exponential};
+const Kernels these_kernels = {grams, cross, multiply, softmax, logistic, exponential,
+                               plan_spread, plan_components, moment_forms, moment_sums};
 
 }  // namespace
 

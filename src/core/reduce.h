@@ -19,8 +19,9 @@ struct LocalModels {
 struct ReduceOptions {
   PlanKind plan = PlanKind::component;
   int max_iterations = 200;
-  double tolerance = 1e-10;   // pointwise plan: relative change of the objective
-  int starts = 5;             // local models from which the MM algorithm is run
+  double tolerance = 1e-10;   // pointwise plan: relative change of the objective; negative, for any
+                              // plan: all iterations are made, converged or not
+  int starts = 5;             // local models from which the MM algorithm is run (component plan)
   int candidates = 25;        // local models tried as starts
   int seeded = 3;             // further starts: components drawn far apart by cost
   double gate_ridge = 1e-4;   // prior precision of standardised gate slopes about the start's
@@ -34,7 +35,8 @@ struct ReduceResult {
   bool gates_converged = false;
   int reseeds = 0;
   Index start = -1;               // the local model that the best run started from; -1: seeded
-  std::vector<double> runs;       // final objective of every run
+  std::vector<double> runs;       // final objective of every run; pointwise plan: best first, and the
+                                  // others after their first few steps only
   MatrixXd plan;                  // L x K, mean over the support of the plan
   std::vector<double> candidates; // objective of every local model (NaN: not tried)
 };
