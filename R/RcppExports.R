@@ -53,8 +53,8 @@ cpp_pass <- function(data, model, what, threads, passes = 1L) {
     .Call(`_distmoe_cpp_pass`, data, model, what, threads, passes)
 }
 
-cpp_predict <- function(data, model, what) {
-    .Call(`_distmoe_cpp_predict`, data, model, what)
+cpp_predict <- function(data, model, what, threads = 1L) {
+    .Call(`_distmoe_cpp_predict`, data, model, what, threads)
 }
 
 cpp_transport <- function(supply, demand, cost) {

@@ -44,3 +44,6 @@ moe_instructions <- function(set = NULL) {
   cpp_use_instructions(set)
   invisible(now)
 }
+
+# Predictions by the core, on as many threads as a fit would use.
+core_predict <- function(design, model, what) cpp_predict(design, model, what, moe_threads())

@@ -27,9 +27,9 @@ moe_metrics <- function(model, newdata, truth = NULL, labels = NULL) {
   design <- design_new(model$schema, newdata, need_response = TRUE)
   if (!any(design$complete)) input_error("No row of {.arg newdata} is complete.")
   core <- core_model(model)
-  gap <- design$y - cpp_predict(design, core, "response")[, 1]
+  gap <- design$y - core_predict(design, core, "response")[, 1]
   rmse <- sqrt(mean(gap^2))
-  out <- data.frame(n = length(gap), loglik = mean(cpp_predict(design, core, "log_density")),
+  out <- data.frame(n = length(gap), loglik = mean(core_predict(design, core, "log_density")),
     rpe = sum(gap^2) / sum(design$y^2), rmse = rmse, si = rmse / abs(mean(design$y)))
   if (is.null(truth)) return(out)
   check_moe(truth, "truth")
@@ -40,7 +40,7 @@ moe_metrics <- function(model, newdata, truth = NULL, labels = NULL) {
     matched <- relabel(model, match_experts(truth, model, design))
     out$mse <- mean((coef(matched) - coef(truth))^2)
   }
-  expert <- function(m) max.col(cpp_predict(design, core_model(m), "posterior"), "first")
+  expert <- function(m) max.col(core_predict(design, core_model(m), "posterior"), "first")
   if (is.null(labels)) labels <- expert(truth)
   else {
     if (length(labels) != length(design$complete)) {

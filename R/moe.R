@@ -176,7 +176,7 @@ fit_design <- function(design, K, family, start, control, keep, call) {
   model <- new_moe(fit$model, family, schema, sum(weight > 0), sum(weight), fit$log_lik, fit$share,
     record, call = call, dropped = length(design$na.action))
   if (keep) {
-    model$rows <- list(y = design$y, fitted = cpp_predict(design, core_model(model), "response")[, 1],
+    model$rows <- list(y = design$y, fitted = core_predict(design, core_model(model), "response")[, 1],
       weight = design$weight, na.action = design$na.action)
   }
   model$record$seconds <- proc.time()[[3]] - started

@@ -71,7 +71,7 @@ predict_in_blocks <- function(object, newdata, type, size) {
 predict_block <- function(object, newdata, type) {
   design <- design_new(object$schema, newdata, type %in% y_types)
   what <- switch(type, class = "posterior", density = "log_density", type)
-  out <- if (any(design$complete)) cpp_predict(design, core_model(object), what)
+  out <- if (any(design$complete)) core_predict(design, core_model(object), what)
          else matrix(0, 0, if (type %in% wide_types) object$K else 1)
   if (type == "class" && nrow(out)) out <- matrix(max.col(out, ties.method = "first"), ncol = 1)
   if (type == "density") out <- exp(out)

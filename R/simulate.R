@@ -45,8 +45,8 @@ moe_simulate <- function(n, K = 4, d = 20, seed = NULL, family = stats::gaussian
   colnames(x) <- paste0("x", seq_len(d))
   design <- list(x = x, z = x, x_intercept = 1L, z_intercept = 1L, add_intercept = TRUE)
   core <- c(list(family = family$family), parameters)
-  labels <- draw_labels(cpp_predict(design, core, "gate"))
-  mean <- cpp_predict(design, core, "expert")[cbind(seq_len(n), labels)]
+  labels <- draw_labels(core_predict(design, core, "gate"))
+  mean <- core_predict(design, core, "expert")[cbind(seq_len(n), labels)]
   y <- if (family$family == "gaussian") {
     mean + sqrt(parameters$dispersion[labels]) * stats::rnorm(n)
   } else {

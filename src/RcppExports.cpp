@@ -159,14 +159,15 @@ BEGIN_RCPP
 END_RCPP
 }
 // cpp_predict
-Rcpp::NumericMatrix cpp_predict(Rcpp::List data, Rcpp::List model, std::string what);
-RcppExport SEXP _distmoe_cpp_predict(SEXP dataSEXP, SEXP modelSEXP, SEXP whatSEXP) {
+Rcpp::NumericMatrix cpp_predict(Rcpp::List data, Rcpp::List model, std::string what, int threads);
+RcppExport SEXP _distmoe_cpp_predict(SEXP dataSEXP, SEXP modelSEXP, SEXP whatSEXP, SEXP threadsSEXP) {
 BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
     Rcpp::traits::input_parameter< Rcpp::List >::type data(dataSEXP);
     Rcpp::traits::input_parameter< Rcpp::List >::type model(modelSEXP);
     Rcpp::traits::input_parameter< std::string >::type what(whatSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_predict(data, model, what));
+    Rcpp::traits::input_parameter< int >::type threads(threadsSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_predict(data, model, what, threads));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -283,7 +284,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_distmoe_cpp_use_instructions", (DL_FUNC) &_distmoe_cpp_use_instructions, 1},
     {"_distmoe_cpp_has_threads", (DL_FUNC) &_distmoe_cpp_has_threads, 0},
     {"_distmoe_cpp_pass", (DL_FUNC) &_distmoe_cpp_pass, 5},
-    {"_distmoe_cpp_predict", (DL_FUNC) &_distmoe_cpp_predict, 3},
+    {"_distmoe_cpp_predict", (DL_FUNC) &_distmoe_cpp_predict, 4},
     {"_distmoe_cpp_transport", (DL_FUNC) &_distmoe_cpp_transport, 3},
     {"_distmoe_cpp_divergence", (DL_FUNC) &_distmoe_cpp_divergence, 4},
     {"_distmoe_cpp_pairwise_divergence", (DL_FUNC) &_distmoe_cpp_pairwise_divergence, 2},

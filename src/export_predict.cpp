@@ -5,7 +5,8 @@
 using namespace distmoe;
 
 // [[Rcpp::export(rng = false)]]
-Rcpp::NumericMatrix cpp_predict(Rcpp::List data, Rcpp::List model, std::string what) {
+Rcpp::NumericMatrix cpp_predict(Rcpp::List data, Rcpp::List model, std::string what,
+                               int threads = 1) {
   const RData r(data);
   PredictKind kind = PredictKind::response;
   if (what == "expert") kind = PredictKind::expert;
@@ -13,5 +14,5 @@ Rcpp::NumericMatrix cpp_predict(Rcpp::List data, Rcpp::List model, std::string w
   else if (what == "posterior") kind = PredictKind::posterior;
   else if (what == "log_density") kind = PredictKind::log_density;
   else if (what != "response") throw std::invalid_argument("unknown kind of prediction '" + what + "'");
-  return Rcpp::wrap(predict(ScaledSource(r.data(), false), model_for(r, model), kind));
+  return Rcpp::wrap(predict(ScaledSource(r.data(), false), model_for(r, model), kind, r_services(threads)));
 }

@@ -20,22 +20,16 @@ ExpertSums& ExpertSums::operator+=(const ExpertSums& other) {
   return *this;
 }
 
-void expert_weights(FamilyKind family, const MatrixXd& eta, const MatrixXd& weighted_response,
-                    const MatrixXd& weight, Eigen::Ref<MatrixXd> curvature,
-                    Eigen::Ref<MatrixXd> residual) {
+ExpertSums expert_sums(FamilyKind family, const MatrixView& x, const MatrixXd& eta,
+                       const MatrixXd& weighted_response, const MatrixXd& weight) {
+  ExpertSums sums(x.cols(), eta.cols());
+  MatrixXd curvature(eta.rows(), eta.cols()), residual(eta.rows(), eta.cols());
   const Family& f = family_of(family);
   for (Index k = 0; k < eta.cols(); ++k) {
     const ArrayXd mean = f.mean(eta.col(k).array());
     curvature.col(k) = (weight.col(k).array() * f.variance(mean)).matrix();
     residual.col(k) = (weighted_response.col(k).array() - weight.col(k).array() * mean).matrix();
   }
-}
-
-ExpertSums expert_sums(FamilyKind family, const MatrixView& x, const MatrixXd& eta,
-                       const MatrixXd& weighted_response, const MatrixXd& weight) {
-  ExpertSums sums(x.cols(), eta.cols());
-  MatrixXd curvature(eta.rows(), eta.cols()), residual(eta.rows(), eta.cols());
-  expert_weights(family, eta, weighted_response, weight, curvature, residual);
   sums.mass = weight.colwise().sum().transpose();
   sums.score = transposed_multiply(x, residual);
   add_weighted_grams(x, curvature, sums.gram);

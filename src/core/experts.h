@@ -19,14 +19,8 @@ struct ExpertSums {
   ExpertSums& operator+=(const ExpertSums& other);
 };
 
-// What a row counts in the sums: `curvature` (b x K) of x x' in the Gram matrices, `residual` (b x K)
-// of x in the scores. weight: b x K; weighted_response: b x K, weight times y (in the reduction: the
-// sum of weighted local means).
-void expert_weights(FamilyKind family, const MatrixXd& eta, const MatrixXd& weighted_response,
-                    const MatrixXd& weight, Eigen::Ref<MatrixXd> curvature,
-                    Eigen::Ref<MatrixXd> residual);
-
-// `deviation` is left at 0 for the caller, who alone knows the spread within a weight.
+// weight: b x K; weighted_response: b x K, weight times y (in the reduction: the sum of weighted
+// local means). `deviation` is left at 0 for the caller, who alone knows the spread within a weight.
 ExpertSums expert_sums(FamilyKind family, const MatrixView& x, const MatrixXd& eta,
                        const MatrixXd& weighted_response, const MatrixXd& weight);
 

@@ -21,7 +21,8 @@ class Run {
 
   FitResult finish() {
     double newton_below = near();
-    if (sample_ && options_.newton && !lost()) newton();
+    // One expert's likelihood has one maximum: nothing is gained by EM.
+    if ((sample_ || out_.model.experts() == 1) && options_.newton && !lost()) newton();
     while (out_.stop != StopReason::newton && out_.em_iterations < options_.max_iterations) {
       if (reseed()) continue;
       const double gain = em();

@@ -173,7 +173,7 @@ Model grow_on_worst_rows(const Source& source, const Model& model, double floor,
   });
   Model best;
   double best_gain = 0.0;
-  for (int i = 0; i < 10; ++i) {
+  for (int i = 0; i < draws_of_reseed; ++i) {
     services.interrupt();
     const Index seed = draw_index(VectorXd::Ones(worst.rows()), services.uniform);
     const Model one = grow_regression(worst, worst.x, model.family, seed, core, floor, services);

@@ -31,6 +31,9 @@ Model settle(const HeldSource& sample, FamilyKind family, ArrayXXd explained, in
 Model grown_start(const HeldSource& sample, const MatrixXd& points, FamilyKind family, Index k,
                   const GatePrior& prior, double floor, const Services& services);
 
+// Random numbers that one call of grow_on_worst_rows takes.
+const int draws_of_reseed = 10;
+
 // One regression on rows that `model` explains worst: the one, of several grown there, that would
 // raise their log density most.
 Model grow_on_worst_rows(const Source& source, const Model& model, double floor,

@@ -34,7 +34,7 @@ struct Derivatives {
     const Index n = block.rows(), k = model.experts();
     w = block.weight.size() > 0 ? ArrayXd(block.weight.array()) : ArrayXd::Ones(n);
     log_lik = e.log_lik;
-    pi = e.gate.probability;
+    pi = e.gate;
     r = e.posterior;
     ra.resize(n, k);
     if (second) curvature.resize(n, k);

@@ -40,6 +40,8 @@ struct Kernels {
   void (*softmax)(std::ptrdiff_t n, std::ptrdiff_t k, double* a, std::ptrdiff_t lda, double* total);
   // mean := 1 / (1 + exp(-a)), softplus := log(1 + exp(a)), both without overflow or loss.
   void (*logistic)(std::ptrdiff_t n, const double* a, double* mean, double* softplus);
+  // to := (from - centre) * factor, for a long column that comes from far memory.
+  void (*standardise)(std::ptrdiff_t n, const double* from, double centre, double factor, double* to);
   // a := exp(a).
   void (*exponential)(std::ptrdiff_t n, double* a);
   // The pointwise plan (16): every component's mass goes to the expert of least cost, row by row.

@@ -42,7 +42,8 @@ class Scratch {
 #include "kernels_sums.h"
 #include "kernels_plan.h"
 
-const Kernels these_kernels = {grams, cross, multiply, softmax, logistic, exponential,
+const Kernels these_kernels = {grams, cross, multiply, softmax, logistic, standardise,
+                               exponential,
                                plan_spread, plan_components, moment_forms, moment_sums};
 
 }  // namespace

@@ -4,14 +4,23 @@
 
 namespace distmoe {
 
-Gates gates(const MatrixView& z, const MatrixXd& alpha, const VectorView& gate_offset) {
+namespace {
+
+// z'alpha_k + offset, b x K; 0 for the last gate.
+ArrayXXd gate_predictors(const MatrixView& z, const MatrixXd& alpha, const VectorView& gate_offset) {
   const Index k = alpha.cols() + 1;
-  if (k == 1) return Gates{ArrayXXd::Zero(z.rows(), 1), ArrayXXd::Ones(z.rows(), 1)};
   MatrixXd eta(z.rows(), k);
-  multiply_into(z, alpha, eta.leftCols(k - 1));
-  eta.col(k - 1).setZero();
+  if (k > 1) multiply_into(z, alpha, eta.leftCols(k - 1));
   if (gate_offset.size() > 0) eta.leftCols(k - 1).colwise() += gate_offset;
-  Gates g{eta.array(), eta.array()};
+  eta.col(k - 1).setZero();
+  return eta.array();
+}
+
+}  // namespace
+
+Gates gates(const MatrixView& z, const MatrixXd& alpha, const VectorView& gate_offset) {
+  Gates g{gate_predictors(z, alpha, gate_offset), ArrayXXd()};
+  g.probability = g.log;
   const ArrayXd total = softmax_rows(g.probability);
   g.log.colwise() -= total;
   return g;
@@ -42,11 +51,13 @@ ArrayXXd log_densities(FamilyKind family, const VectorView& y, const MatrixXd& e
 
 Evaluation evaluate(const Block& block, const Model& model) {
   Evaluation e;
-  e.gate = gates(block.z, model.alpha, block.gate_offset);
+  e.gate = gate_predictors(block.z, model.alpha, block.gate_offset);
   e.eta = linear_predictors(block.x, model.beta, block.offset);
   e.posterior = log_densities(model.family, block.y, e.eta, model.dispersion);
-  e.posterior += e.gate.log;
-  e.log_lik = softmax_rows(e.posterior);
+  e.posterior += e.gate;
+  // log f = log sum_k exp(gate predictor_k + log phi_k) - log sum_k exp(gate predictor_k).
+  const ArrayXd all_gates = softmax_rows(e.gate);
+  e.log_lik = softmax_rows(e.posterior) - all_gates;
   return e;
 }
 

@@ -27,7 +27,7 @@ ArrayXXd log_densities(FamilyKind family, const VectorView& y, const MatrixXd& e
                        const VectorXd& dispersion);
 
 struct Evaluation {
-  Gates gate;
+  ArrayXXd gate;      // b x K, pi_k(z; alpha)
   MatrixXd eta;       // b x K
   ArrayXd log_lik;    // b, log f(y|x)
   ArrayXXd posterior; // b x K, P(expert k | x, y)

@@ -21,13 +21,14 @@ MatrixXd predict_block(const Block& block, const Model& model, PredictKind kind)
 
 }  // namespace
 
-MatrixXd predict(const Source& data, const Model& model, PredictKind kind) {
+MatrixXd predict(const Source& data, const Model& model, PredictKind kind,
+                 const Services& services) {
   const bool one_column = kind == PredictKind::response || kind == PredictKind::log_density;
   MatrixXd out(data.rows(), one_column ? 1 : model.experts());
-  Index at = 0;
-  data.visit([&](const Block& block) {
-    out.middleRows(at, block.rows()) = predict_block(block, model, kind);
-    at += block.rows();
+  in_parallel(data.blocks(), services.threads, [&](Index i) {
+    data.show_block(i, [&](const Block& block) {
+      out.middleRows(block.first, block.rows()) = predict_block(block, model, kind);
+    });
   });
   return out;
 }

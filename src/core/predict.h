@@ -15,7 +15,8 @@ enum class PredictKind {
 };
 
 // Works through the rows block by block: beside the result, memory does not grow with n.
-MatrixXd predict(const Source& data, const Model& model, PredictKind kind);
+MatrixXd predict(const Source& data, const Model& model, PredictKind kind,
+                 const Services& services);
 
 }  // namespace distmoe
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "gram.h"
+#include "kernels.h"
 #include "numerics.h"
 
 namespace distmoe {
@@ -49,7 +50,7 @@ void ScaledSource::standardise(const MatrixView& from, bool adds_one, const Colu
     }
     const double centre = s.centre(j + first), factor = 1.0 / s.scale(j + first);
     if (rows_.empty()) {
-      column = ((from.col(j).segment(start, count).array() - centre) * factor).matrix();
+      kernels().standardise(count, from.col(j).data() + start, centre, factor, column.data());
     } else {
       for (Index i = 0; i < count; ++i) column(i) = (from(row(start + i), j) - centre) * factor;
     }

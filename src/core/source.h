@@ -8,7 +8,7 @@
 namespace distmoe {
 
 // Rows a block: its columns stay in the second cache, and do not fall on each other in the first.
-const Index default_block_rows = 1200;
+const Index default_block_rows = 1800;
 
 class Source {
  public:

@@ -82,21 +82,48 @@ bool better(const FitResult& a, const FitResult& b) {
   return a.objective.back() > b.objective.back();
 }
 
+// Short runs from all starts, next to each other. Each may draw as many random numbers as its reseeds
+// need; they are drawn before, so that no result depends on the number of threads.
+std::vector<FitResult> short_runs(const HeldSource& sample, const std::vector<Model>& starts,
+                                  const GatePrior& prior, const FitOptions& quick,
+                                  const Services& services) {
+  const std::size_t draws = static_cast<std::size_t>(draws_of_reseed * quick.max_reseeds);
+  std::vector<std::vector<double>> drawn(starts.size());
+  for (std::vector<double>& d : drawn) {
+    while (d.size() < draws) d.push_back(services.uniform());
+  }
+  std::vector<FitResult> runs(starts.size());
+  // Where a pass has blocks for all threads, these work within the runs, one run after the other.
+  const bool within = sample.blocks() >= 2 * services.threads;
+  services.interrupt();
+  in_parallel(static_cast<Index>(starts.size()), within ? 1 : services.threads, [&](Index i) {
+    const std::size_t at = static_cast<std::size_t>(i);
+    std::size_t used = 0;
+    Services own;
+    own.threads = within ? services.threads : 1;
+    if (within) own.interrupt = services.interrupt;
+    own.uniform = [&drawn, at, used]() mutable { return drawn[at].at(used++); };
+    runs[at] = fit(sample, starts[at], prior, quick, own);
+  });
+  return runs;
+}
+
 // Several starts, short runs; the best are finished.
 FitResult search(const HeldSource& sample, FamilyKind family, Index experts, const GatePrior& prior,
                  const FitOptions& quick, const FitOptions& finish, const StartOptions& options,
                  std::vector<StartRecord>& records, const Services& services) {
   const double n = static_cast<double>(sample.rows());
-  std::vector<FitResult> runs;
   const int starts = experts == 1 ? 1 : options.starts;  // one expert: every start is the same
+  std::vector<Model> begin;
   for (int i = 0; i < starts; ++i) {
     const StartKind kind = i == 0   ? StartKind::kmeans_x
                            : i == 1 ? StartKind::kmeans_xy
                                     : StartKind::regressions;
-    const Model start = make_start(kind, sample, family, experts, prior, quick, services);
-    runs.push_back(fit(sample, start, prior, quick, services));
-    records.push_back({kind, runs.back().objective.back() / n});
+    begin.push_back(make_start(kind, sample, family, experts, prior, quick, services));
+    records.push_back({kind, 0.0});
   }
+  std::vector<FitResult> runs = short_runs(sample, begin, prior, quick, services);
+  for (std::size_t i = 0; i < runs.size(); ++i) records[i].objective = runs[i].objective.back() / n;
   std::vector<std::size_t> order(runs.size());
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
   std::stable_sort(order.begin(), order.end(),

@@ -18,7 +18,6 @@ Statistics sums_given(const Block& block, const Model& model, const Evaluation& 
   const ArrayXd weight = case_weights(block);
   MatrixXd weighted = responsibility.matrix();
   if (block.weight.size() > 0) weighted.array().colwise() *= weight;
-  const MatrixXd response = (weighted.array().colwise() * block.y.array()).matrix();
   sums.rows = block.rows();
   sums.weight = weight.sum();
   sums.log_lik = (weight * e.log_lik).sum();
@@ -26,9 +25,15 @@ Statistics sums_given(const Block& block, const Model& model, const Evaluation& 
   // Experts and gates side by side: where they share a design, its products are formed once.
   const Index k = model.experts(), blocks = sums.gates.gram.rows();
   MatrixXd gram_weight(block.rows(), k + blocks), residual(block.rows(), 2 * k - 1);
-  expert_weights(model.family, e.eta, response, weighted, gram_weight.leftCols(k),
-                 residual.leftCols(k));
-  gate_weights(e.gate.probability, weighted, gram_weight.rightCols(blocks),
+  const Family& f = family_of(model.family);
+  for (Index j = 0; j < k; ++j) {
+    const ArrayXd mean = f.mean(e.eta.col(j).array());
+    const ArrayXd gap = block.y.array() - mean;
+    gram_weight.col(j) = (weighted.col(j).array() * f.variance(mean)).matrix();
+    residual.col(j) = (weighted.col(j).array() * gap).matrix();
+    if (f.has_dispersion()) sums.experts.deviation(j) = (residual.col(j).array() * gap).sum();
+  }
+  gate_weights(e.gate, weighted, gram_weight.rightCols(blocks),
                residual.rightCols(k - 1));
   const auto add = [&](const MatrixView& x, Index first, Index count, Index first_residual,
                        Index residuals, MatrixXd& gram, MatrixXd& score) {
@@ -48,13 +53,6 @@ Statistics sums_given(const Block& block, const Model& model, const Evaluation& 
     add(block.z, k, blocks, k, k - 1, sums.gates.gram, sums.gates.score);
   }
   sums.experts.mass = weighted.colwise().sum().transpose();
-  if (family_of(model.family).has_dispersion()) {
-    // Identity link: the linear predictor is the mean.
-    for (Index j = 0; j < k; ++j) {
-      const ArrayXd gap = block.y.array() - e.eta.col(j).array();
-      sums.experts.deviation(j) = (residual.col(j).array() * gap).sum();
-    }
-  }
   return sums;
 }
 
