@@ -38,7 +38,7 @@ INSTALL_HERE := { \
 WITH_LIBRARY := R_LIBS="$(CURDIR)/$(OUT)/library$${R_LIBS:+:$$R_LIBS}"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test run-tests install check document bench clean
+.PHONY: help setup demo test run-tests test-paths install check document bench clean
 .NOTPARALLEL:
 
 help: ## Show this list
@@ -70,6 +70,21 @@ run-tests:
 	fi; \
 	tail -n 1 $(OUT)/test.log | grep -Eq '^[0-9]+ passed, [0-9]+ failed' || \
 	  printf '\n0 passed, 1 failed\n' | tee -a $(OUT)/test.log
+
+# Every instruction set of the machine, with one thread and with two.
+test-paths: ## Run all tests on each instruction set, on 1 and 2 threads
+	@bash tools/setup.sh test
+	@$(INSTALL_HERE)
+	@failed=""; \
+	for set in $$($(WITH_LIBRARY) Rscript -e 'cat(attr(distmoe::moe_instructions(), "available"))'); do \
+	  for threads in 1 2; do \
+	    echo "== $$set, $$threads thread(s)"; \
+	    DISTMOE_INSTRUCTIONS=$$set DISTMOE_THREADS=$$threads $(WITH_LIBRARY) Rscript tools/run-tests.R \
+	      </dev/null >$(OUT)/test-$$set-$$threads.log 2>&1 || failed="$$failed $$set/$$threads"; \
+	    tail -n 1 $(OUT)/test-$$set-$$threads.log; \
+	  done; \
+	done; \
+	[ -z "$$failed" ] || { echo "Failed:$$failed" >&2; exit 1; }
 
 install: ## Install the package into your R library
 	@bash tools/setup.sh demo

@@ -12,6 +12,11 @@ outcome <- function(passed, failed, skipped = 0) {
 # that are too slow for CRAN.
 if (Sys.getenv("NOT_CRAN") == "") Sys.setenv(NOT_CRAN = "true")
 
+# DISTMOE_THREADS (and DISTMOE_INSTRUCTIONS, which the package itself reads): `make test-paths`.
+if (nzchar(Sys.getenv("DISTMOE_THREADS"))) {
+  options(distmoe.threads = as.integer(Sys.getenv("DISTMOE_THREADS")))
+}
+
 package <- read.dcf("DESCRIPTION", "Package")[[1]]
 
 results <- tryCatch({

@@ -186,10 +186,8 @@ class Run {
       if (!fresh) enough *= std::min(1.0, 1e-3 * before / promise);
       else if (sample_) enough *= 1e-3;
       // A sample's optimum may be too far away: EM goes first.
-      if (sample_ && iteration == 0 && out_.em_iterations == 0 &&
-          (!solve.positive || promise > 1e-3 * weight_)) {
-        return;
-      }
+      const bool begins = sample_ && iteration == 0 && out_.em_iterations == 0;
+      if (begins && (!solve.positive || promise > 1e-3 * weight_)) return;
       if (!solve.positive && promise <= 10.0 * enough) {
         // Near the end it matters whether the curvature is wrong or only flat somewhere.
         solve = solve_symmetric(held, slope);

@@ -189,9 +189,17 @@ std::vector<Index> rank_candidates(const Problem& problem, Index experts,
   return order;
 }
 
+// Best first. Runs that differ by rounding only count as equal and keep their order, so that it does
+// not hang on the order of sites or the numbers drawn which labels the experts get.
 void sort_by_objective(std::vector<ReduceResult>& runs) {
-  std::stable_sort(runs.begin(), runs.end(), [](const ReduceResult& a, const ReduceResult& b) {
-    return a.objective.back() < b.objective.back();
+  double least = std::numeric_limits<double>::infinity();
+  for (const ReduceResult& run : runs) least = std::min(least, run.objective.back());
+  const double grain = 1e-9 * std::abs(least) + 1e-14;
+  const auto rank = [&](const ReduceResult& run) {
+    return std::floor((run.objective.back() - least) / grain);
+  };
+  std::stable_sort(runs.begin(), runs.end(), [&](const ReduceResult& a, const ReduceResult& b) {
+    return rank(a) < rank(b);
   });
 }
 
