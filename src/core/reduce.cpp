@@ -189,8 +189,7 @@ std::vector<Index> rank_candidates(const Problem& problem, Index experts,
   return order;
 }
 
-// Best first. Runs that differ by rounding only count as equal and keep their order, so that it does
-// not hang on the order of sites or the numbers drawn which labels the experts get.
+// Best first. Runs that differ by rounding keep their order: labels must not hang on it.
 void sort_by_objective(std::vector<ReduceResult>& runs) {
   double least = std::numeric_limits<double>::infinity();
   for (const ReduceResult& run : runs) least = std::min(least, run.objective.back());
