@@ -23,9 +23,11 @@
 #' @param dispersion_floor Least variance of a Gaussian expert, as a share of
 #'   the variance of y. It keeps the likelihood bounded; experts held at the
 #'   floor are reported.
-#' @param max_reseeds How often an expert that lost its rows may be placed anew,
-#'   on the rows that the others explain worst. A fit that this does not
-#'   improve is put back.
+#' @param max_reseeds How often an expert that lost its rows (fewer are left
+#'   than it has coefficients) may be placed anew, on the rows that the others
+#'   explain worst. A fit that this does not improve is put back. NULL: 5, but 0
+#'   where `start` is a model: its experts keep their places, and one without
+#'   rows, as at a small site, keeps its coefficients.
 #' @param singular_ok FALSE: constant and collinear columns are an error. TRUE:
 #'   coefficients that the data do not determine stay at the start's value (0
 #'   without one) and are listed in the fit. The default at sites
@@ -38,7 +40,7 @@
 #' moe_control(starts = 10)
 #' @export
 moe_control <- function(starts = 5, start_rows = 10000, max_iterations = 500, tolerance = 1e-8,
-                        newton = TRUE, gate_ridge = 1e-4, dispersion_floor = 1e-6, max_reseeds = 5,
+                        newton = TRUE, gate_ridge = 1e-4, dispersion_floor = 1e-6, max_reseeds = NULL,
                         singular_ok = FALSE, threads = NULL) {
   structure(list(
     starts = check_count(starts, "starts"),
@@ -48,7 +50,7 @@ moe_control <- function(starts = 5, start_rows = 10000, max_iterations = 500, to
     newton = check_flag(newton, "newton"),
     gate_ridge = check_number(gate_ridge, "gate_ridge"),
     dispersion_floor = check_number(dispersion_floor, "dispersion_floor", strict = TRUE, most = 1),
-    max_reseeds = check_count(max_reseeds, "max_reseeds", 0),
+    max_reseeds = if (!is.null(max_reseeds)) check_count(max_reseeds, "max_reseeds", 0),
     singular_ok = check_flag(singular_ok, "singular_ok"),
     threads = if (!is.null(threads)) check_count(threads, "threads"),
     short_iterations = 15L, finalists = 2L
@@ -66,8 +68,9 @@ print.moe_control <- function(x, ...) {
 }
 
 # The settings as the core takes them.
-core_control <- function(control) {
+core_control <- function(control, start) {
   control <- unclass(control)
+  if (is.null(control$max_reseeds)) control$max_reseeds <- if (inherits(start, "moe")) 0L else 5L
   if (is.null(control$threads)) control$threads <- moe_threads()
   control
 }

@@ -163,8 +163,8 @@ fit_design <- function(design, K, family, start, control, keep, call) {
   check_enough_rows(if (is.null(design$weight)) n else sum(design$weight > 0), p, q, K,
     family$family)
   check_varies(design$y, family$family)
-  start <- normalise_start(start, K, schema, family, n)
-  fit <- cpp_fit(design, family$family, K, start, core_control(control))
+  settings <- core_control(control, start)
+  fit <- cpp_fit(design, family$family, K, normalise_start(start, K, schema, family, n), settings)
   aliased <- fit$aliased
   columns <- list(x = schema$expert$columns, z = schema$gate$columns)
   check_aliased(aliased, columns, control$singular_ok)
@@ -254,7 +254,8 @@ warn_about <- function(model) {
   if (any(r$empty)) {
     which <- as.character(which(r$empty))
     cli::cli_warn(c("Expert{?s} {which} lost {?its/their} rows: fewer are left than {?it has/they
-      have} coefficients.", i = "A smaller {.arg K} would do."))
+      have} coefficients.", i = "A smaller {.arg K} would do.",
+      i = if (!r$reseeds) "{.code moe_control(max_reseeds = 5)} would place {cli::qty(which)}{?it/them} anew."))
   }
   if (any(r$at_floor)) {
     which <- as.character(which(r$at_floor))

@@ -177,7 +177,8 @@ class Run {
       const VectorXd here = to_vector(out_.model), free_slope = objective_gradient();
       VectorXd slope = free_slope;
       MatrixXd held = hessian;
-      if (hold_at_floor(out_.model, options_.dispersion_floor, slope, held)) secants.clear();
+      const double floor = options_.dispersion_floor;
+      if (hold_fixed(out_.model, floor, mass_, least_mass(), slope, held)) secants.clear();
       Solve solve = secants.direction(held, slope);
       double promise = 0.5 * solve.x.dot(slope);
       // After a step with an exact Hessian the next promise is of higher order; after others it shrinks
@@ -200,8 +201,7 @@ class Run {
         hessian.resize(0, 0);
         continue;
       }
-      // Where the curvature has the wrong sign somewhere no promise is worth anything: it may be a
-      // saddle point.
+      // With the wrong sign somewhere no promise is worth anything: it may be a saddle point.
       if (last && !solve.positive) return;
       before = promise;
       ++iteration;

@@ -197,19 +197,24 @@ bool at_floor(const Model& model, Index k, double floor) {
   return family_of(model.family).has_dispersion() && model.dispersion(k) <= floor * 1.000001;
 }
 
-bool hold_at_floor(const Model& model, double floor, VectorXd& gradient, MatrixXd& curvature) {
-  bool any = false;
+bool hold_fixed(const Model& model, double floor, const VectorXd& mass, double least_mass,
+                VectorXd& gradient, MatrixXd& curvature) {
   const Layout at(model);
+  std::vector<Index> fixed;
   for (Index k = 0; k < at.k; ++k) {
-    const Index here = at.dispersion + k;
-    if (!at_floor(model, k, floor) || gradient(here) > 0) continue;
-    gradient(here) = 0.0;
-    curvature.row(here).setZero();
-    curvature.col(here).setZero();
-    curvature(here, here) = 1.0;
-    any = true;
+    const bool lost = at.k > 1 && mass(k) <= least_mass;
+    for (Index j = 0; lost && j < at.p; ++j) fixed.push_back(k * at.p + j);
+    const Index dispersion = at.dispersion + k;
+    if (!family_of(model.family).has_dispersion()) continue;
+    if (lost || (at_floor(model, k, floor) && gradient(dispersion) <= 0)) fixed.push_back(dispersion);
   }
-  return any;
+  for (Index j : fixed) {
+    gradient(j) = 0.0;
+    curvature.row(j).setZero();
+    curvature.col(j).setZero();
+    curvature(j, j) = 1.0;
+  }
+  return !fixed.empty();
 }
 
 Score& Score::operator+=(const Score& other) {

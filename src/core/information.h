@@ -15,9 +15,11 @@ Model from_vector(const Model& shape, const VectorXd& parameters);
 
 // Is the dispersion of expert k held at its floor?
 bool at_floor(const Model& model, Index k, double floor);
-// A dispersion at its floor that wants to fall is no free parameter: its part in the gradient and the
-// negative Hessian is taken out. True if there is one.
-bool hold_at_floor(const Model& model, double floor, VectorXd& gradient, MatrixXd& curvature);
+// What is no free parameter is taken out of the gradient and the negative Hessian: a dispersion at its
+// floor that wants to fall, and an expert (of several) whose mass, that of its rows, is no more than
+// `least_mass`, as in EM. True if there is any.
+bool hold_fixed(const Model& model, double floor, const VectorXd& mass, double least_mass,
+                VectorXd& gradient, MatrixXd& curvature);
 
 // The gradient of the log-likelihood, and what else one cheap pass over the rows tells.
 struct Score {
