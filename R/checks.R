@@ -196,3 +196,8 @@ check_aliased <- function(aliased, columns, singular_ok) {
     i = "Leave {cli::qty(names)}{?it/them} out, or set {.code moe_control(singular_ok = TRUE)}:
     coefficients that the data do not determine then stay at the start's value.")
 }
+
+# Predictors of an expert: one, or one for every class after the first.
+count_parts <- function(schema) {
+  if (schema$family == "multinomial") length(schema$labels) - 1L else 1L
+}

@@ -164,7 +164,8 @@ fit_design <- function(design, K, family, start, control, keep, call) {
     family$family)
   check_varies(design$y, family$family)
   settings <- core_control(control, start)
-  fit <- cpp_fit(design, family$family, K, normalise_start(start, K, schema, family, n), settings)
+  fit <- cpp_fit(design, family$family, count_parts(schema), K,
+    normalise_start(start, K, schema, family, n), settings)
   aliased <- fit$aliased
   columns <- list(x = schema$expert$columns, z = schema$gate$columns)
   check_aliased(aliased, columns, control$singular_ok)

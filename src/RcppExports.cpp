@@ -55,17 +55,18 @@ BEGIN_RCPP
 END_RCPP
 }
 // cpp_fit
-Rcpp::List cpp_fit(Rcpp::List data, std::string family, int experts, SEXP start, Rcpp::List options);
-RcppExport SEXP _distmoe_cpp_fit(SEXP dataSEXP, SEXP familySEXP, SEXP expertsSEXP, SEXP startSEXP, SEXP optionsSEXP) {
+Rcpp::List cpp_fit(Rcpp::List data, std::string family, int parts, int experts, SEXP start, Rcpp::List options);
+RcppExport SEXP _distmoe_cpp_fit(SEXP dataSEXP, SEXP familySEXP, SEXP partsSEXP, SEXP expertsSEXP, SEXP startSEXP, SEXP optionsSEXP) {
 BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
     Rcpp::RNGScope rcpp_rngScope_gen;
     Rcpp::traits::input_parameter< Rcpp::List >::type data(dataSEXP);
     Rcpp::traits::input_parameter< std::string >::type family(familySEXP);
+    Rcpp::traits::input_parameter< int >::type parts(partsSEXP);
     Rcpp::traits::input_parameter< int >::type experts(expertsSEXP);
     Rcpp::traits::input_parameter< SEXP >::type start(startSEXP);
     Rcpp::traits::input_parameter< Rcpp::List >::type options(optionsSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_fit(data, family, experts, start, options));
+    rcpp_result_gen = Rcpp::wrap(cpp_fit(data, family, parts, experts, start, options));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -275,7 +276,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_distmoe_cpp_describe", (DL_FUNC) &_distmoe_cpp_describe, 1},
     {"_distmoe_cpp_columns", (DL_FUNC) &_distmoe_cpp_columns, 3},
     {"_distmoe_cpp_aliased", (DL_FUNC) &_distmoe_cpp_aliased, 2},
-    {"_distmoe_cpp_fit", (DL_FUNC) &_distmoe_cpp_fit, 5},
+    {"_distmoe_cpp_fit", (DL_FUNC) &_distmoe_cpp_fit, 6},
     {"_distmoe_cpp_statistics", (DL_FUNC) &_distmoe_cpp_statistics, 2},
     {"_distmoe_cpp_em_step", (DL_FUNC) &_distmoe_cpp_em_step, 4},
     {"_distmoe_cpp_information", (DL_FUNC) &_distmoe_cpp_information, 2},

@@ -30,7 +30,18 @@ Eigen::Map<const MatrixXd> view(const Rcpp::NumericMatrix& m) {
 FamilyKind family_from_name(const std::string& name) {
   if (name == "gaussian") return FamilyKind::gaussian;
   if (name == "binomial") return FamilyKind::binomial;
+  if (name == "poisson") return FamilyKind::poisson;
+  if (name == "multinomial") return FamilyKind::multinomial;
   throw std::invalid_argument("unknown family '" + name + "'");
+}
+
+std::string name_of_family(FamilyKind family) {
+  switch (family) {
+    case FamilyKind::binomial: return "binomial";
+    case FamilyKind::poisson: return "poisson";
+    case FamilyKind::multinomial: return "multinomial";
+    default: return "gaussian";
+  }
 }
 
 PlanKind plan_from_name(const std::string& name) {
@@ -46,7 +57,10 @@ Model model_from_list(const Rcpp::List& list) {
   m.beta = Rcpp::as<MatrixXd>(list["beta"]);
   m.alpha = Rcpp::as<MatrixXd>(list["alpha"]);
   m.dispersion = Rcpp::as<VectorXd>(list["dispersion"]);
-  if (m.alpha.cols() + 1 != m.beta.cols() || m.dispersion.size() != m.beta.cols()) {
+  const Index k = m.dispersion.size();
+  const bool one_part = m.family != FamilyKind::multinomial;
+  if (k == 0 || m.alpha.cols() + 1 != k || m.beta.cols() % k != 0 || m.beta.cols() == 0 ||
+      (one_part && m.beta.cols() != k)) {
     throw std::invalid_argument("beta, alpha and dispersion disagree about the number of experts");
   }
   return m;
@@ -54,7 +68,7 @@ Model model_from_list(const Rcpp::List& list) {
 
 Rcpp::List model_to_list(const Model& model) {
   return Rcpp::List::create(
-      Rcpp::_["family"] = model.family == FamilyKind::gaussian ? "gaussian" : "binomial",
+      Rcpp::_["family"] = name_of_family(model.family),
       Rcpp::_["beta"] = model.beta, Rcpp::_["alpha"] = model.alpha,
       Rcpp::_["dispersion"] = Rcpp::NumericVector(model.dispersion.data(),
                                                   model.dispersion.data() + model.dispersion.size()));

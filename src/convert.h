@@ -13,6 +13,7 @@ namespace distmoe {
 Model model_from_list(const Rcpp::List& list);
 Rcpp::List model_to_list(const Model& model);
 FamilyKind family_from_name(const std::string& name);
+std::string name_of_family(FamilyKind family);
 PlanKind plan_from_name(const std::string& name);
 
 // A design list from R: x, z (the same object where the designs are shared), y, weight, offset,

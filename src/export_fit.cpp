@@ -114,22 +114,23 @@ Rcpp::List cpp_aliased(Rcpp::List data, std::string family) {
                                          r.z_intercept, r_services(1)));
 }
 
-// start: a model list, a matrix of responsibilities, or NULL. Where columns are aliased and options say
+// parts: predictors of an expert. start: a model list, a matrix of responsibilities, or NULL. Where columns are aliased and options say
 // that they may not be, nothing is fitted and only `aliased` comes back.
 // [[Rcpp::export]]
-Rcpp::List cpp_fit(Rcpp::List data, std::string family, int experts, SEXP start, Rcpp::List options) {
+Rcpp::List cpp_fit(Rcpp::List data, std::string family, int parts, int experts, SEXP start,
+                   Rcpp::List options) {
   const RData r(data);
-  const FamilyKind kind = family_from_name(family);
+  const ExpertKind kind{family_from_name(family), parts};
   const FitOptions fit_opts = fit_options(options);
   const Services services = r_services(Rcpp::as<int>(options["threads"]));
-  const Scaling scaling = find_scaling(r.data(), kind, r.x_intercept, r.z_intercept, services);
+  const Scaling scaling = find_scaling(r.data(), kind.family, r.x_intercept, r.z_intercept, services);
   const Rcpp::List aliased = aliased_columns_of(scaling);
   const auto any = [](const std::vector<bool>& v) { return std::count(v.begin(), v.end(), true) > 0; };
   if (!Rcpp::as<bool>(options["singular_ok"]) && (any(scaling.x.aliased) || any(scaling.z.aliased))) {
     return Rcpp::List::create(Rcpp::_["aliased"] = aliased);
   }
   const GatePrior prior = gate_prior(scaling.z, experts, fit_opts.gate_ridge);
-  const ScaledSource source(r.data(), takes_offset(kind), &scaling);
+  const ScaledSource source(r.data(), takes_offset(kind.family), &scaling);
   DrivenFit driven;
   driven.start_rows = source.rows();
   Model given;
@@ -172,7 +173,7 @@ Rcpp::List cpp_em_step(Rcpp::List data, Rcpp::List model, Rcpp::NumericVector ri
   const Model m = model_for(r, model);
   const ScaledSource source(r.data(), takes_offset(m.family), nullptr, {}, block_rows);
   const Statistics sums =
-      sum_over(source, Statistics(m.beta.rows(), m.alpha.rows(), m.experts()), r_services(1),
+      sum_over(source, Statistics(m), r_services(1),
                [&](const Block& block) { return statistics(block, m); });
   return model_to_list(em_step(m, sums, prior_from(r, m.experts(), ridge), 0.0, 0.0));
 }

@@ -57,7 +57,7 @@ Rcpp::List cpp_pass(Rcpp::List data, Rcpp::List model, std::string what, int thr
   const Model m = scaling.to_internal(user);
   const auto pass = [&] {
     if (what == "em") {
-      return sum_over(source, Statistics(m.beta.rows(), m.alpha.rows(), m.experts()), services,
+      return sum_over(source, Statistics(m), services,
                       [&](const Block& block) { return statistics(block, m); }).log_lik;
     }
     if (what == "score") {

@@ -98,7 +98,7 @@ MatrixXd ComponentMoments::cost(const Model& to) const {
 ExpertSums ComponentMoments::sums_to(const Model& to, const std::vector<Index>& target, Index start,
                                      Index end) const {
   const Index p = to.beta.rows(), k_count = to.experts();
-  ExpertSums sums(p, k_count);
+  ExpertSums sums(p, k_count, 1);
   MatrixXd grams = MatrixXd::Zero(moments_.rows(), k_count), gap(side, p), moved(side, p);
   for (Index b = start; b < end; ++b) {
     const Index count = std::min(side, components_.count() - b * side);
@@ -130,12 +130,12 @@ void ComponentMoments::update(Model& to, const std::vector<Index>& target) const
   // Sums are added in the same order whatever the number of threads.
   const Index parts = (blocks() + blocks_at_a_time - 1) / blocks_at_a_time;
   std::vector<ExpertSums> part(static_cast<std::size_t>(parts),
-                               ExpertSums(to.beta.rows(), to.experts()));
+                               ExpertSums(to.beta.rows(), to.experts(), 1));
   in_parallel(parts, services_.threads, [&](Index i) {
     part[static_cast<std::size_t>(i)] = sums_to(to, target, i * blocks_at_a_time,
                                                 std::min(blocks(), (i + 1) * blocks_at_a_time));
   });
-  ExpertSums sums(to.beta.rows(), to.experts());
+  ExpertSums sums(to.beta.rows(), to.experts(), 1);
   for (const ExpertSums& p : part) sums += p;
   const ExpertStep step = expert_step(to, sums, 0.0, 0.0);
   to.beta += step.delta;

@@ -1,5 +1,6 @@
 #include "components.h"
 
+#include "family.h"
 #include "kernels.h"
 
 namespace distmoe {
@@ -24,17 +25,18 @@ Components::Components(const HeldSource& points, const std::vector<Model>& model
       z_(points.shared ? points.x : points.z),
       services_(services),
       family_(models.front().family),
-      fields_(family_ == FamilyKind::gaussian ? 2 : 4) {
+      parts_(models.front().parts()),
+      fields_(family_ == FamilyKind::gaussian ? 2 : 2 + 2 * parts_) {
   const Index count = static_cast<Index>(models.size());
   first_.push_back(0);
   for (const Model& m : models) first_.push_back(first_.back() + m.experts());
-  beta.resize(points.x.cols(), first_.back());
+  beta.resize(points.x.cols(), first_.back() * parts_);
   dispersion.resize(first_.back());
   alpha_ = MatrixXd::Zero(z_.cols(), first_.back());
   factor_ = VectorXd::Ones(first_.back());
   for (Index m = 0; m < count; ++m) {
     const Model& model = models[static_cast<std::size_t>(m)];
-    beta.middleCols(first(m), model.experts()) = model.beta;
+    beta.middleCols(first(m) * parts_, model.beta.cols()) = model.beta;
     dispersion.segment(first(m), model.experts()) = model.dispersion;
     alpha_.middleCols(first(m), model.experts() - 1) = model.alpha;
     if (site.empty()) factor_.segment(first(m), model.experts()).setConstant(lambda(m));
@@ -124,8 +126,20 @@ void Components::fill(const Run& part, bool masses_only, Tile& tile, double* buf
   const Index size = tile.height * tile.count;
   fill_masses(part, tile.height, buffer);
   if (masses_only) return;
-  predictors(tile, beta.middleCols(tile.first, tile.count), buffer + size);
-  if (fields_ == 4) kernels().logistic(size, buffer + size, buffer + 2 * size, buffer + 3 * size);
+  double *eta = buffer + size, *mean = eta + parts_ * size, *potential = mean + parts_ * size;
+  predictors(tile, beta.middleCols(tile.first * parts_, tile.count * parts_), eta);
+  if (family_ != FamilyKind::gaussian) natural(tile, tile.count, eta, mean, potential);
+}
+
+void Components::natural(const Tile& tile, Index count, const double* eta, double* mean,
+                         double* potential) const {
+  const Family& family = family_of(family_);
+  // Families of one predictor work value by value.
+  const Index pieces = parts_ == 1 ? 1 : count, rows = tile.height * count / pieces;
+  for (Index i = 0; i < pieces; ++i) {
+    family.natural(rows, parts_, eta + i * rows * parts_, mean + i * rows * parts_,
+                   potential + i * rows);
+  }
 }
 
 // keep: where the tiles of the chunk go, one after another; null: they are made and forgotten.
@@ -146,9 +160,9 @@ void Components::visit_chunk(Index chunk, bool masses_only, double* keep,
       if (!made) fill({rows.row, rows.rows, m, next - m}, masses_only, tile, at);
       const Index size = tile.height * tile.count;
       if (made || !masses_only) tile.eta = at + size;
-      if (tile.eta && fields_ == 4) {
-        tile.mean = at + 2 * size;
-        tile.potential = at + 3 * size;
+      if (tile.eta && family_ != FamilyKind::gaussian) {
+        tile.mean = tile.eta + parts_ * size;
+        tile.potential = tile.mean + parts_ * size;
       }
       if (see) see(chunk, tile);
       if (keep || made) at += fields_ * size;

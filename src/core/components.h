@@ -12,8 +12,9 @@ struct Tile {
   Index row, rows, height;
   Index first, count;        // components
   const double *mass;        // height x count: v_s lambda_m gate_l(x_s)
-  const double *eta;         // the same: linear predictors
-  const double *mean, *potential;  // the same: b'(eta), b(eta); null for Gaussian experts
+  const double *eta;         // height x count parts: linear predictors
+  const double *mean;        // the same: b'(eta); null for Gaussian experts
+  const double *potential;   // height x count: b(eta); null for Gaussian experts
   bool begins, ends;         // the first, the last tile of these rows
 };
 
@@ -27,7 +28,8 @@ class Components {
              const std::vector<Index>& site, double cache_bytes, const Services& services);
 
   FamilyKind family() const { return family_; }
-  Index count() const { return beta.cols(); }
+  Index parts() const { return parts_; }
+  Index count() const { return dispersion.size(); }
   const HeldSource& points() const { return points_; }
 
   // Points are dealt out to chunks, whatever the number of threads: chunks are visited at the same
@@ -44,8 +46,11 @@ class Components {
 
   // x'beta (and the offset) at a tile's points, in a buffer of its height.
   void predictors(const Tile& tile, const MatrixView& beta, double* out) const;
+  // b'(eta) and b(eta) of `count` experts at a tile's points.
+  void natural(const Tile& tile, Index count, const double* eta, double* mean,
+               double* potential) const;
 
-  MatrixXd beta;        // p x L
+  MatrixXd beta;        // p x L parts
   VectorXd dispersion;  // L
   double total = 0.0;   // sum of the points' weights
 
@@ -71,6 +76,7 @@ class Components {
   const MatrixXd& z_;
   const Services& services_;
   FamilyKind family_;
+  Index parts_;                // predictors of an expert
   MatrixXd alpha_;             // q x L, zeros for the reference gates
   VectorXd factor_;            // L, lambda of the component's model
   VectorXd point_weight_;

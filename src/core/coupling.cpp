@@ -17,15 +17,15 @@ class ExpertsAtTile {
   PlanRows rows(const Tile& tile) {
     const Index k = to_.experts();
     if (tile.begins) {
-      eta_.resize(tile.height, k);
+      eta_.resize(tile.height, to_.beta.cols());
       components_.predictors(tile, to_.beta, eta_.data());
       if (tile.mean) {
-        mean_.resize(tile.height, k);
+        mean_.resize(tile.height, to_.beta.cols());
         potential_.resize(tile.height, k);
-        kernels().logistic(eta_.size(), eta_.data(), mean_.data(), potential_.data());
+        components_.natural(tile, k, eta_.data(), mean_.data(), potential_.data());
       }
     }
-    return PlanRows{tile.height, tile.count, k, tile.mass, tile.eta, tile.mean, tile.potential,
+    return PlanRows{tile.height, tile.count, k, to_.parts(), tile.mass, tile.eta, tile.mean, tile.potential,
                     components_.dispersion.data() + tile.first,
                     constants_.data() + (constants_.size() > 0 ? tile.first * k : 0), eta_.data(),
                     potential_.data(), precision_.data()};
@@ -42,10 +42,10 @@ class ExpertsAtTile {
 // Weights and responses of a tile's rows, collected over its components.
 struct TileSpread {
   MatrixXd weight, response;
-  void begin(const Tile& tile, Index experts) {
+  void begin(const Tile& tile, Index experts, Index parts) {
     if (!tile.begins) return;
     weight.setZero(tile.height, experts);
-    response.setZero(tile.height, experts);
+    response.setZero(tile.height, experts * parts);
   }
   void end(const Tile& tile, Spread& out) const {
     if (!tile.ends) return;
@@ -89,10 +89,10 @@ void sum_components(const Components& components, const Model& to, bool choose, 
   }
 }
 
-Spread empty_spread(Index rows, Index experts, bool masses_only) {
+Spread empty_spread(const Components& components, Index experts, bool masses_only) {
   Spread out;
-  out.weight = MatrixXd::Zero(rows, experts);
-  if (!masses_only) out.response = out.weight;
+  out.weight = MatrixXd::Zero(components.points().rows(), experts);
+  if (!masses_only) out.response = MatrixXd::Zero(out.weight.rows(), experts * components.parts());
   out.deviation = VectorXd::Zero(experts);
   return out;
 }
@@ -132,7 +132,7 @@ void Coupling::update_from_moments(Model& to, const std::vector<Index>& target) 
 Spread Coupling::spread(const Model& to) const {
   const Index k_count = to.experts();
   const MatrixXd constant = gaussian_constants(components_.dispersion, to);
-  Spread out = empty_spread(components_.points().rows(), k_count, false);
+  Spread out = empty_spread(components_, k_count, false);
   const std::size_t chunks = static_cast<std::size_t>(components_.chunks());
   std::vector<ExpertsAtTile> experts(chunks, ExpertsAtTile(components_, to, constant));
   std::vector<TileSpread> part(chunks);
@@ -140,7 +140,7 @@ Spread Coupling::spread(const Model& to) const {
   MatrixXd deviation = MatrixXd::Zero(k_count, components_.chunks());
   components_.visit([&](Index chunk, const Tile& tile) {
     const std::size_t c = static_cast<std::size_t>(chunk);
-    part[c].begin(tile, k_count);
+    part[c].begin(tile, k_count, parts());
     kernels().plan_spread(experts[c].rows(tile), part[c].weight.data(), part[c].response.data(),
                           &objective(chunk), &deviation(0, chunk));
     part[c].end(tile, out);
@@ -153,19 +153,19 @@ Spread Coupling::spread(const Model& to) const {
 }
 
 Spread Coupling::spread(const std::vector<Index>& target, Index experts, bool masses_only) const {
-  Spread out = empty_spread(components_.points().rows(), experts, masses_only);
+  Spread out = empty_spread(components_, experts, masses_only);
   std::vector<TileSpread> part(static_cast<std::size_t>(components_.chunks()));
   components_.visit([&](Index chunk, const Tile& tile) {
     TileSpread& sums = part[static_cast<std::size_t>(chunk)];
-    sums.begin(tile, experts);
+    sums.begin(tile, experts, parts());
     const double* means = tile.mean ? tile.mean : tile.eta;
     for (Index l = 0; l < tile.count; ++l) {
       const Index k = target[static_cast<std::size_t>(tile.first + l)];
       const Eigen::Map<const VectorXd> mass(tile.mass + l * tile.height, tile.height);
       sums.weight.col(k) += mass;
       if (masses_only) continue;
-      const Eigen::Map<const VectorXd> mean(means + l * tile.height, tile.height);
-      sums.response.col(k) += mass.cwiseProduct(mean);
+      const Eigen::Map<const MatrixXd> mean(means + l * parts() * tile.height, tile.height, parts());
+      sums.response.middleCols(k * parts(), parts()) += mass.asDiagonal() * mean;
     }
     sums.end(tile, out);
   }, masses_only);

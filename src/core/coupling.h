@@ -12,7 +12,7 @@ namespace distmoe {
 struct Spread {
   double objective = 0.0;  // pointwise plan: mean cost over the support, (15)
   MatrixXd weight;         // S x K, v_s sum_l P_lk(x_s): (S10), and the gates' targets (S4)
-  MatrixXd response;       // S x K, v_s sum_l P_lk(x_s) mean_l(x_s)
+  MatrixXd response;       // S x K parts, v_s sum_l P_lk(x_s) mean_l(x_s)
   VectorXd deviation;      // K, pointwise plan: sum of v_s P_lk (dispersion_l + (mean_l - mean_k)^2),
                            // (S8b) corrected
 };
@@ -29,8 +29,9 @@ class Coupling {
       : components_(components), services_(services) {}
 
   Index components() const { return components_.count(); }
+  Index parts() const { return components_.parts(); }
   // Component l as an expert of its own.
-  VectorXd beta(Index l) const { return components_.beta.col(l); }
+  MatrixXd beta(Index l) const { return components_.beta.middleCols(l * parts(), parts()); }
   double dispersion(Index l) const { return components_.dispersion(l); }
 
   // E[ gate_l(x) c(phi_l, phi_k)(x) ], L x K: the cost of sending all of component l to expert k.

@@ -4,10 +4,10 @@
 
 namespace distmoe {
 
-DrivenFit fit_from_starts(const Data& data, const Scaling& scaling, FamilyKind family, Index experts,
+DrivenFit fit_from_starts(const Data& data, const Scaling& scaling, const ExpertKind& kind, Index experts,
                           const GatePrior& prior, const FitOptions& fit_options,
                           const StartOptions& options, const Services& services) {
-  const ScaledSource source(data, takes_offset(family), &scaling);
+  const ScaledSource source(data, takes_offset(kind.family), &scaling);
   const Index n = source.rows();
   // Enough rows for every parameter to be seen by some fifty of them.
   const Index parameters = experts * source.x_columns() + (experts - 1) * source.z_columns();
@@ -18,7 +18,7 @@ DrivenFit fit_from_starts(const Data& data, const Scaling& scaling, FamilyKind f
   out.start_rows = search_rows;
   const auto search = [&](const HeldSource& sample) {
     const StartResult best =
-        best_start(sample, family, experts, prior, fit_options, options, services);
+        best_start(sample, kind, experts, prior, fit_options, options, services);
     out.records = best.records;
     out.moves = best.moves;
     return best.model;
@@ -35,7 +35,7 @@ DrivenFit fit_from_starts(const Data& data, const Scaling& scaling, FamilyKind f
   std::deque<HeldSource> samples;
   for (std::size_t i = sizes.size(); i-- > 0;) {
     if (samples.empty()) {
-      samples.emplace_back(ScaledSource(data, takes_offset(family), &scaling,
+      samples.emplace_back(ScaledSource(data, takes_offset(kind.family), &scaling,
                                         sample_rows(n, sizes[i], services)));
     } else {
       samples.emplace_back(samples.back(), sample_rows(sizes[i + 1], sizes[i], services));

@@ -6,10 +6,10 @@
 
 namespace distmoe {
 
-ExpertSums::ExpertSums(Index p, Index k)
+ExpertSums::ExpertSums(Index p, Index k, Index parts)
     : mass(VectorXd::Zero(k)),
-      score(MatrixXd::Zero(p, k)),
-      gram(MatrixXd::Zero(k, triangle_size(p))),
+      score(MatrixXd::Zero(p, k * parts)),
+      gram(MatrixXd::Zero(k * pairs_of(parts), triangle_size(p))),
       deviation(VectorXd::Zero(k)) {}
 
 ExpertSums& ExpertSums::operator+=(const ExpertSums& other) {
@@ -22,13 +22,16 @@ ExpertSums& ExpertSums::operator+=(const ExpertSums& other) {
 
 ExpertSums expert_sums(FamilyKind family, const MatrixView& x, const MatrixXd& eta,
                        const MatrixXd& weighted_response, const MatrixXd& weight) {
-  ExpertSums sums(x.cols(), eta.cols());
-  MatrixXd curvature(eta.rows(), eta.cols()), residual(eta.rows(), eta.cols());
+  const Index k_count = weight.cols(), parts = eta.cols() / k_count, pairs = pairs_of(parts);
+  ExpertSums sums(x.cols(), k_count, parts);
+  MatrixXd curvature(eta.rows(), k_count * pairs), residual(eta.rows(), eta.cols());
   const Family& f = family_of(family);
-  for (Index k = 0; k < eta.cols(); ++k) {
-    const ArrayXd mean = f.mean(eta.col(k).array());
-    curvature.col(k) = (weight.col(k).array() * f.variance(mean)).matrix();
-    residual.col(k) = (weighted_response.col(k).array() - weight.col(k).array() * mean).matrix();
+  for (Index k = 0; k < k_count; ++k) {
+    const auto mass = weight.col(k).array();
+    const ArrayXXd mean = f.mean(eta.middleCols(k * parts, parts).array());
+    curvature.middleCols(k * pairs, pairs) = (f.variance(mean).colwise() * mass).matrix();
+    residual.middleCols(k * parts, parts) =
+        weighted_response.middleCols(k * parts, parts) - (mean.colwise() * mass).matrix();
   }
   sums.mass = weight.colwise().sum().transpose();
   sums.score = transposed_multiply(x, residual);
@@ -38,12 +41,16 @@ ExpertSums expert_sums(FamilyKind family, const MatrixView& x, const MatrixXd& e
 
 ExpertStep expert_step(const Model& model, const ExpertSums& sums, double floor,
                        double least_mass) {
-  const Index p = model.beta.rows();
+  const Index p = model.beta.rows(), parts = model.parts(), pairs = pairs_of(parts);
   const bool has_dispersion = family_of(model.family).has_dispersion();
-  ExpertStep step{MatrixXd::Zero(p, model.experts()), model.dispersion};
+  ExpertStep step{MatrixXd::Zero(p, model.beta.cols()), model.dispersion};
   for (Index k = 0; k < model.experts(); ++k) {
     if (!(sums.mass(k) > least_mass)) continue;
-    step.delta.col(k) = solve_symmetric(unpack_symmetric(sums.gram, k, p), sums.score.col(k)).x;
+    const MatrixXd score = sums.score.middleCols(k * parts, parts);
+    const VectorXd delta =
+        solve_symmetric(unpack_blocks(sums.gram.middleRows(k * pairs, pairs), p, parts),
+                        Eigen::Map<const VectorXd>(score.data(), score.size())).x;
+    step.delta.middleCols(k * parts, parts) = Eigen::Map<const MatrixXd>(delta.data(), p, parts);
     if (!has_dispersion) continue;
     // The residual sum of squares falls by delta'score when beta moves to its minimiser.
     const double rss = sums.deviation(k) - step.delta.col(k).dot(sums.score.col(k));
@@ -60,7 +67,7 @@ const Index rows_at_a_time = 1200;
 ExpertSums sums_of_rows(const Model& model, const MatrixView& x, const VectorView& offset,
                         const MatrixXd& weighted_response, const MatrixXd& weight, int threads) {
   const Index blocks = (x.rows() + rows_at_a_time - 1) / rows_at_a_time;
-  const ExpertSums zero(x.cols(), model.experts());
+  const ExpertSums zero(x.cols(), model.experts(), model.parts());
   std::vector<ExpertSums> part(static_cast<std::size_t>(blocks), zero);
   in_parallel(blocks, threads, [&](Index i) {
     const Index row = i * rows_at_a_time, rows = std::min(rows_at_a_time, x.rows() - row);
@@ -77,27 +84,32 @@ ExpertSums sums_of_rows(const Model& model, const MatrixView& x, const VectorVie
   return sums;
 }
 
-// (S15) for one expert: Newton steps, halved where the fit would fall.
-VectorXd fit_by_newton(const Model& model, Index k, const MatrixView& x, const VectorView& offset,
-                       const MatrixXd& wy, const MatrixXd& w) {
+// (S15) for one expert: Newton steps, halved where the fit would fall. What is maximised is
+// sum of wr'eta - w b(eta).
+MatrixXd fit_by_newton(const Model& model, Index k, const MatrixView& x, const VectorView& offset,
+                       const MatrixXd& wr, const MatrixXd& w) {
   const Family& f = family_of(model.family);
-  const ArrayXd y = (w.array() > 0).select(wy.array() / w.array(), 0.0);
-  Model one{model.family, model.beta.col(k), MatrixXd(), model.dispersion.segment(k, 1)};
+  const Index parts = model.parts();
+  Model one{model.family, model.beta.middleCols(k * parts, parts), MatrixXd(x.cols(), 0),
+            model.dispersion.segment(k, 1)};
   MatrixXd eta = linear_predictors(x, one.beta, offset);
+  MatrixXd mean(x.rows(), parts);
+  VectorXd potential(x.rows());
   const auto fitness = [&](const MatrixXd& at) {
-    return (w.col(0).array() * f.log_density(y, at.col(0).array(), 1.0)).sum();
+    f.natural(at.rows(), parts, at.data(), mean.data(), potential.data());
+    return wr.cwiseProduct(at).sum() - w.col(0).dot(potential);
   };
   double value = fitness(eta);
   for (int iteration = 0; iteration < 100; ++iteration) {
-    const ExpertSums sums = expert_sums(model.family, x, eta, wy, w);
+    const ExpertSums sums = expert_sums(model.family, x, eta, wr, w);
     const ExpertStep step = expert_step(one, sums, 0.0, 0.0);
-    const double promise = step.delta.col(0).dot(sums.score.col(0));
+    const double promise = step.delta.cwiseProduct(sums.score).sum();
     double length = 1.0, next = value;
     for (int halving = 0; halving < 40; ++halving, length /= 2) {
       const MatrixXd beta = one.beta + length * step.delta;
       const MatrixXd eta_next = linear_predictors(x, beta, offset);
       next = fitness(eta_next);
-      if (next < value) continue;
+      if (!(next >= value)) continue;
       one.beta = beta;
       eta = eta_next;
       break;
@@ -123,8 +135,11 @@ MatrixXd fit_experts(const Model& model, const MatrixView& x, const VectorView& 
     return model.beta + step.delta;
   }
   MatrixXd beta = model.beta;
+  const Index parts = model.parts();
   in_parallel(model.experts(), threads, [&](Index k) {
-    beta.col(k) = fit_by_newton(model, k, x, offset, weighted_response.col(k), weight.col(k));
+    beta.middleCols(k * parts, parts) =
+        fit_by_newton(model, k, x, offset, weighted_response.middleCols(k * parts, parts),
+                      weight.col(k));
   });
   return beta;
 }

@@ -13,7 +13,7 @@ class Run {
  public:
   Run(const Source& source, const Model& start, const GatePrior& prior, const FitOptions& options,
       const Services& services, const Source* sample)
-      : source_(source), prior_(prior), options_(options), services_(services), sample_(sample) {
+      : source_(source), prior_(prior), options_(options), services_(services), sample_(sample), sums_(start) {
     out_.model = start;
     move_to(start, score_at(start));
     record(StepKind::start);
@@ -43,8 +43,8 @@ class Run {
  private:
   Statistics statistics_at(const Model& model) const {
     services_.interrupt();
-    return sum_over(source_, Statistics(model.beta.rows(), model.alpha.rows(), model.experts()),
-                    services_, [&](const Block& block) { return statistics(block, model); });
+    return sum_over(source_, Statistics(model), services_,
+                    [&](const Block& block) { return statistics(block, model); });
   }
 
   // The cheap pass: no Gram matrix.
@@ -74,7 +74,8 @@ class Run {
 
   // Mass of as many average rows as an expert has coefficients, and one: with less it can't be fitted.
   double least_mass() const {
-    return static_cast<double>(out_.model.beta.rows() + 1) * unit();
+    const Model& m = out_.model;
+    return static_cast<double>(m.beta.rows() * m.parts() + 1) * unit();
   }
 
   bool lost() const { return out_.model.experts() > 1 && mass_.minCoeff() <= least_mass(); }
@@ -274,7 +275,7 @@ class Run {
   double objective_ = 0.0, log_lik_ = 0.0, weight_ = 0.0;
   VectorXd mass_;         // K
   VectorXd gradient_;     // of the log-likelihood; empty: not known
-  Statistics sums_{0, 0, 1};
+  Statistics sums_;
   bool sums_known_ = false;
   Model best_;  // no experts: none kept
   double best_objective_ = 0.0;

@@ -73,24 +73,11 @@ GateSums gate_sums(const MatrixView& z, const Gates& gate, const MatrixXd& targe
   return sums;
 }
 
-MatrixXd unpack_gate_blocks(const MatrixXd& packed, Index q, Index gates) {
-  MatrixXd full(q * gates, q * gates);
-  Index row = 0;
-  for (Index a = 0; a < gates; ++a) {
-    for (Index b = 0; b <= a; ++b) {
-      const MatrixXd block = unpack_symmetric(packed, row++, q);
-      full.block(a * q, b * q, q, q) = block;
-      full.block(b * q, a * q, q, q) = block;
-    }
-  }
-  return full;
-}
-
 MatrixXd gate_step(const MatrixXd& alpha, const GateSums& sums, const GatePrior& prior) {
   const Index q = alpha.rows();
   const Index gates = alpha.cols();
   if (gates == 0) return alpha;
-  MatrixXd hessian = unpack_gate_blocks(sums.gram, q, gates);
+  MatrixXd hessian = unpack_blocks(sums.gram, q, gates);
   prior.add_hessian(hessian);
   MatrixXd score = sums.score - prior.gradient(alpha);
   const VectorXd step = solve_symmetric(hessian, Eigen::Map<VectorXd>(score.data(), score.size())).x;

@@ -34,9 +34,6 @@ void gate_weights(const ArrayXXd& probability, const MatrixXd& targets, Eigen::R
 
 GateSums gate_sums(const MatrixView& z, const Gates& gate, const MatrixXd& targets);
 
-// The blocks of packed sums as one (q (K - 1))^2 matrix, gates stacked.
-MatrixXd unpack_gate_blocks(const MatrixXd& packed, Index q, Index gates);
-
 // Newton step on sum target log pi - prior; to be added to alpha.
 MatrixXd gate_step(const MatrixXd& alpha, const GateSums& sums, const GatePrior& prior);
 

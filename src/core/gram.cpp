@@ -33,11 +33,24 @@ MatrixXd transposed_multiply(const MatrixView& x, const MatrixView& w) {
   return out.transpose();
 }
 
-MatrixXd unpack_symmetric(const MatrixXd& packed, Index row, Index p) {
+MatrixXd unpack_symmetric(const MatrixView& packed, Index row, Index p) {
   MatrixXd full(p, p);
   Index column = 0;
   for (Index j = 0; j < p; ++j) {
     for (Index l = j; l < p; ++l) full(j, l) = full(l, j) = packed(row, column++);
+  }
+  return full;
+}
+
+MatrixXd unpack_blocks(const MatrixView& packed, Index p, Index blocks) {
+  MatrixXd full(p * blocks, p * blocks);
+  Index row = 0;
+  for (Index a = 0; a < blocks; ++a) {
+    for (Index b = 0; b <= a; ++b) {
+      const MatrixXd block = unpack_symmetric(packed, row++, p);
+      full.block(a * p, b * p, p, p) = block;
+      full.block(b * p, a * p, p, p) = block;
+    }
   }
   return full;
 }

@@ -25,7 +25,10 @@ void multiply_into(const MatrixView& x, const MatrixView& b, Eigen::Ref<MatrixXd
 MatrixXd transposed_multiply(const MatrixView& x, const MatrixView& w);
 
 // One row of a packed set as a full symmetric matrix.
-MatrixXd unpack_symmetric(const MatrixXd& packed, Index row, Index p);
+MatrixXd unpack_symmetric(const MatrixView& packed, Index row, Index p);
+// A packed set for the pairs (0, 0), (1, 0), (1, 1), (2, 0), ... of `blocks` things as one matrix of
+// blocks x blocks such matrices.
+MatrixXd unpack_blocks(const MatrixView& packed, Index p, Index blocks);
 
 }  // namespace distmoe
 

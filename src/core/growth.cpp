@@ -34,13 +34,13 @@ VectorXd unexplained(const ArrayXd& explained) {
 }
 
 // The least number of rows that a regression is grown on.
-Index core_rows(const HeldSource& sample, Index k) {
-  return std::max(3 * (sample.x_columns() + 1), sample.rows() / (20 * k));
+Index core_rows(const HeldSource& sample, const ExpertKind& kind, Index k) {
+  return std::max(3 * (sample.x_columns() * kind.parts + 1), sample.rows() / (20 * k));
 }
 
 // One regression around a row: of the rows near it those are kept that agree best with one
 // regression, since a neighbourhood may hold rows of several experts.
-Model grow_regression(const HeldSource& sample, const MatrixXd& points, FamilyKind family,
+Model grow_regression(const HeldSource& sample, const MatrixXd& points, const ExpertKind& kind,
                       Index seed, Index core, double floor, const Services& services) {
   const ArrayXd distance = square_distances(points, seed).array();
   std::vector<Index> rows = largest(-distance, every_row(sample.rows()), 3 * core);
@@ -54,7 +54,7 @@ Model grow_regression(const HeldSource& sample, const MatrixXd& points, FamilyKi
   for (int pass = 0; pass < 6; ++pass) {
     MatrixXd r = MatrixXd::Zero(near.rows(), 1);
     for (Index i : largest(agreement, every_row(near.rows()), core)) r(i, 0) = 1.0;
-    one = model_from(near, family, r, no_gates, floor, services);
+    one = model_from(near, kind, r, no_gates, floor, services);
     agreement = fitness(near, one).col(0);
   }
   return one;
@@ -62,22 +62,28 @@ Model grow_regression(const HeldSource& sample, const MatrixXd& points, FamilyKi
 
 }  // namespace
 
-Model model_from(const Source& source, FamilyKind family, const MatrixXd& responsibility,
+Model model_from(const Source& source, const ExpertKind& kind, const MatrixXd& responsibility,
                  const GatePrior& prior, double floor, const Services& services) {
   const Index k = responsibility.cols();
   Model model;
-  model.family = family;
-  model.beta = MatrixXd::Zero(source.x_columns(), k);
+  model.family = kind.family;
+  model.beta = MatrixXd::Zero(source.x_columns(), k * kind.parts);
   model.alpha = MatrixXd::Zero(source.z_columns(), k - 1);
   model.dispersion = VectorXd::Ones(k);
-  const Statistics sums =
-      sum_over(source, Statistics(model.beta.rows(), model.alpha.rows(), k), services,
-               [&](const Block& b) {
-                 return statistics(b, model, responsibility.middleRows(b.first, b.rows()));
-               });
+  const bool on_log = family_of(kind.family).starts_on_log();
+  if (on_log) model.family = FamilyKind::gaussian;
+  const Statistics sums = sum_over(source, Statistics(model), services, [&](const Block& b) {
+    const MatrixXd r = responsibility.middleRows(b.first, b.rows());
+    if (!on_log) return statistics(b, model, r);
+    VectorXd y = log_of_counts(b.y), none(0);
+    if (b.offset.size() > 0) y -= b.offset;
+    return statistics(Block{b.x, b.z, y, b.weight, none, b.gate_offset, b.first}, model, r);
+  });
   // A part with fewer rows than coefficients gets the least-norm fit and an honest wide variance.
   Model out = em_step(model, sums, prior, floor, 0.0);
-  const double least = static_cast<double>(source.x_columns() + 1);
+  out.family = kind.family;
+  if (on_log) out.dispersion.setOnes();
+  const double least = static_cast<double>(source.x_columns() * kind.parts + 1);
   for (Index j = 0; j < k; ++j) {
     if (sums.experts.mass(j) * static_cast<double>(sums.rows) <= least * sums.weight) {
       out.dispersion(j) = 1.0;
@@ -85,6 +91,8 @@ Model model_from(const Source& source, FamilyKind family, const MatrixXd& respon
   }
   return out;
 }
+
+VectorXd log_of_counts(const VectorView& y) { return (y.array() + 0.5).log().matrix(); }
 
 MatrixXd one_hot(const std::vector<Index>& labels, Index k) {
   MatrixXd r = MatrixXd::Zero(static_cast<Index>(labels.size()), k);
@@ -119,24 +127,26 @@ ArrayXXd fitness(const HeldSource& sample, const Model& model) {
     out.middleRows(at, block.rows()) =
         log_densities(model.family, block.y, linear_predictors(block.x, model.beta, block.offset),
                       model.dispersion);
+    out.middleRows(at, block.rows()).colwise() +=
+        family_of(model.family).log_base(block.y.array());
     at += block.rows();
   });
   return out;
 }
 
-Model settle(const HeldSource& sample, FamilyKind family, ArrayXXd explained, int passes,
+Model settle(const HeldSource& sample, const ExpertKind& kind, ArrayXXd explained, int passes,
              const GatePrior& prior, double floor, const Services& services) {
   Model model;
   for (int pass = 0; pass < passes; ++pass) {
     services.interrupt();
-    model = model_from(sample, family, one_hot(best_columns(explained), explained.cols()), prior,
+    model = model_from(sample, kind, one_hot(best_columns(explained), explained.cols()), prior,
                        floor, services);
     explained = fitness(sample, model);
   }
   return model;
 }
 
-Model grown_start(const HeldSource& sample, const MatrixXd& points, FamilyKind family, Index k,
+Model grown_start(const HeldSource& sample, const MatrixXd& points, const ExpertKind& kind, Index k,
                   const GatePrior& prior, double floor, const Services& services) {
   ArrayXXd explained(sample.rows(), k);
   VectorXd chance = VectorXd::Ones(sample.rows());
@@ -144,12 +154,12 @@ Model grown_start(const HeldSource& sample, const MatrixXd& points, FamilyKind f
     services.interrupt();
     if (!(chance.maxCoeff() > 0)) chance.setOnes();
     const Index seed = draw_index(chance, services.uniform);
-    explained.col(j) = fitness(sample, grow_regression(sample, points, family, seed,
-                                                       core_rows(sample, k), floor,
+    explained.col(j) = fitness(sample, grow_regression(sample, points, kind, seed,
+                                                       core_rows(sample, kind, k), floor,
                                                        services)).col(0);
     chance = unexplained(explained.leftCols(j + 1).rowwise().maxCoeff());
   }
-  return settle(sample, family, explained, 8, prior, floor, services);
+  return settle(sample, kind, explained, 8, prior, floor, services);
 }
 
 Model grow_on_worst_rows(const Source& source, const Model& model, double floor,
@@ -161,7 +171,7 @@ Model grow_on_worst_rows(const Source& source, const Model& model, double floor,
     log_lik.insert(log_lik.end(), part.data(), part.data() + part.size());
   });
   const Index n = static_cast<Index>(log_lik.size());
-  const Index core = 2 * (source.x_columns() + 1);
+  const Index core = 2 * (source.x_columns() * model.parts() + 1);
   const Index count = std::min(n, std::max(10 * core, std::min<Index>(n / 200, 2000)));
   const ArrayXd badness = -Eigen::Map<const ArrayXd>(log_lik.data(), n);
   const HeldSource worst(source, largest(badness, every_row(n), count));
@@ -176,7 +186,7 @@ Model grow_on_worst_rows(const Source& source, const Model& model, double floor,
   for (int i = 0; i < draws_of_reseed; ++i) {
     services.interrupt();
     const Index seed = draw_index(VectorXd::Ones(worst.rows()), services.uniform);
-    const Model one = grow_regression(worst, worst.x, model.family, seed, core, floor, services);
+    const Model one = grow_regression(worst, worst.x, model.kind(), seed, core, floor, services);
     const double gain = (fitness(worst, one).col(0) - now).max(0.0).sum();
     if (i > 0 && gain <= best_gain) continue;
     best = one;
@@ -186,7 +196,7 @@ Model grow_on_worst_rows(const Source& source, const Model& model, double floor,
 }
 
 void replace_expert(Model& model, Index lost, const Model& one) {
-  model.beta.col(lost) = one.beta;
+  model.beta.middleCols(lost * one.beta.cols(), one.beta.cols()) = one.beta;
   model.dispersion(lost) = one.dispersion(0);
   const Index k = model.experts();
   MatrixXd gates = MatrixXd::Zero(model.alpha.rows(), k);

@@ -9,10 +9,13 @@ namespace distmoe {
 
 // A model from responsibilities of all rows of a source (rows x K): one M-step from nothing. floor:
 // least dispersion of a Gaussian expert.
-Model model_from(const Source& source, FamilyKind family, const MatrixXd& responsibility,
+Model model_from(const Source& source, const ExpertKind& kind, const MatrixXd& responsibility,
                  const GatePrior& prior, double floor, const Services& services);
 
 // Labels as responsibilities, n x k.
+// log(y + 1/2): counts on the scale of their predictor, 0 included.
+VectorXd log_of_counts(const VectorView& y);
+
 MatrixXd one_hot(const std::vector<Index>& labels, Index k);
 
 // k rows far from each other: each drawn with probability proportional to its square distance from
@@ -23,12 +26,12 @@ std::vector<Index> spread_rows(const MatrixXd& points, Index k, const Services& 
 ArrayXXd fitness(const HeldSource& sample, const Model& model);
 
 // A few passes in which every row joins the regression that explains it best.
-Model settle(const HeldSource& sample, FamilyKind family, ArrayXXd explained, int passes,
+Model settle(const HeldSource& sample, const ExpertKind& kind, ArrayXXd explained, int passes,
              const GatePrior& prior, double floor, const Services& services);
 
 // k regressions grown one after the other, each from a row that those before explain badly.
 // points: what nearness of rows means, n x anything.
-Model grown_start(const HeldSource& sample, const MatrixXd& points, FamilyKind family, Index k,
+Model grown_start(const HeldSource& sample, const MatrixXd& points, const ExpertKind& kind, Index k,
                   const GatePrior& prior, double floor, const Services& services);
 
 // Random numbers that one call of grow_on_worst_rows takes.

@@ -10,9 +10,10 @@ namespace {
 
 // Where each kind of parameter starts in the vector.
 struct Layout {
-  Index p, q, k, gate, dispersion, size;
+  Index p, q, k, parts, width, gate, dispersion, size;
   explicit Layout(const Model& m)
-      : p(m.beta.rows()), q(m.alpha.rows()), k(m.experts()), gate(p * k),
+      : p(m.beta.rows()), q(m.alpha.rows()), k(m.experts()), parts(m.parts()), width(k * parts),
+        gate(p * width),
         dispersion(gate + q * (k - 1)),
         size(dispersion + (family_of(m.family).has_dispersion() ? k : 0)) {}
   bool has_dispersion() const { return size > dispersion; }
@@ -21,12 +22,14 @@ struct Layout {
 // With u_k = log pi_k + log phi_k and responsibilities r_k,
 //   grad log f = sum_k r_k grad u_k,
 //   hess log f = sum_k r_k (hess u_k + grad u_k grad u_k') - (grad log f)(grad log f)'.
-// grad_beta_k u_k = a_k x with a_k = (y - mean_k) / dispersion_k; d u_k / d log dispersion_k = b_k;
+// grad_beta_k u_k = a_k x with a_k = (y - mean_k) / dispersion_k, for each predictor of the expert;
+// d u_k / d log dispersion_k = b_k;
 // grad_alpha_j u_k = (delta_jk - pi_j) z. Every sum below is one of x, z, x x', z z' or x z', weighted.
 struct Derivatives {
   ArrayXd w, log_lik;
-  ArrayXXd pi, r, ra, rb, b;  // n x K; rb, b empty where the family has no dispersion
-  ArrayXXd curvature;         // n x K, weight of x x' in r_k (hess u_k + grad u_k grad u_k')
+  ArrayXXd pi, r, rb, b;  // n x K; rb, b empty where the family has no dispersion
+  ArrayXXd ra;            // n x K R
+  ArrayXXd curvature;     // n x K R (R + 1) / 2, weight of x x' in r_k (hess u_k + grad u_k grad u_k')
 
   Derivatives(const Block& block, const Model& model, bool second) {
     const Evaluation e = evaluate(block, model);
@@ -36,24 +39,33 @@ struct Derivatives {
     log_lik = e.log_lik;
     pi = e.gate;
     r = e.posterior;
-    ra.resize(n, k);
-    if (second) curvature.resize(n, k);
+    const Index parts = model.parts(), pairs = pairs_of(parts);
+    ra.resize(n, k * parts);
+    if (second) curvature.resize(n, k * pairs);
     if (f.has_dispersion()) b.resize(n, k);
+    const ArrayXXd response = f.response(block.y.array(), parts);
     for (Index j = 0; j < k; ++j) {
-      const ArrayXd mean = f.mean(e.eta.col(j).array());
+      const ArrayXXd mean = f.mean(e.eta.middleCols(j * parts, parts).array());
       const double precision = 1.0 / model.dispersion(j);
-      const ArrayXd a = (block.y.array() - mean) * precision;
-      ra.col(j) = r.col(j) * a;
-      if (f.has_dispersion()) b.col(j) = 0.5 * (a.square() * model.dispersion(j) - 1.0);
-      if (second) curvature.col(j) = r.col(j) * (a.square() - f.variance(mean) * precision);
+      const ArrayXXd a = (response - mean) * precision;
+      ra.middleCols(j * parts, parts) = a.colwise() * r.col(j);
+      if (f.has_dispersion()) b.col(j) = 0.5 * (a.col(0).square() * model.dispersion(j) - 1.0);
+      if (!second) continue;
+      const ArrayXXd variance = f.variance(mean) * precision;
+      Index pair = 0;
+      for (Index i = 0; i < parts; ++i) {
+        for (Index l = 0; l <= i; ++l, ++pair) {
+          curvature.col(j * pairs + pair) = r.col(j) * (a.col(i) * a.col(l) - variance.col(pair));
+        }
+      }
     }
     rb = b.size() > 0 ? ArrayXXd(r * b) : b;
   }
 };
 
 VectorXd gradient(const Block& block, const Layout& at, const Derivatives& d) {
-  MatrixXd weight(block.rows(), 2 * at.k - 1);
-  weight.leftCols(at.k) = d.ra.matrix();
+  MatrixXd weight(block.rows(), at.width + at.k - 1);
+  weight.leftCols(at.width) = d.ra.matrix();
   weight.rightCols(at.k - 1) = (d.r - d.pi).leftCols(at.k - 1).matrix();
   if (block.weight.size() > 0) weight.array().colwise() *= d.w;
   VectorXd out(at.size);
@@ -64,38 +76,41 @@ VectorXd gradient(const Block& block, const Layout& at, const Derivatives& d) {
     const MatrixXd sums = transposed_multiply(block.x, weight);
     put(sums, 0);  // experts, then gates, as in the vector of parameters
   } else {
-    put(transposed_multiply(block.x, weight.leftCols(at.k)), 0);
+    put(transposed_multiply(block.x, weight.leftCols(at.width)), 0);
     put(transposed_multiply(block.z, weight.rightCols(at.k - 1)), at.gate);
   }
   if (at.has_dispersion()) out.tail(at.k) = (d.rb.colwise() * d.w).colwise().sum().transpose();
   return out;
 }
 
-// Weights of the products of columns: experts with experts and gates with gates (pairs j <= i),
-// gates j with experts i.
+// Weights of the products of columns: experts' predictors with each other and gates with gates (pairs
+// j <= i), gates j with predictors i.
 struct ProductWeights {
   MatrixXd all;
   Index xx, zz, xz;  // how many of each, in this order
 
   ProductWeights(const Layout& at, const Derivatives& d)
-      : xx(at.k * (at.k + 1) / 2), zz(at.k * (at.k - 1) / 2), xz(at.k * (at.k - 1)) {
+      : xx(pairs_of(at.width)), zz(pairs_of(at.k - 1)), xz(at.width * (at.k - 1)) {
     all.resize(d.w.size(), xx + zz + xz);
     Index x = 0, z = xx, c = xx + zz;
     ArrayXd v;
-    for (Index i = 0; i < at.k; ++i) {
+    for (Index i = 0, own = 0; i < at.width; ++i) {
       for (Index j = 0; j <= i; ++j) {
         v = -d.ra.col(i) * d.ra.col(j);
-        if (i == j) v += d.curvature.col(i);
+        if (i / at.parts == j / at.parts) v += d.curvature.col(own++);
         all.col(x++) = (d.w * v).matrix();
-        if (i + 1 == at.k) continue;
+      }
+    }
+    for (Index i = 0; i + 1 < at.k; ++i) {
+      for (Index j = 0; j <= i; ++j) {
         v = d.pi.col(i) * d.pi.col(j) - d.r.col(i) * d.r.col(j);
         if (i == j) v += d.r.col(i) - d.pi.col(i);
         all.col(z++) = (d.w * v).matrix();
       }
     }
     for (Index j = 0; j + 1 < at.k; ++j) {
-      for (Index i = 0; i < at.k; ++i) {
-        const double same = i == j ? 1.0 : 0.0;
+      for (Index i = 0; i < at.width; ++i) {
+        const double same = i / at.parts == j ? 1.0 : 0.0;
         all.col(c++) = (d.w * d.ra.col(i) * (same - d.r.col(j))).matrix();
       }
     }
@@ -122,16 +137,16 @@ void add_products(const Block& block, const Layout& at, const Derivatives& d, Ma
     add_weighted_cross(block.x, block.z, weight.all.rightCols(weight.xz), cross);
   }
   Index pair = 0;
-  for (Index i = 0; i < at.k; ++i) {
+  for (Index i = 0; i < at.width; ++i) {
     for (Index j = 0; j <= i; ++j) {
       hessian.block(i * at.p, j * at.p, at.p, at.p) = unpack_symmetric(gram_x, pair++, at.p);
     }
   }
   hessian.block(at.gate, at.gate, at.q * (at.k - 1), at.q * (at.k - 1)) =
-      unpack_gate_blocks(gram_z, at.q, at.k - 1);
+      unpack_blocks(gram_z, at.q, at.k - 1);
   pair = 0;
   for (Index j = 0; j + 1 < at.k; ++j) {
-    for (Index i = 0; i < at.k; ++i) {
+    for (Index i = 0; i < at.width; ++i) {
       auto to = hessian.block(at.gate + j * at.q, i * at.p, at.q, at.p);
       if (shared) {
         to = unpack_symmetric(cross, pair++, at.p);
@@ -187,7 +202,7 @@ VectorXd to_vector(const Model& model) {
 Model from_vector(const Model& shape, const VectorXd& parameters) {
   const Layout at(shape);
   Model m = shape;
-  m.beta = Eigen::Map<const MatrixXd>(parameters.data(), at.p, at.k);
+  m.beta = Eigen::Map<const MatrixXd>(parameters.data(), at.p, at.width);
   m.alpha = Eigen::Map<const MatrixXd>(parameters.data() + at.gate, at.q, at.k - 1);
   if (at.has_dispersion()) m.dispersion = parameters.tail(at.k).array().exp().matrix();
   return m;
@@ -203,7 +218,8 @@ bool hold_fixed(const Model& model, double floor, const VectorXd& mass, double l
   std::vector<Index> fixed;
   for (Index k = 0; k < at.k; ++k) {
     const bool lost = at.k > 1 && mass(k) <= least_mass;
-    for (Index j = 0; lost && j < at.p; ++j) fixed.push_back(k * at.p + j);
+    const Index size = at.p * at.parts;
+    for (Index j = 0; lost && j < size; ++j) fixed.push_back(k * size + j);
     const Index dispersion = at.dispersion + k;
     if (!family_of(model.family).has_dispersion()) continue;
     if (lost || (at_floor(model, k, floor) && gradient(dispersion) <= 0)) fixed.push_back(dispersion);

@@ -7,7 +7,7 @@
 
 namespace distmoe {
 
-// The order of all parameters in one vector: beta of expert 1, ..., K, alpha of gate 1, ..., K - 1,
+// The order of all parameters in one vector: beta of expert 1 (predictor by predictor), ..., K, alpha of gate 1, ..., K - 1,
 // then (families with a dispersion) log dispersion of expert 1, ..., K.
 Index parameter_count(const Model& model);
 VectorXd to_vector(const Model& model);

@@ -13,12 +13,12 @@ namespace distmoe {
 // the reduction are made of. All columns are n apart. n counts whole vectors of any instruction set (a
 // multiple of 8): rows that fill up have mass 0.
 struct PlanRows {
-  std::ptrdiff_t n, components, experts;
-  const double *mass, *eta;        // n x components: mass and linear predictor
-  const double *mean, *potential;  // the same: b'(eta) and b(eta); null for Gaussian experts
+  std::ptrdiff_t n, components, experts, parts;
+  const double *mass, *eta;        // n x components: mass; n x components parts: linear predictors
+  const double *mean, *potential;  // b'(eta), as eta, and b(eta), as mass; null for Gaussian experts
   const double *dispersion;        // components; Gaussian experts only, like the next and the last
   const double *constant;          // experts x components: the part of (S6) that is free of x
-  const double *to_eta, *to_potential;  // n x experts
+  const double *to_eta, *to_potential;  // n x experts parts, n x experts
   const double *precision;         // experts, 1 / (2 dispersion)
 };
 
@@ -45,7 +45,7 @@ struct Kernels {
   // a := exp(a).
   void (*exponential)(std::ptrdiff_t n, double* a);
   // The pointwise plan (16): every component's mass goes to the expert of least cost, row by row.
-  // weight, response (n x experts) += mass, mass * mean; objective += sum of mass * cost; for
+  // weight (n x experts), response (n x experts parts) += mass, mass * mean; objective += sum of mass * cost; for
   // Gaussian experts deviation (experts) += sum of mass (dispersion + squared gap of the means).
   void (*plan_spread)(const PlanRows& rows, double* weight, double* response, double* objective,
                       double* deviation);

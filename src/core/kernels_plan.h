@@ -37,21 +37,33 @@ template <int K, bool Bregman>
 DISTMOE_INLINE void see_experts(const PlanRows& a, std::ptrdiff_t i, PlanVectors<K>& v) {
   DISTMOE_UNROLL
   for (std::ptrdiff_t k = 0; k < (K > 0 ? K : v.count); ++k) {
-    v.to(k) = load(a.to_eta + k * a.n + i);
+    v.to(k) = load(a.to_eta + k * a.parts * a.n + i);
     if (Bregman) v.above(k) = load(a.to_potential + k * a.n + i);
   }
+}
+
+// What the predictors after the first take off a Bregman divergence: mean'(to - eta).
+DISTMOE_INLINE Vec further_parts(const PlanRows& a, std::ptrdiff_t l, std::ptrdiff_t k,
+                                 std::ptrdiff_t i) {
+  Vec sum = Vec{};
+  for (std::ptrdiff_t j = 1; j < a.parts; ++j) {
+    const std::ptrdiff_t at = (l * a.parts + j) * a.n + i;
+    sum += load(a.mean + at) * (load(a.to_eta + (k * a.parts + j) * a.n + i) - load(a.eta + at));
+  }
+  return sum;
 }
 
 // Sets the costs of component l at row i; gives the least.
 template <int K, bool Bregman>
 DISTMOE_INLINE Vec least_cost(const PlanRows& a, std::ptrdiff_t l, std::ptrdiff_t i, Vec mean,
                               PlanVectors<K>& v) {
-  const Vec eta = Bregman ? load(a.eta + l * a.n + i) : mean;
+  const Vec eta = Bregman ? load(a.eta + l * a.parts * a.n + i) : mean;
   const Vec below = Bregman ? load(a.potential + l * a.n + i) : Vec{};
   Vec best = Vec{};
   DISTMOE_UNROLL
   for (std::ptrdiff_t k = 0; k < (K > 0 ? K : v.count); ++k) {
-    const Vec cost = plan_cost<Bregman>(eta, mean, below, v.to(k), Bregman ? v.above(k) : Vec{},
+    const Vec cost = plan_cost<Bregman>(eta, mean, below, v.to(k),
+                                        Bregman ? v.above(k) - further_parts(a, l, k, i) : Vec{},
                                         Bregman ? 0.0 : a.constant[l * a.experts + k],
                                         Bregman ? 0.0 : a.precision[k], v.square(k));
     v.cost(k) = cost;
@@ -84,10 +96,10 @@ void spread_of(const PlanRows& a, double* weight, double* response, double* obje
     DISTMOE_UNROLL
     for (std::ptrdiff_t k = 0; k < (K > 0 ? K : v.count); ++k) {
       v.sum(k) = load(weight + k * n + i);
-      v.more(k) = load(response + k * n + i);
+      v.more(k) = load(response + k * a.parts * n + i);
     }
     for (std::ptrdiff_t l = 0; l < a.components; ++l) {
-      const Vec mass = load(a.mass + l * n + i), mean = load((Bregman ? a.mean : a.eta) + l * n + i);
+      const Vec mass = load(a.mass + l * n + i), mean = load((Bregman ? a.mean : a.eta) + l * a.parts * n + i);
       const Vec best = least_cost<K, Bregman>(a, l, i, mean, v);
       value += mass * best;
       Vec left = mass;  // ties: the first expert takes all
@@ -97,13 +109,17 @@ void spread_of(const PlanRows& a, double* weight, double* response, double* obje
         left -= taken;
         v.sum(k) += taken;
         v.more(k) += taken * mean;
+        for (std::ptrdiff_t j = 1; Bregman && j < a.parts; ++j) {
+          double* to = response + (k * a.parts + j) * n + i;
+          store(to, load(to) + taken * load(a.mean + (l * a.parts + j) * n + i));
+        }
         if (!Bregman) spread[k] += taken * (v.square(k) + a.dispersion[l]);
       }
     }
     DISTMOE_UNROLL
     for (std::ptrdiff_t k = 0; k < (K > 0 ? K : v.count); ++k) {
       store(weight + k * n + i, v.sum(k));
-      store(response + k * n + i, v.more(k));
+      store(response + k * a.parts * n + i, v.more(k));
     }
   }
   *objective += sum_of_lanes(value);
@@ -123,7 +139,7 @@ void components_of(const PlanRows& a, double* out, double* cost, Vec* lent) {
     for (std::ptrdiff_t k = 0; k < (K > 0 ? K : v.count); ++k) v.sum(k) = Vec{};
     for (std::ptrdiff_t i = 0; i < n; i += lanes) {
       see_experts<K, Bregman>(a, i, v);
-      const Vec mass = load(a.mass + l * n + i), mean = load((Bregman ? a.mean : a.eta) + l * n + i);
+      const Vec mass = load(a.mass + l * n + i), mean = load((Bregman ? a.mean : a.eta) + l * a.parts * n + i);
       const Vec best = least_cost<K, Bregman>(a, l, i, mean, v);
       Vec left = mass;
       if (Choose) value += mass * best;

@@ -32,19 +32,22 @@ MatrixXd linear_predictors(const MatrixView& x, const MatrixXd& beta, const Vect
   return eta;
 }
 
-MatrixXd expert_means(FamilyKind family, const MatrixXd& eta) {
+MatrixXd expert_means(FamilyKind family, const MatrixXd& eta, Index parts) {
   const Family& f = family_of(family);
   MatrixXd mean(eta.rows(), eta.cols());
-  for (Index k = 0; k < eta.cols(); ++k) mean.col(k) = f.mean(eta.col(k).array()).matrix();
+  for (Index first = 0; first < eta.cols(); first += parts) {
+    mean.middleCols(first, parts) = f.mean(eta.middleCols(first, parts).array()).matrix();
+  }
   return mean;
 }
 
 ArrayXXd log_densities(FamilyKind family, const VectorView& y, const MatrixXd& eta,
                        const VectorXd& dispersion) {
   const Family& f = family_of(family);
-  ArrayXXd out(eta.rows(), eta.cols());
-  for (Index k = 0; k < eta.cols(); ++k) {
-    out.col(k) = f.log_density(y.array(), eta.col(k).array(), dispersion(k));
+  ArrayXXd out(eta.rows(), dispersion.size());
+  const Index parts = eta.cols() / out.cols();
+  for (Index k = 0; k < out.cols(); ++k) {
+    out.col(k) = f.log_density(y.array(), eta.middleCols(k * parts, parts).array(), dispersion(k));
   }
   return out;
 }
@@ -58,6 +61,9 @@ Evaluation evaluate(const Block& block, const Model& model) {
   // log f = log sum_k exp(gate predictor_k + log phi_k) - log sum_k exp(gate predictor_k).
   const ArrayXd all_gates = softmax_rows(e.gate);
   e.log_lik = softmax_rows(e.posterior) - all_gates;
+  if (!family_of(model.family).has_dispersion()) {
+    e.log_lik += family_of(model.family).log_base(block.y.array());
+  }
   return e;
 }
 

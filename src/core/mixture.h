@@ -16,19 +16,19 @@ struct Gates {
 // gate_offset has length b or 0.
 Gates gates(const MatrixView& z, const MatrixXd& alpha, const VectorView& gate_offset);
 
-// x'beta_k + offset, b x K. offset has length b or 0.
+// x'beta_k + offset, b x K R. offset has length b or 0.
 MatrixXd linear_predictors(const MatrixView& x, const MatrixXd& beta, const VectorView& offset);
 
-// E[y | x, expert k], b x K.
-MatrixXd expert_means(FamilyKind family, const MatrixXd& eta);
+// E[response | x, expert k], b x K R (see Family::response).
+MatrixXd expert_means(FamilyKind family, const MatrixXd& eta, Index parts);
 
-// log phi_k(y | x), b x K.
+// log phi_k(y | x) but for the part that all experts share (Family::log_base), b x K.
 ArrayXXd log_densities(FamilyKind family, const VectorView& y, const MatrixXd& eta,
                        const VectorXd& dispersion);
 
 struct Evaluation {
   ArrayXXd gate;      // b x K, pi_k(z; alpha)
-  MatrixXd eta;       // b x K
+  MatrixXd eta;       // b x K R
   ArrayXd log_lik;    // b, log f(y|x)
   ArrayXXd posterior; // b x K, P(expert k | x, y)
 };

@@ -18,16 +18,25 @@ using Eigen::VectorXd;
 using MatrixView = Eigen::Ref<const MatrixXd>;
 using VectorView = Eigen::Ref<const VectorXd>;
 
-enum class FamilyKind { gaussian, binomial };
+enum class FamilyKind { gaussian, binomial, poisson, multinomial };
+
+// What the experts of a model are: their family and the number of an expert's predictors (see family.h).
+struct ExpertKind {
+  FamilyKind family;
+  Index parts;
+};
 
 // A mixture of K experts, equation (1): f(y|x) = sum_k pi_k(z; alpha) phi(y | x'beta_k, dispersion_k).
+// An expert has R predictors (see family.h), the columns k R .. k R + R - 1 of what is K R wide.
 struct Model {
   FamilyKind family = FamilyKind::gaussian;
-  MatrixXd beta;        // p x K, experts
+  MatrixXd beta;        // p x K R, experts
   MatrixXd alpha;       // q x (K - 1), gates; the gate of expert K is 0
   VectorXd dispersion;  // K; sigma_k^2 for Gaussian experts, ones otherwise
 
-  Index experts() const { return beta.cols(); }
+  Index experts() const { return dispersion.size(); }
+  Index parts() const { return beta.cols() / dispersion.size(); }  // R
+  ExpertKind kind() const { return {family, parts()}; }
 };
 
 // Rows of data. A vector of length 0 stands for "none" (offsets, y) or "all ones" (weight).
@@ -35,7 +44,7 @@ struct Model {
 struct Block {
   MatrixView x;  // b x p, experts' design
   MatrixView z;  // b x q, gates' design
-  VectorView y, weight, offset, gate_offset;
+  VectorView y, weight, offset, gate_offset;  // y of the multinomial family: classes 0 .. C - 1
   Index first = 0;  // number of the first row in the source that shows the block
 
   Index rows() const { return x.rows(); }

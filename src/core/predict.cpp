@@ -12,19 +12,27 @@ MatrixXd predict_block(const Block& block, const Model& model, PredictKind kind)
   if (kind == PredictKind::gate) {
     return gates(block.z, model.alpha, block.gate_offset).probability.matrix();
   }
-  const MatrixXd mean =
-      expert_means(model.family, linear_predictors(block.x, model.beta, block.offset));
+  const Index parts = model.parts();
+  const MatrixXd mean = expert_means(
+      model.family, linear_predictors(block.x, model.beta, block.offset), parts);
   if (kind == PredictKind::expert) return mean;
-  const ArrayXXd gate = gates(block.z, model.alpha, block.gate_offset).probability;
-  return (gate * mean.array()).rowwise().sum().matrix();
+  const MatrixXd gate = gates(block.z, model.alpha, block.gate_offset).probability.matrix();
+  MatrixXd out = MatrixXd::Zero(mean.rows(), parts);
+  for (Index k = 0; k < gate.cols(); ++k) {
+    out += gate.col(k).asDiagonal() * mean.middleCols(k * parts, parts);
+  }
+  return out;
 }
 
 }  // namespace
 
 MatrixXd predict(const Source& data, const Model& model, PredictKind kind,
                  const Services& services) {
-  const bool one_column = kind == PredictKind::response || kind == PredictKind::log_density;
-  MatrixXd out(data.rows(), one_column ? 1 : model.experts());
+  const Index columns = kind == PredictKind::log_density ? 1
+                        : kind == PredictKind::response  ? model.parts()
+                        : kind == PredictKind::expert    ? model.beta.cols()
+                                                         : model.experts();
+  MatrixXd out(data.rows(), columns);
   in_parallel(data.blocks(), services.threads, [&](Index i) {
     data.show_block(i, [&](const Block& block) {
       out.middleRows(block.first, block.rows()) = predict_block(block, model, kind);

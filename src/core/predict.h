@@ -7,8 +7,8 @@
 namespace distmoe {
 
 enum class PredictKind {
-  response,     // n x 1, E[y | x] = sum_k pi_k mean_k
-  expert,       // n x K, E[y | x, expert k]
+  response,     // n x R, E[response | x] = sum_k pi_k mean_k (see Family::response)
+  expert,       // n x K R, E[response | x, expert k]
   gate,         // n x K, pi_k(z)
   posterior,    // n x K, P(expert k | x, y); needs y
   log_density   // n x 1, log f(y | x); needs y

@@ -94,7 +94,7 @@ bool reseed(const Coupling& coupling, Model& model, const Assigned& a) {
   if (a.mass.minCoeff(&lost) > 1e-12 * a.mass.sum()) return false;
   const VectorXd cost = a.target.empty() ? coupling.component_plan(model).cost : a.cost;
   if (!(cost.maxCoeff(&worst) > 1e-12)) return false;  // nothing is gained by another expert
-  model.beta.col(lost) = coupling.beta(worst);
+  model.beta.middleCols(lost * coupling.parts(), coupling.parts()) = coupling.beta(worst);
   model.dispersion(lost) = coupling.dispersion(worst);
   return true;
 }
@@ -160,9 +160,9 @@ Model seeded_start(const Problem& problem, Index experts, const Services& servic
   for (Index k = 0; k < experts; ++k) {
     if (!(cost.maxCoeff() > 0)) cost.setOnes();
     const Index l = draw_index(cost, services.uniform);
-    model.beta.conservativeResize(shape.beta.rows(), k + 1);
+    model.beta.conservativeResize(shape.beta.rows(), (k + 1) * coupling.parts());
     model.dispersion.conservativeResize(k + 1);
-    model.beta.col(k) = coupling.beta(l);
+    model.beta.rightCols(coupling.parts()) = coupling.beta(l);
     model.dispersion(k) = coupling.dispersion(l);
     cost = coupling.cost(model).rowwise().minCoeff().cwiseMax(0.0);
   }

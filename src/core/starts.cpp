@@ -7,11 +7,13 @@ namespace distmoe {
 namespace {
 
 // What k-means looks at: the gates' columns (the experts', where the gates have none), y if asked.
-MatrixXd kmeans_points(const HeldSource& sample, bool with_y) {
+MatrixXd kmeans_points(const HeldSource& sample, const ExpertKind& kind, bool with_y) {
   const MatrixXd& z = sample.shared || sample.z.cols() <= 1 ? sample.x : sample.z;
-  MatrixXd points(z.rows(), z.cols() + (with_y ? 1 : 0));
+  MatrixXd points(z.rows(), z.cols() + (with_y ? kind.parts : 0));
   points.leftCols(z.cols()) = z;
-  if (with_y) points.col(z.cols()) = sample.y;
+  const Family& f = family_of(kind.family);
+  if (with_y && f.starts_on_log()) points.col(z.cols()) = log_of_counts(sample.y);
+  else if (with_y) points.rightCols(kind.parts) = f.response(sample.y.array(), kind.parts).matrix();
   return points;
 }
 
@@ -60,14 +62,14 @@ std::vector<Index> sample_rows(Index n, Index size, const Services& services) {
 
 namespace {
 
-Model make_start(StartKind kind, const HeldSource& sample, FamilyKind family, Index experts,
+Model make_start(StartKind how, const HeldSource& sample, const ExpertKind& kind, Index experts,
                  const GatePrior& prior, const FitOptions& options, const Services& services) {
-  if (kind == StartKind::regressions) {
-    return grown_start(sample, kmeans_points(sample, false), family, experts, prior,
+  if (how == StartKind::regressions) {
+    return grown_start(sample, kmeans_points(sample, kind, false), kind, experts, prior,
                        options.dispersion_floor, services);
   }
-  const auto labels = kmeans(kmeans_points(sample, kind == StartKind::kmeans_xy), experts, services);
-  return model_from(sample, family, one_hot(labels, experts), prior, options.dispersion_floor,
+  const auto labels = kmeans(kmeans_points(sample, kind, how == StartKind::kmeans_xy), experts, services);
+  return model_from(sample, kind, one_hot(labels, experts), prior, options.dispersion_floor,
                     services);
 }
 
@@ -109,18 +111,18 @@ std::vector<FitResult> short_runs(const HeldSource& sample, const std::vector<Mo
 }
 
 // Several starts, short runs; the best are finished.
-FitResult search(const HeldSource& sample, FamilyKind family, Index experts, const GatePrior& prior,
+FitResult search(const HeldSource& sample, const ExpertKind& kind, Index experts, const GatePrior& prior,
                  const FitOptions& quick, const FitOptions& finish, const StartOptions& options,
                  std::vector<StartRecord>& records, const Services& services) {
   const double n = static_cast<double>(sample.rows());
   const int starts = experts == 1 ? 1 : options.starts;  // one expert: every start is the same
   std::vector<Model> begin;
   for (int i = 0; i < starts; ++i) {
-    const StartKind kind = i == 0   ? StartKind::kmeans_x
+    const StartKind how = i == 0   ? StartKind::kmeans_x
                            : i == 1 ? StartKind::kmeans_xy
                                     : StartKind::regressions;
-    begin.push_back(make_start(kind, sample, family, experts, prior, quick, services));
-    records.push_back({kind, 0.0});
+    begin.push_back(make_start(how, sample, kind, experts, prior, quick, services));
+    records.push_back({how, 0.0});
   }
   std::vector<FitResult> runs = short_runs(sample, begin, prior, quick, services);
   for (std::size_t i = 0; i < runs.size(); ++i) records[i].objective = runs[i].objective.back() / n;
@@ -170,7 +172,7 @@ Model split_and_drop(const HeldSource& sample, const Model& model, const GatePri
       rows = some;
     }
     std::vector<StartRecord> unused;
-    const FitResult two = search(HeldSource(sample, rows), model.family, 2, two_prior, quick, quick,
+    const FitResult two = search(HeldSource(sample, rows), model.kind(), 2, two_prior, quick, quick,
                                  few, unused, services);
     const ArrayXXd halves = fitness(sample, two.model);
     for (Index drop = 0; drop < k; ++drop) {
@@ -185,12 +187,12 @@ Model split_and_drop(const HeldSource& sample, const Model& model, const GatePri
     }
   }
   if (best.size() == 0) return model;
-  return settle(sample, model.family, best, 2, prior, quick.dispersion_floor, services);
+  return settle(sample, model.kind(), best, 2, prior, quick.dispersion_floor, services);
 }
 
 }  // namespace
 
-StartResult best_start(const HeldSource& sample, FamilyKind family, Index experts,
+StartResult best_start(const HeldSource& sample, const ExpertKind& kind, Index experts,
                        const GatePrior& prior, const FitOptions& fit_options,
                        const StartOptions& options, const Services& services) {
   FitOptions quick = fit_options;
@@ -200,7 +202,7 @@ StartResult best_start(const HeldSource& sample, FamilyKind family, Index expert
   finish.max_iterations = std::min(fit_options.max_iterations, 100);
   finish.tolerance = 1e-2;  // far below what the sample itself is worth
   StartResult out;
-  FitResult best = search(sample, family, experts, prior, quick, finish, options, out.records,
+  FitResult best = search(sample, kind, experts, prior, quick, finish, options, out.records,
                           services);
   for (int failures = 0; experts > 2 && out.moves < options.moves && failures < 2;) {
     FitResult run = fit(sample, split_and_drop(sample, best.model, prior, quick, options, services),

@@ -31,7 +31,7 @@ struct StartResult {
 };
 
 // Runs `options.starts` starts of K experts on the rows of `sample`.
-StartResult best_start(const HeldSource& sample, FamilyKind family, Index experts,
+StartResult best_start(const HeldSource& sample, const ExpertKind& kind, Index experts,
                        const GatePrior& prior, const FitOptions& fit_options,
                        const StartOptions& options, const Services& services);
 

@@ -14,7 +14,7 @@ ArrayXd case_weights(const Block& block) {
 
 Statistics sums_given(const Block& block, const Model& model, const Evaluation& e,
                       const ArrayXXd& responsibility) {
-  Statistics sums(block.x.cols(), block.z.cols(), model.experts());
+  Statistics sums(model);
   const ArrayXd weight = case_weights(block);
   MatrixXd weighted = responsibility.matrix();
   if (block.weight.size() > 0) weighted.array().colwise() *= weight;
@@ -23,15 +23,19 @@ Statistics sums_given(const Block& block, const Model& model, const Evaluation& 
   sums.log_lik = (weight * e.log_lik).sum();
 
   // Experts and gates side by side: where they share a design, its products are formed once.
-  const Index k = model.experts(), blocks = sums.gates.gram.rows();
-  MatrixXd gram_weight(block.rows(), k + blocks), residual(block.rows(), 2 * k - 1);
+  const Index k = model.experts(), parts = model.parts(), width = k * parts;
+  const Index pairs = sums.experts.gram.rows(), blocks = sums.gates.gram.rows();
+  MatrixXd gram_weight(block.rows(), pairs + blocks), residual(block.rows(), width + k - 1);
   const Family& f = family_of(model.family);
+  const ArrayXXd response = f.response(block.y.array(), parts);
   for (Index j = 0; j < k; ++j) {
-    const ArrayXd mean = f.mean(e.eta.col(j).array());
-    const ArrayXd gap = block.y.array() - mean;
-    gram_weight.col(j) = (weighted.col(j).array() * f.variance(mean)).matrix();
-    residual.col(j) = (weighted.col(j).array() * gap).matrix();
-    if (f.has_dispersion()) sums.experts.deviation(j) = (residual.col(j).array() * gap).sum();
+    const auto mass = weighted.col(j).array();
+    const ArrayXXd mean = f.mean(e.eta.middleCols(j * parts, parts).array());
+    const ArrayXXd gap = response - mean;
+    gram_weight.middleCols(j * pairs_of(parts), pairs_of(parts)) =
+        (f.variance(mean).colwise() * mass).matrix();
+    residual.middleCols(j * parts, parts) = (gap.colwise() * mass).matrix();
+    if (f.has_dispersion()) sums.experts.deviation(j) = (residual.col(j).array() * gap.col(0)).sum();
   }
   gate_weights(e.gate, weighted, gram_weight.rightCols(blocks),
                residual.rightCols(k - 1));
@@ -43,20 +47,24 @@ Statistics sums_given(const Block& block, const Model& model, const Evaluation& 
   };
   if (block.shares_design()) {
     MatrixXd gram, score;
-    add(block.x, 0, k + blocks, 0, 2 * k - 1, gram, score);
-    sums.experts.gram = gram.topRows(k);
-    sums.experts.score = score.leftCols(k);
+    add(block.x, 0, pairs + blocks, 0, width + k - 1, gram, score);
+    sums.experts.gram = gram.topRows(pairs);
+    sums.experts.score = score.leftCols(width);
     sums.gates.gram = gram.bottomRows(blocks);
     sums.gates.score = score.rightCols(k - 1);
   } else {
-    add(block.x, 0, k, 0, k, sums.experts.gram, sums.experts.score);
-    add(block.z, k, blocks, k, k - 1, sums.gates.gram, sums.gates.score);
+    add(block.x, 0, pairs, 0, width, sums.experts.gram, sums.experts.score);
+    add(block.z, pairs, blocks, width, k - 1, sums.gates.gram, sums.gates.score);
   }
   sums.experts.mass = weighted.colwise().sum().transpose();
   return sums;
 }
 
 }  // namespace
+
+Statistics::Statistics(const Model& model)
+    : experts(model.beta.rows(), model.experts(), model.parts()),
+      gates(model.alpha.rows(), model.experts()) {}
 
 Statistics& Statistics::operator+=(const Statistics& other) {
   rows += other.rows;

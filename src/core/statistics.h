@@ -15,7 +15,7 @@ struct Statistics {
   ExpertSums experts;
   GateSums gates;
 
-  Statistics(Index p, Index q, Index k) : experts(p, k), gates(q, k) {}
+  explicit Statistics(const Model& model);  // zero, for a model of this shape
   Statistics& operator+=(const Statistics& other);
 };
 

@@ -41,9 +41,9 @@ class Comparison {
   // c(from_l, to_k) at every point, and its sums over from's mass.
   void add_costs(const Model& from, const Seen& a, const VectorXd& dispersion_to,
                  const MatrixXd& eta_to, const VectorXd& weight, Sums& sums) {
-    const Index k_count = eta_to.cols();
+    const Index k_count = dispersion_to.size();
     family_of(from.family).divergences(a.eta, from.dispersion, eta_to, dispersion_to, cost_);
-    for (Index l = 0; l < a.eta.cols(); ++l) {
+    for (Index l = 0; l < from.experts(); ++l) {
       mass_ = weight.array() * a.gate.col(l);
       sums.mass(l) += mass_.sum();
       sums.cost.row(l).noalias() +=
