@@ -1,7 +1,9 @@
 #' Coefficients of a mixture of experts
 #'
 #' @param object A model of class `moe`.
-#' @param which `"expert"`: p x K matrix of the experts' coefficients.
+#' @param which `"expert"`: p x K matrix of the experts' coefficients
+#'   ([multinomial()]: p x K (C - 1), expert by expert the classes after the
+#'   first).
 #'   `"gate"`: q x (K - 1) matrix of the gates' (that of the last expert is 0).
 #'   `"all"` (default): one named vector, experts first, gates second,
 #'   dispersions (variances of Gaussian experts) last.
@@ -27,8 +29,6 @@ coef.moe <- function(object, which = c("all", "expert", "gate"), ...) {
   }
   out
 }
-
-has_dispersion <- function(model) model$family$family == "gaussian"
 
 #' @export
 nobs.moe <- function(object, ...) object$n
@@ -63,8 +63,8 @@ logLik.moe <- function(object, newdata = NULL, ...) {
 # Parameters that the data determine: those of aliased columns are not free.
 count_free <- function(model) {
   aliased <- lengths(model$record$aliased)
-  length(coef(model)) - sum(0, model$K * aliased["expert"], (model$K - 1) * aliased["gate"],
-    na.rm = TRUE)
+  length(coef(model)) - sum(0, ncol(model$parameters$beta) * aliased["expert"],
+    (model$K - 1) * aliased["gate"], na.rm = TRUE)
 }
 
 #' @export
@@ -85,7 +85,7 @@ formula.moe <- function(x, ...) {
 #' @param object A model of class `moe` fitted with `keep = TRUE`.
 #' @param ... Not used.
 #' @return A numeric vector, one value a row: E(y | x), or y less it; NA rows as
-#'   `na.exclude` asks.
+#'   `na.exclude` asks. [multinomial()]: a matrix with a column for every class.
 #' @examples
 #' fit <- moe(dist ~ speed, cars, K = 1)
 #' head(residuals(fit))
@@ -99,7 +99,7 @@ fitted.moe <- function(object, ...) {
 #' @export
 residuals.moe <- function(object, ...) {
   rows <- kept_rows(object)
-  stats::naresid(rows$na.action, rows$y - rows$fitted)
+  stats::naresid(rows$na.action, response_indicators(rows$y, object$schema) - rows$fitted)
 }
 
 kept_rows <- function(object) {

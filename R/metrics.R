@@ -12,7 +12,10 @@
 #' @return A data frame with one row: `n` (complete rows), `loglik` (mean log
 #'   density a row), `rpe` (sum of squared errors over sum of squared
 #'   responses), `rmse`, `si` (scatter index: rmse over the absolute mean
-#'   response), and with a truth `transport` (T_c (9) from the truth to the
+#'   response), for logistic and multinomial experts `error` (share of rows whose
+#'   most probable class is another than theirs) and `log_loss` (minus the mean
+#'   log probability of the rows' classes; `rpe`, `rmse` and `si` of multinomial
+#'   experts are over the indicators of all classes), and with a truth `transport` (T_c (9) from the truth to the
 #'   model), `mse` (mean squared error of all parameters after the experts were
 #'   matched; NA where the numbers of experts differ) and `ari` (adjusted Rand
 #'   index of predicted and true experts).
@@ -27,10 +30,15 @@ moe_metrics <- function(model, newdata, truth = NULL, labels = NULL) {
   design <- design_new(model$schema, newdata, need_response = TRUE)
   if (!any(design$complete)) input_error("No row of {.arg newdata} is complete.")
   core <- core_model(model)
-  gap <- design$y - core_predict(design, core, "response")[, 1]
-  rmse <- sqrt(mean(gap^2))
-  out <- data.frame(n = length(gap), loglik = mean(core_predict(design, core, "log_density")),
-    rpe = sum(gap^2) / sum(design$y^2), rmse = rmse, si = rmse / abs(mean(design$y)))
+  mean <- response_means(design, model)
+  y <- response_indicators(design$y, model$schema)
+  rmse <- sqrt(mean((y - mean)^2))
+  out <- data.frame(n = length(design$y), loglik = mean(core_predict(design, core, "log_density")),
+    rpe = sum((y - mean)^2) / sum(y^2), rmse = rmse, si = rmse / abs(mean(y)))
+  if (has_classes(model$schema)) {
+    out$error <- mean(most_probable(mean) != design$y)
+    out$log_loss <- -out$loglik
+  }
   if (is.null(truth)) return(out)
   check_moe(truth, "truth")
   check_same_model(truth, "truth", model$schema, model$family)

@@ -158,10 +158,7 @@ fit_design <- function(design, K, family, start, control, keep, call) {
   if (is.null(K)) input_error("{.arg K}, the number of experts, is missing.")
   K <- check_count(K, "K")
   n <- length(design$y)
-  p <- length(schema$expert$columns)
-  q <- length(schema$gate$columns)
-  check_enough_rows(if (is.null(design$weight)) n else sum(design$weight > 0), p, q, K,
-    family$family)
+  check_enough_rows(if (is.null(design$weight)) n else sum(design$weight > 0), schema, K)
   check_varies(design$y, family$family)
   settings <- core_control(control, start)
   fit <- cpp_fit(design, family$family, count_parts(schema), K,
@@ -177,7 +174,7 @@ fit_design <- function(design, K, family, start, control, keep, call) {
   model <- new_moe(fit$model, family, schema, sum(weight > 0), sum(weight), fit$log_lik, fit$share,
     record, call = call, dropped = length(design$na.action))
   if (keep) {
-    model$rows <- list(y = design$y, fitted = core_predict(design, core_model(model), "response")[, 1],
+    model$rows <- list(y = design$y, fitted = response_means(design, model),
       weight = design$weight, na.action = design$na.action)
   }
   model$record$seconds <- proc.time()[[3]] - started

@@ -38,9 +38,9 @@ NULL
 
 new_moe <- function(parameters, family, schema, n, weight = n, log_lik = NA_real_, share = NULL,
                     record = list(), rows = NULL, call = NULL, dropped = 0L, class = character()) {
-  K <- ncol(parameters$beta)
+  K <- length(parameters$dispersion)
   experts <- as.character(seq_len(K))
-  dimnames(parameters$beta) <- list(schema$expert$columns, experts)
+  dimnames(parameters$beta) <- list(schema$expert$columns, expert_columns(schema, K))
   dimnames(parameters$alpha) <- list(schema$gate$columns, experts[-K])
   names(parameters$dispersion) <- experts
   if (!is.null(share)) names(share) <- experts
@@ -78,7 +78,9 @@ relabel <- function(model, order) {
 relabel_parameters <- function(p, order) {
   K <- length(order)
   alpha <- cbind(p$alpha, 0)[, order, drop = FALSE]
-  list(beta = p$beta[, order, drop = FALSE], alpha = (alpha - alpha[, K])[, -K, drop = FALSE],
+  parts <- ncol(p$beta) / K
+  columns <- rep((order - 1) * parts, each = parts) + seq_len(parts)
+  list(beta = p$beta[, columns, drop = FALSE], alpha = (alpha - alpha[, K])[, -K, drop = FALSE],
     dispersion = p$dispersion[order])
 }
 

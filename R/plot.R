@@ -17,6 +17,8 @@
 #'   (with the response) and whose ranges are used. Without it a numeric
 #'   variable runs over its mean and two standard deviations to each side,
 #'   whether data lie there or not: the model holds no range.
+#' @param class [multinomial()] experts: the class of the response whose
+#'   probability is drawn, by default the last one.
 #' @param sites Most sites that `"plan"` shows.
 #' @param ask TRUE: wait before a new page.
 #' @param ... Not used.
@@ -29,7 +31,7 @@
 #' plot(fit, "experts", data = d)
 #' plot(fit, "gates")
 #' @export
-plot.moe <- function(x, which = NULL, variable = NULL, data = NULL, sites = 60,
+plot.moe <- function(x, which = NULL, variable = NULL, data = NULL, class = NULL, sites = 60,
                      ask = grDevices::dev.interactive() && length(which) > 1, ...) {
   check_unused(...)
   kinds <- c("experts", "gates", "convergence", if (inherits(x, "moe_aggregate")) "plan")
@@ -45,18 +47,26 @@ plot.moe <- function(x, which = NULL, variable = NULL, data = NULL, sites = 60,
     }
   }
   sites <- check_count(sites, "sites")
+  class <- plot_class(x, class)
   if (ask && length(which) > 1) {
     old <- grDevices::devAskNewPage(TRUE)
     on.exit(grDevices::devAskNewPage(old))
   }
   for (w in which) {
     switch(w,
-      experts = plot_along(x, variable, data, "expert"),
+      experts = plot_along(x, variable, data, "expert", class),
       gates = plot_along(x, variable, data, "gate"),
       convergence = plot_convergence(x),
       plan = plot_plan(x, sites))
   }
   invisible(x)
+}
+
+plot_class <- function(x, class) {
+  labels <- if (x$family$family == "multinomial") x$schema$labels
+  if (is.null(class)) return(labels[length(labels)])
+  if (is.null(labels)) input_error("{.arg class} is for multinomial experts.")
+  check_choice(class, labels, "class")
 }
 
 # Colours that stay apart for colour-blind readers (Okabe and Ito), then hues.
@@ -66,7 +76,7 @@ expert_colours <- function(K) {
 }
 
 # Panels, one a variable; a legend on top. Puts the device's settings back.
-plot_along <- function(x, variable, data, what) {
+plot_along <- function(x, variable, data, what, class = NULL) {
   if (is.null(variable) && what == "gate" && !x$schema$same) variable <- gate_variables(x)
   described <- plot_variables(x, variable, data)
   panels <- length(described)
@@ -76,7 +86,8 @@ plot_along <- function(x, variable, data, what) {
   on.exit(graphics::par(old))
   for (name in names(described)) {
     grid <- plot_grid(x, name, described[[name]], data)
-    if (what == "expert") panel_experts(x, name, grid, data) else panel_gates(x, name, grid)
+    if (what == "expert") panel_experts(x, name, grid, data, class)
+    else panel_gates(x, name, grid)
   }
   legend_on_top(x$K, if (what == "expert") "Experts' means" else "Gate probabilities",
     mixture = what == "expert")
@@ -176,16 +187,22 @@ matrix_grid <- function(x, grid) {
 
 grid_values <- function(grid, name) if (is.data.frame(grid)) grid[[name]] else grid$along[[name]]
 
-panel_experts <- function(x, name, grid, data) {
+panel_experts <- function(x, name, grid, data, class) {
   value <- grid_values(grid, name)
   mean <- predict(x, grid, "expert")
+  mixture <- predict(x, grid)
   gate <- predict(x, grid, "gate")
   response <- x$schema$response
+  if (!is.null(class)) {
+    mean <- matrix(mean[, , class], ncol = x$K)
+    mixture <- mixture[, class]
+    response <- paste0("P(", response, " = ", class, ")")
+  }
   points <- if (!is.null(data) && response %in% names(data)) data[[response]]
   points <- if (is.numeric(points)) points
   # Lines of experts that are hardly ever asked here must not set the scale.
   some <- if (length(points) > 2000) round(seq(1, length(points), length.out = 2000)) else TRUE
-  limits <- range(mean[gate > 0.05], predict(x, grid), points[some], na.rm = TRUE)
+  limits <- range(mean[gate > 0.05], mixture, points[some], na.rm = TRUE)
   draw_frame(value, limits, name, response)
   if (!is.null(points)) {
     graphics::points(as.numeric(data[[name]])[some], points[some], pch = 16, cex = 0.5,
@@ -194,7 +211,7 @@ panel_experts <- function(x, name, grid, data) {
   for (k in seq_len(x$K)) {
     draw_line(value, mean[, k], strong(expert_colours(x$K)[k], gate[, k]), 3)
   }
-  draw_line(value, predict(x, grid), "black", 1.5, 2)
+  draw_line(value, mixture, "black", 1.5, 2)
 }
 
 panel_gates <- function(x, name, grid) {

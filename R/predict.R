@@ -6,8 +6,12 @@
 #'   contrasts are those of the fit. Rows with missing values give NA. May be
 #'   left out for `type = "response"` where the model keeps its rows.
 #' @param type
-#'   * `"response"`: E(y | x), a vector. For logistic experts P(y = 1 | x).
-#'   * `"expert"`: n x K matrix of the experts' means.
+#'   * `"response"`: E(y | x), a vector. For logistic experts P(y = 1 | x), for
+#'     multinomial ones an n x C matrix of the classes' probabilities.
+#'   * `"label"`: the most probable class of the response, as the model was given
+#'     it (a factor, or 0 and 1); logistic and multinomial experts only.
+#'   * `"expert"`: n x K matrix of the experts' means ([multinomial()]: an
+#'     n x K x C array of probabilities).
 #'   * `"gate"`: n x K matrix of gate probabilities; rows sum to 1. Those below
 #'     1e-100 are given as 0, here and in posteriors.
 #'   * `"posterior"`: n x K matrix of P(expert k | x, y); needs the response.
@@ -23,23 +27,45 @@
 #' head(predict(fit, sim$data, type = "gate"))
 #' @export
 predict.moe <- function(object, newdata = NULL,
-                        type = c("response", "expert", "gate", "posterior", "class", "density"),
-                        log = FALSE, ...) {
-  type <- check_choice(type, c("response", "expert", "gate", "posterior", "class", "density"),
-    "type")
+                        type = c("response", "expert", "gate", "posterior", "class", "density",
+                          "label"), log = FALSE, ...) {
+  type <- check_choice(type, c("response", "expert", "gate", "posterior", "class", "density",
+    "label"), "type")
   log <- check_flag(log, "log")
   check_unused(...)
   if (is.null(newdata)) {
     if (type == "response" && !is.null(object$rows)) return(fitted.moe(object))
     input_error("{.arg newdata} is needed for {.code type = \"{type}\"}.")
   }
+  if (type == "label" && !has_classes(object$schema)) {
+    input_error("{.code type = \"label\"} is for responses that are classes; the model's family is
+      {.val {object$family$family}}.")
+  }
   check_has_response(object, newdata, type %in% y_types, type)
   out <- predict_rows(object, newdata, if (type == "density" && log) "log_density" else type)
-  if (type %in% wide_types) out else as.vector(out)
+  if (type == "label") return(as_label(out[, 1], object$schema))
+  if (type == "expert" && object$family$family == "multinomial") {
+    names <- list(NULL, as.character(seq_len(object$K)), object$schema$labels)
+    dim(out) <- c(nrow(out), lengths(names[-1]))
+    dimnames(out) <- names
+  }
+  if (is.null(prediction_columns(object, type))) as.vector(out) else out
 }
 
-# The types with a column for every expert.
-wide_types <- c("expert", "gate", "posterior")
+# Names of a prediction's columns, one an expert or a class; NULL where it is a vector.
+prediction_columns <- function(object, type) {
+  experts <- as.character(seq_len(object$K))
+  many <- object$family$family == "multinomial"
+  labels <- object$schema$labels
+  switch(type, gate = , posterior = experts,
+    expert = if (many) paste0(experts, ":", rep(labels, each = object$K)) else experts,
+    response = if (many) labels)
+}
+
+# Numbers of classes, from 0, as the response was given.
+as_label <- function(number, schema) {
+  if (is.null(schema$labels)) number else factor(schema$labels[number + 1], schema$labels)
+}
 
 # The types that look at the response.
 y_types <- c("posterior", "class", "density", "log_density")
@@ -71,13 +97,24 @@ predict_in_blocks <- function(object, newdata, type, size) {
 predict_block <- function(object, newdata, type) {
   design <- design_new(object$schema, newdata, type %in% y_types)
   what <- switch(type, class = "posterior", density = "log_density", type)
-  out <- if (any(design$complete)) core_predict(design, core_model(object), what)
-         else matrix(0, 0, if (type %in% wide_types) object$K else 1)
+  names <- prediction_columns(object, type)
+  out <- if (!any(design$complete)) matrix(0, 0, max(1, length(names)))
+         else if (type %in% c("response", "label")) as.matrix(response_means(design, object))
+         else core_predict(design, core_model(object), what)
   if (type == "class" && nrow(out)) out <- matrix(max.col(out, ties.method = "first"), ncol = 1)
+  if (type == "label" && nrow(out)) out <- matrix(most_probable(out), ncol = 1)
   if (type == "density") out <- exp(out)
+  if (type == "expert" && object$family$family == "multinomial" && nrow(out)) {
+    out <- matrix(all_classes(out, object$K, object$schema$labels), nrow(out))
+  }
   # Named here, not where all rows are: that would copy them.
-  if (type %in% wide_types) dimnames(out) <- list(NULL, as.character(seq_len(object$K)))
+  if (!is.null(names)) dimnames(out) <- list(NULL, names)
   spread_rows(out, design$complete)
+}
+
+# The number of the most probable class, from 0; `mean`: P(y = 1), or a column for every class.
+most_probable <- function(mean) {
+  if (NCOL(mean) == 1) as.numeric(mean > 0.5) else max.col(mean, ties.method = "first") - 1
 }
 
 check_has_response <- function(object, newdata, needs_y, type) {

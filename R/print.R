@@ -1,7 +1,7 @@
 # Printing: what fits on a screen, most important first.
 
 family_words <- function(model) {
-  kind <- switch(model$family$family, gaussian = "Gaussian", binomial = "logistic")
+  kind <- known_families[[model$family$family]]$words
   experts <- if (model$K == 1) "expert" else "experts"
   paste0(model$K, " ", kind, " ", experts,
     if (model$K > 1) ", softmax gates")
@@ -24,8 +24,8 @@ print_coefficients <- function(m, digits, most = Inf) {
 expert_table <- function(model) {
   m <- model$parameters$beta
   if (has_dispersion(model)) m <- rbind(`(sigma)` = sqrt(model$parameters$dispersion), m)
-  if (!is.null(model$share)) m <- rbind(`(share)` = model$share, m)
-  colnames(m) <- paste("expert", seq_len(model$K))
+  if (!is.null(model$share)) m <- rbind(`(share)` = rep(model$share, each = count_parts(model$schema)), m)
+  colnames(m) <- paste("expert", expert_columns(model$schema, model$K))
   m
 }
 

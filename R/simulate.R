@@ -14,18 +14,24 @@
 #' @param d Number of covariates.
 #' @param seed NULL: R's generator as it stands. A whole number: the draw that
 #'   belongs to it; the generator's state is put back afterwards.
-#' @param family `gaussian()` or `binomial()`.
+#' @param family `gaussian()`, `binomial()`, `poisson()` (slopes 1 / (10 sqrt(d))
+#'   and the intercept 1 / 5 of the design's, so that counts stay small) or
+#'   `multinomial()`.
+#' @param classes Number of classes of a multinomial response, `"a"`, `"b"`, ...
 #' @return A list: `data` (data frame `y, x1, ..., xd`), `model` (the true model,
 #'   class `moe`), `labels` (integer vector: the expert of every row).
 #' @examples
 #' sim <- moe_simulate(1000, K = 4, d = 20, seed = 1)
 #' table(sim$labels)
 #' @export
-moe_simulate <- function(n, K = 4, d = 20, seed = NULL, family = stats::gaussian()) {
+moe_simulate <- function(n, K = 4, d = 20, seed = NULL, family = stats::gaussian(), classes = 3) {
   n <- check_count(n, "n")
   K <- check_count(K, "K")
   d <- check_count(d, "d")
   family <- check_family(family)
+  kind <- family$family
+  classes <- if (kind == "multinomial") check_count(classes, "classes", 2) else 2L
+  if (classes > length(letters)) input_error("{.arg classes} can be {length(letters)} at most.")
   if (K > n) input_error("{.arg K} = {K} experts need at least as many rows; {.arg n} = {n}.")
   if (!is.null(seed)) {
     seed <- check_count(seed, "seed", -.Machine$integer.max)
@@ -37,8 +43,9 @@ moe_simulate <- function(n, K = 4, d = 20, seed = NULL, family = stats::gaussian
     matrix(sample(-5:5, rows * cols, replace = TRUE) + 0, rows, cols)
   }
   centre <- integers(K, d)
-  parameters <- list(beta = integers(d + 1, K), alpha = integers(d + 1, K - 1),
-    dispersion = if (family$family == "gaussian") sample(1:5, K, replace = TRUE) + 0 else rep(1, K))
+  parameters <- list(beta = integers(d + 1, K * (classes - 1)), alpha = integers(d + 1, K - 1),
+    dispersion = if (kind == "gaussian") sample(1:5, K, replace = TRUE) + 0 else rep(1, K))
+  if (kind == "poisson") parameters$beta <- parameters$beta / c(5, rep(10 * sqrt(d), d))
   cluster <- sample(rep_len(seq_len(K), n))
   root <- chol(0.25^abs(outer(seq_len(d), seq_len(d), "-")))
   x <- matrix(stats::rnorm(n * d), n, d) %*% root + centre[cluster, , drop = FALSE]
@@ -46,12 +53,8 @@ moe_simulate <- function(n, K = 4, d = 20, seed = NULL, family = stats::gaussian
   design <- list(x = x, z = x, x_intercept = 1L, z_intercept = 1L, add_intercept = TRUE)
   core <- c(list(family = family$family), parameters)
   labels <- draw_labels(core_predict(design, core, "gate"))
-  mean <- core_predict(design, core, "expert")[cbind(seq_len(n), labels)]
-  y <- if (family$family == "gaussian") {
-    mean + sqrt(parameters$dispersion[labels]) * stats::rnorm(n)
-  } else {
-    as.numeric(stats::runif(n) < mean)
-  }
+  y <- draw_responses(core_predict(design, core, "expert"), labels, kind, parameters$dispersion,
+    letters[seq_len(classes)])
   data <- data.frame(y = y, x)
   list(data = data, model = true_model(parameters, data, n, labels, family), labels = labels)
 }
@@ -73,6 +76,21 @@ draw_labels <- function(probabilities) {
   label
 }
 
+# Responses of rows whose experts are known; means as the core gives them.
+draw_responses <- function(means, labels, kind, dispersion, classes) {
+  n <- length(labels)
+  rows <- seq_len(n)
+  if (kind == "multinomial") {
+    all <- all_classes(means, length(dispersion), classes)
+    own <- vapply(seq_along(classes), function(j) all[cbind(rows, labels, j)], numeric(n))
+    return(factor(classes[draw_labels(matrix(own, n))], classes))
+  }
+  mean <- means[cbind(rows, labels)]
+  switch(kind, gaussian = mean + sqrt(dispersion[labels]) * stats::rnorm(n),
+    binomial = as.numeric(stats::runif(n) < mean),
+    poisson = as.numeric(stats::rpois(n, mean)))
+}
+
 # The truth as a model: its schema is that of y ~ x1 + ... + xd.
 true_model <- function(parameters, data, n, labels, family) {
   formula <- stats::reformulate(names(data)[-1], "y")
@@ -82,5 +100,5 @@ true_model <- function(parameters, data, n, labels, family) {
   schema <- new_schema(formula, NULL, terms, frame_call(frame_formula(terms, globalenv())), data,
     family$family)
   schema$expert$columns <- schema$gate$columns <- c("(Intercept)", names(data)[-1])
-  new_moe(parameters, family, schema, n, share = tabulate(labels, ncol(parameters$beta)) / n)
+  new_moe(parameters, family, schema, n, share = tabulate(labels, length(parameters$dispersion)) / n)
 }

@@ -132,8 +132,7 @@ fit_source <- function(data, task) {
   }
   schema <- task$schema
   K <- task$K
-  floor_rows <- max(task$min_rows, count_parameters(length(schema$expert$columns),
-    length(schema$gate$columns), K, task$family$family) + 1L)
+  floor_rows <- max(task$min_rows, count_parameters(schema, K) + 1L)
   too_small <- function(rows) {
     cli::cli_abort("It has {rows} usable row{?s} and needs {floor_rows}.", call = NULL,
       class = c("moe_too_small", "moe_input_error"), rows = rows, needs = floor_rows)
@@ -167,7 +166,7 @@ site_text <- function(model) {
   }
   jsonlite::toJSON(list(family = model$family$family, K = model$K, n = model$n,
     log_lik = numbers(model$log_lik), experts = rownames(p$beta), gates = rownames(p$alpha),
-    levels = model$schema$levels, beta = numbers(p$beta), alpha = numbers(p$alpha),
+    levels = model$schema$levels, labels = model$schema$labels, beta = numbers(p$beta), alpha = numbers(p$alpha),
     dispersion = numbers(p$dispersion)), auto_unbox = TRUE, null = "null", json_verbatim = TRUE)
 }
 

@@ -8,6 +8,11 @@ ref_kl <- function(family, eta1, dispersion1, eta2, dispersion2) {
     d <- (dispersion1 - dispersion2) / dispersion2
     return(0.5 * (d - log1p(d) + (eta2 - eta1)^2 / dispersion2))
   }
+  if (family == "poisson") {
+    # mu1 log(mu1 / mu2) - mu1 + mu2, with g = eta1 - eta2: mu2 (g e^g - expm1(g)).
+    g <- eta1 - eta2
+    return(pmax(exp(eta2) * (g * exp(g) - expm1(g)), 0))
+  }
   log_mu <- function(eta) stats::plogis(eta, log.p = TRUE)
   kl <- stats::plogis(eta1) * (log_mu(eta1) - log_mu(eta2)) +
     stats::plogis(-eta1) * (log_mu(-eta1) - log_mu(-eta2))
@@ -87,7 +92,7 @@ ref_mm_step <- function(family, comp, plan, x, v = rep(1, nrow(x)), beta_old, of
       beta[, k] <- update$beta
       dispersion[k] <- update$dispersion
     } else {
-      beta[, k] <- ref_mm_binomial(comp, plan_k, x, v, beta_old[, k], offset)
+      beta[, k] <- ref_mm_glm(family, comp, plan_k, x, v, beta_old[, k], offset)
     }
   }
   list(beta = beta, dispersion = dispersion)
@@ -115,21 +120,20 @@ ref_mm_gaussian <- function(comp, plan_k, x, v, offset) {
   list(beta = beta, dispersion = numerator / sum(v * plan_k))
 }
 
-# (17) for one binomial expert: the minimiser of (S13), where (S15) holds:
+# (17) for one expert of a family without dispersion: the minimiser of (S13), where (S15) holds:
 # sum_s x_s sum_l W_ls (mu(x_s' beta) - mu_ls) = 0. Newton with halving; sums divided by sum v D.
-ref_mm_binomial <- function(comp, plan_k, x, v, start, offset) {
+ref_mm_glm <- function(family, comp, plan_k, x, v, start, offset) {
   mass <- v * rowSums(plan_k) / sum(v * plan_k)
-  response <- v * rowSums(plan_k * stats::plogis(comp$eta)) / sum(v * plan_k)
-  rest <- v * rowSums(plan_k * stats::plogis(-comp$eta)) / sum(v * plan_k)
+  response <- v * rowSums(plan_k * ref_mean(family, comp$eta)) / sum(v * plan_k)
   predictor <- function(b) drop(x %*% b + offset)
-  # (S13) without its constant, in the form W mu_l (-log mu) + W (1 - mu_l) (-log(1 - mu)).
+  # (S13) without its constant: W b(eta) - W mu_l eta.
   objective <- function(b) {
     eta <- predictor(b)
-    -sum(response * stats::plogis(eta, log.p = TRUE) + rest * stats::plogis(-eta, log.p = TRUE))
+    sum(mass * ref_potential(family, eta) - response * eta)
   }
-  gradient <- function(b) drop(t(x) %*% (mass * stats::plogis(predictor(b)) - response))
+  gradient <- function(b) drop(t(x) %*% (mass * ref_mean(family, predictor(b)) - response))
   newton <- function(b) {
-    curvature <- mass * stats::plogis(predictor(b)) * stats::plogis(-predictor(b))
+    curvature <- mass * ref_variance(family, predictor(b))
     b - solve(t(x) %*% (curvature * x), gradient(b))
   }
   ref_descend(start, objective, gradient, newton)

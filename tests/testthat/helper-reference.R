@@ -2,7 +2,7 @@
 # Equation numbers (1)-(17), (S4)-(S17): Chamroukhi & Pham, "Optimal Transport Aggregation for
 # Distributed Mixture-of-Experts", main text and supplement.
 #
-# A model is list(family = "gaussian" | "binomial", beta = p x K, alpha = q x (K - 1), dispersion = K);
+# A model is list(family = "gaussian" | "binomial" | "poisson", beta = p x K, alpha = q x (K - 1), dispersion = K);
 # the gate of expert K is 0. x is n x p and z is n x q, intercept columns included. offset is added to
 # every expert's linear predictor, gate_offset to that of gates 1..K-1 only; each has n entries or is one
 # number. w: n case weights. v: weights of the S support points. Nothing is rescaled.
@@ -30,9 +30,19 @@ ref_gates <- function(z, alpha, gate_offset = 0) exp(ref_log_gates(z, alpha, gat
 # (1): linear predictors x' beta_k of the experts. n x K.
 ref_eta <- function(x, beta, offset = 0) unname(x %*% beta + offset)
 
-# Mean of y given x under each expert: identity link or logit link. (S16), (S17) for the logit.
+# Mean of y given x under each expert: identity, logit or log link. (S16), (S17) for the logit.
 ref_mean <- function(family, eta) {
-  switch(family, gaussian = eta, binomial = stats::plogis(eta), stop("unknown family"))
+  switch(family, gaussian = eta, binomial = stats::plogis(eta), poisson = exp(eta),
+    stop("unknown family"))
+}
+
+# d mean / d eta, and the potential b(eta) of which mean is the derivative.
+ref_variance <- function(family, eta) {
+  switch(family, gaussian = 1 + 0 * eta, binomial = stats::plogis(eta) * stats::plogis(-eta),
+    poisson = exp(eta))
+}
+ref_potential <- function(family, eta) {
+  switch(family, binomial = -stats::plogis(-eta, log.p = TRUE), poisson = exp(eta))
 }
 
 # (1), and the density of section S2.4 for binomial: log phi(y | x; beta_k, sigma_k^2). n x K.
@@ -41,6 +51,8 @@ ref_log_density <- function(family, y, eta, dispersion) {
   for (k in seq_len(ncol(eta))) {
     if (family == "gaussian") {
       out[, k] <- stats::dnorm(y, mean = eta[, k], sd = sqrt(dispersion[k]), log = TRUE)
+    } else if (family == "poisson") {
+      out[, k] <- stats::dpois(y, exp(eta[, k]), log = TRUE)
     } else {
       out[, k] <- y * stats::plogis(eta[, k], log.p = TRUE) + (1 - y) * stats::plogis(-eta[, k], log.p = TRUE)
     }
@@ -79,16 +91,15 @@ ref_mstep_gaussian <- function(x, y, r, w = rep(1, nrow(x)), offset = 0) {
   list(beta = beta, dispersion = dispersion)
 }
 
-# One Newton step on sum_i w_i r_ik [ y_i log mu_ik + (1 - y_i) log(1 - mu_ik) ], mu = logistic(x' beta_k):
-# beta_k + (sum w r mu (1 - mu) x x')^-1 sum w r (y - mu) x, each expert by itself.
-ref_newton_binomial <- function(x, y, r, w = rep(1, nrow(x)), offset = 0, beta) {
+# One Newton step on sum_i w_i r_ik log phi(y_i; mu_ik), mu the mean at x' beta_k:
+# beta_k + (sum w r mu' x x')^-1 sum w r (y - mu) x, each expert by itself.
+ref_newton_glm <- function(family, x, y, r, w = rep(1, nrow(x)), offset = 0, beta) {
   new_beta <- matrix(0, nrow(beta), ncol(beta))
   for (k in seq_len(ncol(beta))) {
     eta <- drop(x %*% beta[, k] + offset)
-    mu <- stats::plogis(eta)
     weight <- w * r[, k]
-    gradient <- t(x) %*% (weight * (y - mu))
-    information <- t(x) %*% (weight * mu * stats::plogis(-eta) * x)
+    gradient <- t(x) %*% (weight * (y - ref_mean(family, eta)))
+    information <- t(x) %*% (weight * ref_variance(family, eta) * x)
     new_beta[, k] <- beta[, k] + solve(information, gradient)
   }
   new_beta
@@ -250,6 +261,7 @@ ref_random_problem <- function(seed, family, n, p, q, K) {
     k <- sample.int(K, 1, prob = gates[i, ])
     if (family == "gaussian") y[i] <- stats::rnorm(1, mu[i, k], sqrt(dispersion[k]))
     if (family == "binomial") y[i] <- stats::rbinom(1, 1, mu[i, k])
+    if (family == "poisson") y[i] <- stats::rpois(1, mu[i, k])
   }
   list(x = x, z = z, y = y, w = stats::runif(n, 0.5, 1.5),
        model = list(family = family, beta = beta, alpha = alpha, dispersion = dispersion))

@@ -122,7 +122,7 @@ wrong("response and family", list(
   two_columns = list("must be one column, not 2", \() logit(cbind(b, 1 - b) ~ x)),
   two_columns_matrix = list("`y` must be one column", \() moe(m, cbind(d$y, d$y), K = 1)),
   unknown_name = list("`family`", \() moe(y ~ x, d, K = 2, family = "poison")),
-  unknown = list("`family` \"poisson\" is not", \() moe(y ~ x, d, K = 2, family = poisson())),
+  unknown = list("`family` \"Gamma\" is not", \() moe(y ~ x, d, K = 2, family = Gamma())),
   number = list("`family` must be a family", \() moe(y ~ x, d, K = 2, family = 3)),
   no_family = list("`family` must be a family", \() moe(y ~ x, d, K = 2, family = mean)),
   probit = list("\"logit\", not \"probit\"", \() moe(b ~ x, d, K = 1, family = binomial("probit")))

@@ -31,7 +31,7 @@ reference_coupling <- function(case) {
   cost <- ref_cost_array(family, comp, eta, case$to$dispersion)
   P <- ref_plan_pointwise(comp, cost)
   sums <- function(a, over) apply(case$v * a, over, sum)
-  mean <- if (family == "gaussian") comp$eta else stats::plogis(comp$eta)
+  mean <- ref_mean(family, comp$eta)
   K <- ncol(eta)
   deviation <- vapply(seq_len(K), function(k) {
     sum(case$v * P[, , k] * (rep(comp$dispersion, each = nrow(x)) + (comp$eta - eta[, k])^2))
@@ -48,7 +48,7 @@ reference_coupling <- function(case) {
 test_that("costs, plans and spreads equal the reference, with every instruction set", {
   old <- moe_instructions()
   on.exit(moe_instructions(old))
-  for (family in c("gaussian", "binomial")) for (by_site in c(FALSE, TRUE)) for (K in c(1, 2, 4, 7)) {
+  for (family in c("gaussian", "binomial", "poisson")) for (by_site in c(FALSE, TRUE)) for (K in c(1, 2, 4, 7)) {
     case <- coupling_case(family, by_site, 30 + K, K)
     expected <- reference_coupling(case)
     for (set in attr(old, "available")) {
@@ -59,7 +59,7 @@ test_that("costs, plans and spreads equal the reference, with every instruction 
 })
 
 test_that("no number depends on the threads, or on whether tiles are kept", {
-  for (family in c("gaussian", "binomial")) for (by_site in c(FALSE, TRUE)) {
+  for (family in c("gaussian", "binomial", "poisson")) for (by_site in c(FALSE, TRUE)) {
     case <- coupling_case(family, by_site, 40, size = 700)
     once <- run_coupling(case)
     expect_identical(run_coupling(case, threads = 2L), once)
@@ -69,7 +69,7 @@ test_that("no number depends on the threads, or on whether tiles are kept", {
 })
 
 test_that("the cost of equal experts is 0", {
-  for (family in c("gaussian", "binomial")) {
+  for (family in c("gaussian", "binomial", "poisson")) {
     case <- coupling_case(family, FALSE, 50)
     case$models <- rep(list(case$to), 5)
     out <- run_coupling(case)

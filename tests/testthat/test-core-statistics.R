@@ -4,7 +4,8 @@ problems <- list(
   list(family = "gaussian", K = 3, p = 4, q = 3),
   list(family = "gaussian", K = 1, p = 2, q = 1),
   list(family = "binomial", K = 2, p = 3, q = 4),
-  list(family = "binomial", K = 4, p = 2, q = 2)
+  list(family = "binomial", K = 4, p = 2, q = 2),
+  list(family = "poisson", K = 3, p = 3, q = 2)
 )
 
 each_problem <- function(code) {
@@ -24,7 +25,7 @@ test_that("the E-step and its sums equal the reference", {
     K <- ncol(p$model$beta)
     wr <- p$w * e$responsibilities
     mean <- ref_mean(p$model$family, ref_eta(p$x, p$model$beta, offset))
-    variance <- if (p$model$family == "gaussian") 1 + 0 * mean else mean * (1 - mean)
+    variance <- ref_variance(p$model$family, ref_eta(p$x, p$model$beta, offset))
     expect_equal(s$log_lik, e$loglik, tolerance = 1e-10)
     expect_equal(s$mass, colSums(wr), tolerance = 1e-10)
     expect_equal(s$expert_score, unname(t(p$x) %*% (wr * (p$y - mean))), tolerance = 1e-8)
@@ -51,7 +52,7 @@ test_that("one EM step equals the reference's M-step and joint gate step", {
       expect_equal(next_model$dispersion, unname(m$dispersion), tolerance = 1e-8)
     } else {
       expect_equal(next_model$beta,
-        unname(ref_newton_binomial(p$x, p$y, r, p$w, offset, p$model$beta)), tolerance = 1e-8)
+        unname(ref_newton_glm(p$model$family, p$x, p$y, r, p$w, offset, p$model$beta)), tolerance = 1e-8)
     }
     if (ncol(p$model$beta) > 1) {
       expect_equal(next_model$alpha,
@@ -81,7 +82,7 @@ test_that("shared and separate gate designs give the same sums", {
 })
 
 test_that("score and observed information equal numerical derivatives", {
-  for (family in c("gaussian", "binomial")) {
+  for (family in c("gaussian", "binomial", "poisson")) {
     p <- ref_random_problem(11, family, 80, 2, 3, 3)
     offset <- withr::with_seed(1, stats::rnorm(80)) / 3
     gate_offset <- withr::with_seed(2, stats::rnorm(80)) / 3

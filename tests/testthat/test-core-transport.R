@@ -51,7 +51,7 @@ test_that("with unit masses the plan is the best permutation", {
 })
 
 test_that("divergences and plans of two models equal the reference", {
-  for (family in c("gaussian", "binomial")) {
+  for (family in c("gaussian", "binomial", "poisson")) {
     p <- ref_random_problem(4, family, 40, 3, 2, 2)
     other <- ref_random_problem(5, family, 40, 3, 2, 3)$model
     v <- withr::with_seed(6, stats::rexp(40))
@@ -115,7 +115,7 @@ test_that("a plan is optimal for its dual: prices of larger problems close the g
 })
 
 test_that("divergences do not depend on where blocks of points end", {
-  for (family in c("gaussian", "binomial")) for (S in c(1, 999, 1000, 1001, 2500)) {
+  for (family in c("gaussian", "binomial", "poisson")) for (S in c(1, 999, 1000, 1001, 2500)) {
     p <- ref_random_problem(S, family, S, 3, 2, 3)
     other <- ref_random_problem(7, family, 40, 3, 2, 2)$model
     v <- withr::with_seed(8, stats::rexp(S))
@@ -139,7 +139,7 @@ test_that("divergences do not depend on where blocks of points end", {
 })
 
 test_that("all pairs at once are the divergences of the pairs", {
-  for (family in c("gaussian", "binomial")) {
+  for (family in c("gaussian", "binomial", "poisson")) {
     p <- ref_random_problem(10, family, 1001, 3, 2, 2)
     models <- c(nearby_models(p$model, 3, 0.5, 11),
       list(ref_random_problem(12, family, 40, 3, 2, 3)$model))
@@ -153,7 +153,7 @@ test_that("all pairs at once are the divergences of the pairs", {
 
 test_that("experts of many models are matched as one by one, by the assignment of least cost", {
   # 3 models: sums over the points. 40 Gaussian models of 3 columns: through triangular factors.
-  for (family in c("gaussian", "binomial")) for (M in c(3, 40)) {
+  for (family in c("gaussian", "binomial", "poisson")) for (M in c(3, 40)) {
     p <- ref_random_problem(13, family, 1203, 3, 2, 4)
     p$x[, 2] <- 1e4 + p$x[, 2] # a large mean must not cost digits
     p$model$beta[1, ] <- p$model$beta[1, ] - 1e4 * p$model$beta[2, ]

@@ -15,7 +15,7 @@ test_that("all instruction sets give the same sums", {
   sets <- attr(moe_instructions(), "available")
   expect_true("baseline" %in% sets)
   for (i in 1:8) {
-    family <- c("gaussian", "binomial")[1 + i %% 2]
+    family <- c("gaussian", "binomial", "poisson")[1 + i %% 3]
     p <- ref_random_problem(i, family, 97 + i, c(1, 3, 6, 11)[1 + i %% 4], 3, 1 + i %% 5)
     extra <- withr::with_seed(i, list(offset = stats::rnorm(97 + i), gate_offset = NULL))
     base <- sums_of(p, extra, "baseline")
@@ -38,7 +38,7 @@ test_that("all instruction sets give the same fit and predictions", {
 })
 
 test_that("no result depends on the number of threads", {
-  for (family in list(gaussian(), binomial())) {
+  for (family in list(gaussian(), binomial(), poisson())) {
     s <- moe_simulate(13000, K = 3, d = 3, seed = 2, family = family)
     on <- function(threads) {
       withr::local_options(distmoe.threads = threads)

@@ -50,7 +50,7 @@ test_that("no bad site aborts the others, and each says why", {
   expect_equal(t[c("A", "B", "C"), "status"], rep("fitted", 3))
   expect_equal(t[c("empty", "tiny"), "status"], rep("skipped", 2))
   expect_equal(t["tiny", "n"], 4)
-  expect_equal(t["tiny", "needs"], count_parameters(4, 4, 2, "gaussian") + 1)
+  expect_equal(t["tiny", "needs"], 2 * 4 + 4 + 2 + 1)
   failed <- c("columns", "type", "infinite", "flat", "text", "holes")
   expect_equal(t[failed, "status"], rep("failed", 6))
   expect_match(t["columns", "message"], "x")
