@@ -29,8 +29,9 @@
 #'
 #' @section Departures from the paper:
 #' The variance update is the minimiser of (S7), not the printed (S8b), with
-#' which the objective can rise. Logistic experts are updated by the weighted
-#' logistic regression (S15) to convergence, not by (S14). Several starts are
+#' which the objective can rise. Experts of other families are updated by a
+#' weighted regression of their family to convergence (logistic ones: (S15)),
+#' not by (S14). Several starts are
 #' tried (local models, components drawn far apart) as the objective is not
 #' convex in practice. Starts are run under the component plan; the pointwise
 #' plan, whose steps are many and dear, goes on from the few best ends.

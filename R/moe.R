@@ -4,8 +4,9 @@
 #' equation (1) of Chamroukhi and Pham, by a generalised EM algorithm (one
 #' joint Newton step for all gates an iteration, with step-halving, so that the
 #' objective never falls) and Newton's method at the end. The experts are
-#' Gaussian or logistic regressions; the gates are a softmax, in which the last
-#' expert is the reference with coefficients 0.
+#' Gaussian, logistic, Poisson or multinomial regressions with canonical link;
+#' the gates are a softmax, in which the last expert is the reference with
+#' coefficients 0.
 #'
 #' Columns are standardised inside; coefficients come back on the scale of the
 #' data. The variance of a Gaussian expert is the maximum likelihood one (no
@@ -25,8 +26,8 @@
 #' @param data A data frame (optional: variables may be in the formula's
 #'   environment).
 #' @param K Number of experts. May be left out where `start` is a model.
-#' @param family `gaussian()` (default) or `binomial()` (response 0/1, logical,
-#'   or a factor with two levels).
+#' @param family `gaussian()` (default), `binomial()` (response 0/1, logical, or a
+#'   factor with two levels), `poisson()` (counts) or [multinomial()] (a factor).
 #' @param gating A one-sided formula: the gates' columns. By default the right
 #'   hand side of `formula` (without its offset). In `moe(x, y, K)` a matrix.
 #' @param weights Case weights: a weight of 2 counts a row twice, one of 0 not at
