@@ -164,7 +164,14 @@ fit_design <- function(design, K, family, start, control, keep, call) {
     family$family)
   check_varies(design$y, family$family)
   settings <- core_control(control, start)
-  fit <- cpp_fit(design, family$family, K, normalise_start(start, K, schema, family, n), settings)
+  begin <- normalise_start(start, K, schema, family, n)
+  used <- design
+  counted <- design$weight > 0
+  if (!all(counted)) {  # rows that do not count are not to be drawn as starts either
+    used <- take_rows(design, which(counted))
+    if (is.matrix(begin)) begin <- begin[counted, , drop = FALSE]
+  }
+  fit <- cpp_fit(used, family$family, K, begin, settings)
   aliased <- fit$aliased
   columns <- list(x = schema$expert$columns, z = schema$gate$columns)
   check_aliased(aliased, columns, control$singular_ok)
@@ -176,7 +183,8 @@ fit_design <- function(design, K, family, start, control, keep, call) {
   model <- new_moe(fit$model, family, schema, sum(weight > 0), sum(weight), fit$log_lik, fit$share,
     record, call = call, dropped = length(design$na.action))
   if (keep) {
-    model$rows <- list(y = design$y, fitted = core_predict(design, core_model(model), "response")[, 1],
+    model$rows <- list(y = design$y,
+      fitted = core_predict(design, core_model(model), "response", settings$threads)[, 1],
       weight = design$weight, na.action = design$na.action)
   }
   model$record$seconds <- proc.time()[[3]] - started
