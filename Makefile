@@ -76,7 +76,8 @@ test-paths: ## Run all tests on each instruction set, on 1 and 2 threads
 	@bash tools/setup.sh test
 	@$(INSTALL_HERE)
 	@failed=""; \
-	for set in $$($(WITH_LIBRARY) Rscript -e 'cat(attr(distmoe::moe_instructions(), "available"))'); do \
+	sets=$$($(WITH_LIBRARY) Rscript -e 'cat(attr(distmoe::moe_instructions(), "available"))') && [ -n "$$sets" ] || exit 1; \
+	for set in $$sets; do \
 	  for threads in 1 2; do \
 	    echo "== $$set, $$threads thread(s)"; \
 	    DISTMOE_INSTRUCTIONS=$$set DISTMOE_THREADS=$$threads $(WITH_LIBRARY) Rscript tools/run-tests.R \

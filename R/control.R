@@ -34,7 +34,7 @@
 #'   ([moe_sites()]), where a column may be constant at one site only.
 #' @param threads NULL, or a whole number: how many threads a fit may use at
 #'   most. NULL is [moe_threads()] at the time of the fit. No result depends on
-#'   it.
+#'   it. Predictions and aggregations go by [moe_threads()] alone.
 #' @return A list of class `moe_control` with these settings.
 #' @examples
 #' moe_control(starts = 10)
@@ -71,6 +71,6 @@ print.moe_control <- function(x, ...) {
 core_control <- function(control, start) {
   control <- unclass(control)
   if (is.null(control$max_reseeds)) control$max_reseeds <- if (inherits(start, "moe")) 0L else 5L
-  if (is.null(control$threads)) control$threads <- moe_threads()
+  if (is.null(control$threads) || parallelly::isForkedChild()) control$threads <- moe_threads()
   control
 }

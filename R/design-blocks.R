@@ -1,6 +1,7 @@
 # New data a block of rows at a time: which can be taken apart so, and their parts.
 
-# Functions whose value in a row depends on that row alone; the bases, given what `predvars` says.
+# Functions whose value in a row depends on that row alone; the bases, given what `predvars` says, which
+# it does of a variable's outermost call only.
 basis_functions <- c("poly", "scale", "ns", "bs")
 row_functions <- c("(", "+", "-", "*", "/", "^", "%%", "%/%", "==", "!=", "<", "<=", ">", ">=", "!",
   "&", "|", "I", "offset", "abs", "sign", "sqrt", "exp", "expm1", "log", "log2", "log10", "log1p",
@@ -15,12 +16,12 @@ comes_apart <- function(schema, newdata, type, size) {
   if (!type %in% y_types) terms <- stats::delete.response(terms)
   variables <- attr(terms, "predvars")
   if (is.null(variables)) variables <- attr(terms, "variables")
-  all(vapply(as.list(variables)[-1], is_by_row, NA, newdata, environment(schema$frame)))
+  all(vapply(as.list(variables)[-1], is_by_row, NA, newdata, environment(schema$frame), TRUE))
 }
 
 # Is a call one of columns of the data, single numbers and functions that go by rows? What a
 # user has put in the place of such a function may do anything.
-is_by_row <- function(call, data, env, in_basis = FALSE) {
+is_by_row <- function(call, data, env, outermost = FALSE, in_basis = FALSE) {
   if (is.symbol(call)) {
     name <- as.character(call)
     return(name %in% names(data) || length(get0(name, env)) == 1)
@@ -37,9 +38,9 @@ is_by_row <- function(call, data, env, in_basis = FALSE) {
     return(FALSE)
   }
   name <- as.character(f)
-  basis <- name %in% basis_functions
+  basis <- outermost && name %in% basis_functions
   !own && (basis || name %in% row_functions) &&
-    all(vapply(as.list(call)[-1], is_by_row, NA, data, env, basis))
+    all(vapply(as.list(call)[-1], is_by_row, NA, data, env, FALSE, basis))
 }
 
 # A matrix is taken apart only where one go would copy it, or give more than is asked for.

@@ -172,12 +172,6 @@ new_schema <- function(formula, gating, terms, frame, data, family) {
   )
 }
 
-# The levels of a response that is a factor or text; the first counts as failure.
-response_labels <- function(y, family) {
-  if (family != "binomial" || !(is.factor(y) || is.character(y))) return(NULL)
-  if (is.factor(y)) levels(y) else sort(unique(y))
-}
-
 # Where the gates take the experts' right-hand side, its offset stays the experts' alone.
 gate_without_offset <- function(part) {
   part$offset <- character()

@@ -25,7 +25,8 @@
 #' moe_instructions(old)
 #' @export
 moe_threads <- function() {
-  if (!cpp_has_threads()) return(1L)
+  # In a fork of a process that has used threads they can't be started.
+  if (!cpp_has_threads() || parallelly::isForkedChild()) return(1L)
   wish <- getOption("distmoe.threads")
   if (!is.null(wish)) return(check_count(wish, "options(distmoe.threads)"))
   min(2L, as.integer(parallelly::availableCores()))
@@ -46,4 +47,6 @@ moe_instructions <- function(set = NULL) {
 }
 
 # Predictions by the core, on as many threads as a fit would use.
-core_predict <- function(design, model, what) cpp_predict(design, model, what, moe_threads())
+core_predict <- function(design, model, what, threads = moe_threads()) {
+  cpp_predict(design, model, what, threads)
+}

@@ -162,8 +162,14 @@ fit_design <- function(design, K, family, start, control, keep, call) {
   check_enough_rows(if (is.null(design$weight)) n else sum(design$weight > 0), schema, K)
   check_varies(design$y, family$family)
   settings <- core_control(control, start)
-  fit <- cpp_fit(design, family$family, count_parts(schema), K,
-    normalise_start(start, K, schema, family, n), settings)
+  begin <- normalise_start(start, K, schema, family, n)
+  used <- design
+  counted <- design$weight > 0
+  if (!all(counted)) {  # rows that do not count are not to be drawn as starts either
+    used <- take_rows(design, which(counted))
+    if (is.matrix(begin)) begin <- begin[counted, , drop = FALSE]
+  }
+  fit <- cpp_fit(used, family$family, count_parts(schema), K, begin, settings)
   aliased <- fit$aliased
   columns <- list(x = schema$expert$columns, z = schema$gate$columns)
   check_aliased(aliased, columns, control$singular_ok)
@@ -175,7 +181,7 @@ fit_design <- function(design, K, family, start, control, keep, call) {
   model <- new_moe(fit$model, family, schema, sum(weight > 0), sum(weight), fit$log_lik, fit$share,
     record, call = call, dropped = length(design$na.action))
   if (keep) {
-    model$rows <- list(y = design$y, fitted = response_means(design, model),
+    model$rows <- list(y = design$y, fitted = response_means(design, model, settings$threads),
       weight = design$weight, na.action = design$na.action)
   }
   model$record$seconds <- proc.time()[[3]] - started

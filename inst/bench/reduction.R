@@ -1,18 +1,17 @@
 # The reduction of many local models, in multiples of what else takes time.
 #
-#   Rscript reduction.R [models, 128] [points, 6250] [times that each is run, 5]
+#   Rscript reduction.R [quick] [models, 128] [points, 6250] [times that each is run, 5]
 #
 # The models (K = 4, d = 20) are a true one with noise. First the whole aggregation against one local
 # fit to as many rows as there are points, then one MM iteration (plan and update) against the product
 # of the points with all models' coefficients. Medians.
 
-library(distmoe)
-sizes <- c(128, 6250, 5)
-given <- as.numeric(commandArgs(trailingOnly = TRUE))
-sizes[seq_along(given)] <- given
+source(system.file("bench/tools.R", package = "distmoe"))
+sizes <- c(size(1, 128, 8), size(2, 6250, 500), size(3, 5, 2))
+header(paste0("reduction: ", sizes[1], " models of 4 experts, ", count(sizes[2]), " points, d = 20"))
 
-median_time <- function(run, times = sizes[3]) {
-  median(vapply(seq_len(times), function(i) system.time(run())[[3]], 0))
+median_time <- function(run) {
+  stats::median(vapply(seq_len(sizes[3]), function(i) elapsed(run()), 0))
 }
 
 sim <- moe_simulate(sizes[2], K = 4, d = 20, seed = 1)
@@ -55,10 +54,12 @@ steps <- vapply(plans, function(plan) {
   (time(21L) - time(1L)) / 20
 }, 0)
 
-cat(sizes[1], "models with 4 experts each,", sizes[2], "points,", moe_threads(), "threads\n\n")
-options(width = 110)
-print(data.frame(what = c("local fit", paste("aggregation,", plans)),
-  seconds = c(fit, whole), of_local_fit = c(1, whole / fit)), row.names = FALSE, digits = 3)
-cat("\n")
-print(data.frame(what = c("product X B", paste("MM iteration,", plans)),
-  ms = 1000 * c(product, steps), of_product = c(1, steps / product)), row.names = FALSE, digits = 3)
+show_table(data.frame(what = c("local fit", paste("aggregation,", plans)),
+  seconds = c(fit, whole), "of local fit" = c(1, whole / fit), check.names = FALSE))
+show_table(data.frame(what = c("product X B (R's BLAS)", paste("MM iteration,", plans)),
+  ms = 1000 * c(product, steps), "of product" = c(1, steps / product), check.names = FALSE))
+for (plan in plans) {
+  target(paste0("aggregation over one local fit, ", plan, " plan"), whole[[plan]] / fit, most = 1)
+  target(paste0("MM iteration over the product, ", plan, " plan"), steps[[plan]] / product, most = 4)
+}
+finish()

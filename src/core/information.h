@@ -43,6 +43,9 @@ struct Information {
   Information& operator+=(const Information& other);
 };
 
+inline Index numbers_in(const Score& sums) { return sums.gradient.size(); }
+inline Index numbers_in(const Information& sums) { return sums.hessian.size(); }
+
 // Sums over the rows of a block, at `model`; blocks add.
 Score score(const Block& block, const Model& model);
 Information information(const Block& block, const Model& model);

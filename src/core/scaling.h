@@ -42,6 +42,9 @@ struct Moments {
   Moments& operator+=(const Moments& other);
 };
 
+// How many numbers sums hold, about: what many of them side by side cost (see sum_over).
+inline Index numbers_in(const Moments& sums) { return sums.gram_x.size() + sums.gram_z.size(); }
+
 // `second`: with the second moments; without, they stay 0.
 Moments moments(const Block& block, bool second);
 

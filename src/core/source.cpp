@@ -128,6 +128,33 @@ void HeldSource::show(Index start, Index count,
             part(y), part(weight), part(offset), part(gate_offset), start});
 }
 
+void HeldSource::leave_out(const std::vector<bool>& x_columns, const std::vector<bool>& z_columns) {
+  put_back();
+  was_shared_ = shared;
+  if (shared && x_columns != z_columns) {
+    z = x;
+    shared = false;
+  }
+  const auto take = [&](MatrixXd& from, bool of_x, const std::vector<bool>& columns) {
+    for (Index j = 0; j < from.cols(); ++j) {
+      if (!columns[static_cast<std::size_t>(j)]) continue;
+      aside_.push_back({of_x, j, from.col(j)});
+      from.col(j).setZero();
+    }
+  };
+  take(x, true, x_columns);
+  if (!shared) take(z, false, z_columns);
+}
+
+void HeldSource::put_back() {
+  for (const Aside& a : aside_) (a.of_x ? x : z).col(a.column) = a.values;
+  aside_.clear();
+  if (was_shared_ && !shared) {
+    z.resize(0, z.cols());
+    shared = true;
+  }
+}
+
 namespace {
 
 ColumnScaling column_scaling(const VectorXd& mean, const MatrixXd& packed, double weight,

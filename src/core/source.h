@@ -33,9 +33,11 @@ class Source {
 template <class Sums, class Map>
 Sums sum_over(const Source& source, const Sums& zero, const Services& services, Map map) {
   Sums total = zero;
-  const Index wave = services.threads > 1 ? 64 : 1;  // blocks whose sums are held before they are added
-  for (Index start = 0; start < source.blocks(); start += wave) {
-    if (start % 64 == 0) services.interrupt();
+  // Blocks whose sums are held before they are added: for many parameters few, for the memory's sake.
+  const Index room = 4000000 / std::max<Index>(1, numbers_in(zero));
+  const Index wave = services.threads > 1 ? std::min<Index>(64, std::max<Index>(2 * services.threads, room)) : 1;
+  for (Index start = 0, seen = 0; start < source.blocks(); start += wave, ++seen) {
+    if (wave > 1 || seen % 64 == 0) services.interrupt();
     const Index count = std::min(wave, source.blocks() - start);
     std::vector<Sums> part(static_cast<std::size_t>(count), zero);
     in_parallel(count, services.threads, [&](Index i) {
@@ -99,9 +101,22 @@ class HeldSource : public Source {
   void show(Index start, Index count, const std::function<void(const Block&)>& see) const override;
   Block all() const;  // every row in one block
 
+  // Shows these columns as 0, until they are put back.
+  void leave_out(const std::vector<bool>& x_columns, const std::vector<bool>& z_columns);
+  void put_back();
+
   MatrixXd x, z;  // z is empty where the designs are shared
   VectorXd y, weight, offset, gate_offset;
   bool shared = false;
+
+ private:
+  struct Aside {
+    bool of_x;
+    Index column;
+    VectorXd values;
+  };
+  std::vector<Aside> aside_;
+  bool was_shared_ = false;
 };
 
 // The standardisation of some data: weighted means and root mean squares of the centred columns.

@@ -19,6 +19,10 @@ struct Statistics {
   Statistics& operator+=(const Statistics& other);
 };
 
+inline Index numbers_in(const Statistics& sums) {
+  return sums.experts.gram.size() + sums.gates.gram.size();
+}
+
 // E-step at `model` and the sums that its M-step needs.
 Statistics statistics(const Block& block, const Model& model);
 

@@ -34,3 +34,13 @@ test_that("a reduction's own gates are recovered from their fractional targets",
   fit <- cpp_softmax_regression(core_data(p), targets, 0 * p$model$alpha, rep(0, 3))
   expect_equal(fit$alpha, unname(p$model$alpha), tolerance = 1e-6)
 })
+
+test_that("a start that is sure of wrong gates does no harm", {
+  p <- ref_random_problem(6, "gaussian", 300, 2, 3, 3)
+  targets <- ref_gates(p$z, p$model$alpha)
+  for (wrong in list(matrix(c(500, -300, 80), 3, 2), -1e6 * p$model$alpha)) {
+    fit <- cpp_softmax_regression(core_data(p), targets, wrong, rep(0, 3))
+    expect_true(fit$converged)
+    expect_equal(fit$alpha, unname(p$model$alpha), tolerance = 1e-6)
+  }
+})

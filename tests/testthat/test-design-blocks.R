@@ -55,7 +55,8 @@ test_that("a response that is text or transformed goes in blocks", {
 test_that("what looks at other rows goes in one go", {
   shift <- function(v) v - mean(v)
   three <- c(1, 2, 3)
-  for (right in c(~ shift(x), ~ I(x - mean(x)), ~ I(x * three), ~ cumsum(x), ~ x + I(rank(u)))) {
+  for (right in c(~ shift(x), ~ I(x - mean(x)), ~ I(x * three), ~ cumsum(x), ~ x + I(rank(u)),
+                  ~ I(scale(x)^2), ~ abs(poly(x, 2)[, 1]))) {
     environment(right) <- environment()
     fit <- fit_few(update(right, y ~ .), d)
     expect_same_in_blocks(fit, d, apart = FALSE)

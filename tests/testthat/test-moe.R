@@ -240,3 +240,52 @@ test_that("random numbers are drawn only where there is a choice", {
   moe(y ~ x, d, K = 2, start = d$label)
   expect_identical(.Random.seed, before)
 })
+
+test_that("columns that the sample of the starts hardly sees do not lead the fit astray", {
+  n <- 30000
+  d <- crossing_lines(n)
+  d$rare <- 0
+  d$rare[c(5, 9000, 25000)] <- 1
+  few <- moe_control(start_rows = 500)
+  for (seed in 1:3) {
+    set.seed(seed)
+    fit <- moe(y ~ x + rare, d, K = 2, gating = ~ x, control = few)
+    set.seed(seed)
+    without <- moe(y ~ x, d, K = 2, control = few)
+    # The larger model holds the smaller one.
+    expect_gt(fit$log_lik, without$log_lik)
+    expect_lt(fit$log_lik, without$log_lik + 50)
+    expect_lt(max(abs(coef(fit, "expert")["rare", ])), 10)
+  }
+  levels <- withr::with_seed(3, sample(40, n, TRUE, (1:40)^-2))
+  d$f <- factor(levels)
+  d$b <- as.numeric(withr::with_seed(4, stats::runif(n)) < stats::plogis(2 * d$y))
+  for (response in c("y", "b")) {
+    family <- if (response == "y") gaussian() else binomial()
+    formula <- stats::reformulate(c("x", "f"), response)
+    value <- function(control) {
+      set.seed(2)
+      suppressWarnings(moe(formula, d, K = 2, gating = ~ x, family = family, control = control))$log_lik
+    }
+    expect_lt(value(moe_control(start_rows = 0)) - value(few), 1)
+  }
+})
+
+test_that("rows of weight 0 change nothing, neither in the fit nor in the search for starts", {
+  d <- crossing_lines(20000)
+  d$w <- 0
+  counted <- withr::with_seed(1, sample(20000, 60))
+  d$w[counted] <- 1
+  # What does not count may be anything.
+  d$y[-counted] <- withr::with_seed(2, stats::rnorm(19940, 100, 50))
+  set.seed(1)
+  a <- moe(y ~ x, d, K = 2, weights = w)
+  set.seed(1)
+  b <- moe(y ~ x, d[d$w > 0, ], K = 2)
+  expect_equal(coef(a), coef(b), tolerance = 1e-8)
+  expect_equal(a$log_lik, b$log_lik, tolerance = 1e-10)
+  expect_equal(nobs(a), 60)
+  expect_length(fitted(a), 20000)
+  labels <- moe(y ~ x, d, K = 2, weights = w, start = d$label)
+  expect_equal(labels$log_lik, moe(y ~ x, d[d$w > 0, ], K = 2, start = d$label[d$w > 0])$log_lik)
+})
