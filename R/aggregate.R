@@ -16,9 +16,24 @@
 #' `"site"` asks every site's model only at that site's own points (the support
 #' must carry `site`), points weighted so that sites count by their rows. It
 #' holds when sites see different x, and wants many points (20,000 or so).
+#' `"density"` asks every model at every point x, with a weight proportional to
+#' n_m p_m(x), p_m being the density of the site's x as its summary tells
+#' (normal in the numeric variables; sites fitted with `share = "x"`). It holds
+#' when sites see different x too, and needs points that carry no site.
 #' `"size"` is the paper's: every model is asked at every point, with weight
-#' n_m / n; right only where all sites see the same x. The default is `"site"`
-#' where the points carry their site, else `"size"`; the print says which.
+#' n_m / n; right only where all sites see the same x. Numbers, named by site,
+#' are used as `"size"` uses n_m / n.
+#'
+#' The default is `"site"` where the points carry their site and are 20,000 or
+#' as many as the sites have rows, or the sites share no summary of x; else
+#' `"density"` where they do; else `"size"`. The print says which.
+#'
+#' @section Moments:
+#' Gaussian experts under the component plan depend on the data only through
+#' each local expert's matrix of sums of products of columns. Where all sites
+#' share theirs (`share = "moments"` in [moe_sites()]), costs and experts come
+#' from these, that is from all rows with each site asked about its own;
+#' the support and its weights then serve the gates alone.
 #'
 #' @section What must be known:
 #' All models must have the same columns, made by the same basis functions, and
@@ -45,14 +60,17 @@
 #'   weighted transport divergence (9) from the others; `"average"`: the
 #'   weighted mean of the parameters after the experts were aligned to the
 #'   middle model by optimal matching on expected cost.
-#' @param plan,weights See the sections.
+#' @param plan,weights,moments See the sections. `moments`: NULL (used where all
+#'   sites share them and the plan is `"component"`), TRUE (an error where they
+#'   can't be), or FALSE.
 #' @param control List of settings: `starts` (local models from which the MM
 #'   algorithm is run, 5), `max_iterations` (200), `gate_ridge` (1e-4), and
 #'   `middle_points` (points used for the pairwise divergences of the middle
 #'   estimator, 500; fewer with many sites).
 #' @return A model of class `moe_aggregate` and `moe` (see [moe-class]) with two
 #'   more fields. `sites`: the `moe_sites` object. `aggregation`: list with
-#'   `method`, `plan`, `weights`, `support` (number of points), `objective` (R_c
+#'   `method`, `plan`, `weights`, `moments` (were they used?), `support` (number
+#'   of points), `objective` (R_c
 #'   at the start and after every MM step), `converged`, `start` (site from
 #'   which the best run started, or NA), `runs` (final objective of every run),
 #'   `baselines` (objective of the best local model and of the average), `mass`
@@ -68,18 +86,20 @@
 #' @export
 moe_aggregate <- function(sites, support, K = NULL,
                           method = c("reduction", "middle", "average"),
-                          plan = c("component", "pointwise"), weights = c("site", "size"),
+                          plan = c("component", "pointwise"),
+                          weights = c("site", "density", "size"), moments = NULL,
                           control = list()) {
   started <- proc.time()[[3]]
   method <- check_choice(method, c("reduction", "middle", "average"), "method")
   plan <- check_choice(plan, c("component", "pointwise"), "plan")
-  asked <- if (missing(weights)) NULL else check_choice(weights, c("site", "size"), "weights")
+  asked <- if (!missing(weights)) weights
   control <- aggregate_control(control)
   sites <- as_sites(sites)
   models <- sites$models
   K <- aggregate_K(models, K, method)
   support <- moe_support(support)
   problem <- support_problem(models, support, asked)
+  problem$moments <- shared_moments(models, moments, method, plan)
   result <- switch(method,
     reduction = reduction(models, problem, K, plan, control),
     middle = middle(models, problem, control),
@@ -90,7 +110,8 @@ moe_aggregate <- function(sites, support, K = NULL,
     share = result$share, call = match.call(), class = "moe_aggregate")
   out$sites <- sites
   out$aggregation <- c(list(method = method, plan = if (method == "reduction") plan,
-    weights = problem$weights, support = nrow(problem$design$x)), result$aggregation,
+    weights = problem$weights, moments = !is.null(problem$moments),
+    support = nrow(problem$design$x)), result$aggregation,
     list(lambda = problem$lambda, seconds = proc.time()[[3]] - started, notes = problem$notes))
   if (isFALSE(out$aggregation$converged)) {
     cli::cli_warn(c("The reduction did not converge in {length(out$aggregation$objective) - 1} MM
@@ -165,77 +186,10 @@ aggregate_K <- function(models, K, method) {
   K
 }
 
-# A column that sites determine must vary over the support too, or nothing is known of it there.
-check_support_columns <- function(design, models) {
-  aliased <- cpp_aliased(design, models[[1]]$family$family)
-  for (part in c("expert", "gate")) {
-    columns <- models[[1]]$schema[[part]]$columns[aliased[[if (part == "expert") "x" else "z"]]]
-    if (!length(columns)) next
-    known <- lapply(models, function(m) setdiff(columns, m$record$aliased[[part]]))
-    bad <- unique(unlist(known))
-    if (!length(bad)) next
-    input_error("The {.arg support} sample does not determine {cli::qty(bad)}column{?s} {.val {bad}}:
-      constant there, or following from other columns.",
-      i = "Give a support with more, or more varied, points.")
-  }
-}
-
-# Sites whose data do not determine a coefficient still state one: it is harmless only where they are
-# asked about their own x.
-note_undetermined <- function(models, weights) {
-  lost <- Filter(length, lapply(models, function(m) unique(unlist(m$record$aliased))))
-  if (!length(lost) || weights == "site") return(character())
-  text <- paste0(names(lost), " (", vapply(lost, paste, "", collapse = ", "), ")", collapse = "; ")
-  note <- paste0("some sites' data do not determine all coefficients, and weights by size use what ",
-    "they state all the same: ", text)
-  cli::cli_warn(c("{note}.", i = "Use a support whose points carry their site, or a common start."))
-  note
-}
-
-# The points with their weights: design (sorted by site), lambda, site of every point.
-support_problem <- function(models, support, weights) {
-  n <- vapply(models, function(m) m$weight, 0)
-  lambda <- n / sum(n)
-  notes <- character()
-  if (is.null(weights)) weights <- if (is.null(support$site)) "size" else "site"
-  if (weights == "site" && is.null(support$site)) {
-    input_error("{.code weights = \"site\"} needs a {.arg support} whose points carry their site.",
-      i = "Use {.code moe_support(x, site = )}, or {.code weights = \"size\"}.")
-  }
-  site <- integer()
-  rows <- seq_len(nrow(support$x))
-  if (weights == "site") {
-    index <- match(support$site, names(models))
-    without <- setdiff(names(models), support$site)
-    if (length(without)) {
-      input_error("The {.arg support} sample has no point of site{?s} {.val {without}}.",
-        i = "Add points of every fitted site, or use {.code weights = \"size\"}.")
-    }
-    strange <- unique(support$site[is.na(index)])
-    if (length(strange)) {
-      notes <- paste0(sum(is.na(index)), " support points of sites without a model were not used (",
-        paste(utils::head(strange, 5), collapse = ", "), if (length(strange) > 5) ", ...", ")")
-    }
-    rows <- order(index, na.last = NA)
-    site <- index[rows]
-  }
-  kept <- support
-  kept$x <- support$x[rows, , drop = FALSE]
-  if (!is.null(support$y)) kept$y <- support$y[rows]
-  design <- support_design(kept, models[[1]]$schema)
-  check_support_columns(design, models)
-  notes <- c(notes, note_undetermined(models, weights))
-  if (weights == "site") {
-    count <- tabulate(site, length(models))
-    design$weight <- (lambda / count)[site] * length(site)
-  }
-  list(design = design, lambda = unname(lambda), site = site, weights = weights, notes = notes)
-}
-
 reduction <- function(models, problem, K, plan, control) {
   core <- lapply(unname(models), core_model)
-  fit <- cpp_reduce(core, problem$lambda, problem$design, problem$site, K, NULL,
-    c(control, plan = plan), moe_threads())
+  fit <- cpp_reduce(core, problem$lambda_at, problem$design, problem$site, K, NULL,
+    c(control, plan = plan), moe_threads(), problem$moments)
   counts <- vapply(models, function(m) m$K, 0L)
   rownames(fit$plan) <- paste0(rep(names(models), counts), ":", sequence(counts))
   colnames(fit$plan) <- as.character(seq_len(K))
@@ -244,8 +198,9 @@ reduction <- function(models, problem, K, plan, control) {
     centre <- if (fit$start > 0) fit$start else 1L
     mean <- aligned_mean(models, centre, problem)
     if (!is.null(mean)) {
-      baselines["average"] <- cpp_reduction_objective(core, problem$lambda, problem$design,
-        problem$site, c(list(family = models[[1]]$family$family), mean), plan, moe_threads())
+      baselines["average"] <- cpp_reduction_objective(core, problem$lambda_at, problem$design,
+        problem$site, c(list(family = models[[1]]$family$family), mean), plan, moe_threads(),
+        problem$moments)
     }
   }
   list(parameters = fit$model, share = colSums(fit$plan), aggregation = list(

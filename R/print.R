@@ -149,8 +149,9 @@ print_sites <- function(x) {
     average = "Weighted average of aligned experts")
   cat(words[[a$method]])
   if (a$method == "reduction") {
-    cat(", ", a$plan, " plan, weights by ", a$weights, "; ", format_big(a$support), " support points",
-      sep = "")
+    cat(", ", a$plan, " plan, ", if (a$weights == "given") "given weights" else
+      paste("weights by", a$weights), "; ", format_big(a$support), " support points",
+      if (isTRUE(a$moments)) " (gates; experts from the sites' moments)", sep = "")
     cat("\nObjective ", format(a$objective[length(a$objective)], digits = 4), " after ",
       length(a$objective) - 1, if (length(a$objective) == 2) " MM step" else " MM steps",
       if (!a$converged) " (NOT CONVERGED)", sep = "")
