@@ -71,7 +71,8 @@
 #'   more fields. `sites`: the `moe_sites` object. `aggregation`: list with
 #'   `method`, `plan`, `weights`, `moments` (were they used?), `support` (number
 #'   of points), `objective` (R_c
-#'   at the start and after every MM step), `converged`, `start` (site from
+#'   at the start and after every MM step), `converged` and `gates_converged` (of
+#'   the MM algorithm, of the gates' regression), `start` (site from
 #'   which the best run started, or NA), `runs` (final objective of every run),
 #'   `baselines` (objective of the best local model and of the average), `mass`
 #'   (L x K matrix: mean mass sent from each local expert to each expert; row
@@ -113,11 +114,19 @@ moe_aggregate <- function(sites, support, K = NULL,
     weights = problem$weights, moments = !is.null(problem$moments),
     support = nrow(problem$design$x)), result$aggregation,
     list(lambda = problem$lambda, seconds = proc.time()[[3]] - started, notes = problem$notes))
-  if (isFALSE(out$aggregation$converged)) {
-    cli::cli_warn(c("The reduction did not converge in {length(out$aggregation$objective) - 1} MM
-      steps.", i = "Raise {.code control = list(max_iterations = )}."))
-  }
+  warn_about_aggregate(out$aggregation)
   out
+}
+
+warn_about_aggregate <- function(aggregation) {
+  if (isFALSE(aggregation$converged)) {
+    cli::cli_warn(c("The reduction did not converge in {length(aggregation$objective) - 1} MM steps.",
+      i = "Raise {.code control = list(max_iterations = )}."))
+  }
+  if (isFALSE(aggregation$gates_converged)) {
+    cli::cli_warn(c("The aggregate's gates did not converge: they may be far from the best.",
+      i = "Look at {.code predict(type = \"gate\")}, or raise {.code control = list(gate_ridge = )}."))
+  }
 }
 
 aggregate_control <- function(control) {
@@ -204,7 +213,7 @@ reduction <- function(models, problem, K, plan, control) {
     }
   }
   list(parameters = fit$model, share = colSums(fit$plan), aggregation = list(
-    objective = fit$objective, converged = fit$converged && fit$gates_converged,
+    objective = fit$objective, converged = fit$converged, gates_converged = fit$gates_converged,
     start = if (fit$start > 0) names(models)[fit$start] else NA_character_, runs = fit$runs,
     baselines = baselines[is.finite(baselines)], mass = fit$plan))
 }

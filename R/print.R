@@ -154,7 +154,7 @@ print_sites <- function(x) {
       if (isTRUE(a$moments)) " (gates; experts from the sites' moments)", sep = "")
     cat("\nObjective ", format(a$objective[length(a$objective)], digits = 4), " after ",
       length(a$objective) - 1, if (length(a$objective) == 2) " MM step" else " MM steps",
-      if (!a$converged) " (NOT CONVERGED)", sep = "")
+      if (!a$converged) " (NOT CONVERGED)", if (!a$gates_converged) ", gates NOT CONVERGED", sep = "")
     if (length(a$baselines)) {
       cat("; ", paste0(names(a$baselines), " ", format(a$baselines, digits = 4), collapse = ", "),
         sep = "")

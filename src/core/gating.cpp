@@ -119,6 +119,14 @@ SoftmaxFit softmax_regression(const MatrixView& z, const MatrixXd& targets,
   };
   GateSums sums = sums_at(alpha);
   double objective = sums.log_lik - prior.value(alpha);
+  // Where the start is sure of wrong gates there is no curvature to come back by: even ones are better.
+  const MatrixXd even = MatrixXd::Zero(alpha.rows(), alpha.cols());
+  const GateSums sums_even = sums_at(even);
+  if (!(objective >= sums_even.log_lik - prior.value(even))) {
+    alpha = even;
+    sums = sums_even;
+    objective = sums.log_lik - prior.value(alpha);
+  }
   const double scale = targets.sum();
   while (alpha.cols() > 0 && !fit.converged && fit.iterations < max_iterations) {
     ++fit.iterations;
