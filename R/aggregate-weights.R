@@ -19,7 +19,7 @@ check_support_columns <- function(design, models) {
 # asked about their own x.
 note_undetermined <- function(models, weights) {
   lost <- Filter(length, lapply(models, function(m) unique(unlist(m$record$aliased))))
-  if (!length(lost) || weights == "site") return(character())
+  if (!length(lost) || weights %in% c("site", "density")) return(character())
   text <- paste0(names(lost), " (", vapply(lost, paste, "", collapse = ", "), ")", collapse = "; ")
   note <- paste0("some sites' data do not determine all coefficients, and weights by size use what ",
     "they state all the same: ", text)

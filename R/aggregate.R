@@ -35,6 +35,21 @@
 #' from these, that is from all rows with each site asked about its own;
 #' the support and its weights then serve the gates alone.
 #'
+#' @section Screening:
+#' With five sites or more each local model is scored, and one that stands out
+#' (a fit in a poor mode, nonsense) is left out, with a warning and a line in the
+#' print. Where the support holds the response: by how much the model of the
+#' usual other site (the median) explains the site's points better than its own
+#' does, in log-likelihood a point; a site is left out if that is above 0 by 4
+#' standard errors, and 5 median absolute deviations above the median score. So
+#' a site that sees other x than the rest is not left out for it. Without
+#' response: the median transport divergence (9) from the site's model to the
+#' others' at its points; left out if 3 times the median score and 5 median
+#' absolute deviations above it on the log scale. A site's points are its own
+#' where points carry their site; else all, weighted as `"density"` does where
+#' sites share summaries of x. If more than half stand out none is
+#' left out. See also [moe_influence()].
+#'
 #' @section What must be known:
 #' All models must have the same columns, made by the same basis functions, and
 #' one family. The support must determine every column that some site
@@ -63,6 +78,7 @@
 #' @param plan,weights,moments See the sections. `moments`: NULL (used where all
 #'   sites share them and the plan is `"component"`), TRUE (an error where they
 #'   can't be), or FALSE.
+#' @param screen TRUE: leave out sites whose models stand out, see the section.
 #' @param control List of settings: `starts` (local models from which the MM
 #'   algorithm is run, 5), `max_iterations` (200), `gate_ridge` (1e-4), and
 #'   `middle_points` (points used for the pairwise divergences of the middle
@@ -76,8 +92,10 @@
 #'   which the best run started, or NA), `runs` (final objective of every run),
 #'   `baselines` (objective of the best local model and of the average), `mass`
 #'   (L x K matrix: mean mass sent from each local expert to each expert; row
-#'   names are `site:expert`), `lambda` (the sites' weights), `seconds`,
-#'   `notes`.
+#'   names are `site:expert`), `lambda` (the sites' weights), `screening`
+#'   (list with `table`: data frame with `site`, `score` and `outlying`, and `by`:
+#'   `"response"` or `"transport"`; or `why` there is none; NULL with
+#'   `screen = FALSE`), `control`, `seconds`, `notes`.
 #' @examples
 #' sim <- moe_simulate(3000, K = 2, d = 2, seed = 1)
 #' site <- rep(c("A", "B", "C"), each = 1000)
@@ -88,7 +106,7 @@
 moe_aggregate <- function(sites, support, K = NULL,
                           method = c("reduction", "middle", "average"),
                           plan = c("component", "pointwise"),
-                          weights = c("site", "density", "size"), moments = NULL,
+                          weights = c("site", "density", "size"), moments = NULL, screen = TRUE,
                           control = list()) {
   started <- proc.time()[[3]]
   method <- check_choice(method, c("reduction", "middle", "average"), "method")
@@ -96,9 +114,10 @@ moe_aggregate <- function(sites, support, K = NULL,
   asked <- if (!missing(weights)) weights
   control <- aggregate_control(control)
   sites <- as_sites(sites)
-  models <- sites$models
-  K <- aggregate_K(models, K, method)
+  K <- aggregate_K(sites$models, K, method)
   support <- moe_support(support)
+  kept <- screen_sites(sites$models, support, screen)
+  models <- kept$models
   problem <- support_problem(models, support, asked)
   problem$moments <- shared_moments(models, moments, method, plan)
   result <- switch(method,
@@ -113,7 +132,8 @@ moe_aggregate <- function(sites, support, K = NULL,
   out$aggregation <- c(list(method = method, plan = if (method == "reduction") plan,
     weights = problem$weights, moments = !is.null(problem$moments),
     support = nrow(problem$design$x)), result$aggregation,
-    list(lambda = problem$lambda, seconds = proc.time()[[3]] - started, notes = problem$notes))
+    list(lambda = problem$lambda, screening = kept$screening, control = control,
+      seconds = proc.time()[[3]] - started, notes = problem$notes))
   warn_about_aggregate(out$aggregation)
   out
 }
@@ -195,10 +215,10 @@ aggregate_K <- function(models, K, method) {
   K
 }
 
-reduction <- function(models, problem, K, plan, control) {
+reduction <- function(models, problem, K, plan, control, start = NULL) {
   core <- lapply(unname(models), core_model)
-  fit <- cpp_reduce(core, problem$lambda_at, problem$design, problem$site, K, NULL,
-    c(control, plan = plan), moe_threads(), problem$moments)
+  fit <- cpp_reduce(core, problem$lambda_at, problem$design, problem$site, K,
+    if (!is.null(start)) core_model(start), c(control, plan = plan), moe_threads(), problem$moments)
   counts <- vapply(models, function(m) m$K, 0L)
   rownames(fit$plan) <- paste0(rep(names(models), counts), ":", sequence(counts))
   colnames(fit$plan) <- as.character(seq_len(K))

@@ -136,11 +136,12 @@ print.moe_aggregate <- function(x, digits = 4, ...) {
 # Which sites went in, how they were put together, who is missing.
 print_sites <- function(x) {
   a <- x$aggregation
-  used <- x$sites$table$status == "fitted"
+  left <- a$screening$table$site[a$screening$table$outlying]
+  used <- x$sites$table$status == "fitted" & !x$sites$table$site %in% left
   rows <- x$sites$table$n
   cat(sum(used), " of ", length(used), " sites, ", format_big(sum(rows[used])), " of ",
     format_big(sum(rows, na.rm = TRUE)), " rows\n", sep = "")
-  missing <- x$sites$table[!used, , drop = FALSE]
+  missing <- x$sites$table[x$sites$table$status != "fitted", , drop = FALSE]
   if (nrow(missing)) {
     cat("Left out: ", paste0(missing$site, " (", missing$status, ", ", missing$n, " rows)",
       collapse = ", "), "\n", sep = "")
@@ -161,5 +162,8 @@ print_sites <- function(x) {
     }
   }
   cat("\n")
+  if (length(left)) {
+    cat("Screening by ", a$screening$by, " left out: ", paste(left, collapse = ", "), "\n", sep = "")
+  }
   if (length(a$notes)) cat(paste0("Note: ", a$notes, "\n"), sep = "")
 }

@@ -79,8 +79,8 @@ support_data <- function(support, schema) {
 
 # The design of the points under a schema. A point with missing values has no place in a mean over
 # points, so it is an error and not left out.
-support_design <- function(support, schema) {
-  design <- tryCatch(design_new(schema, support), moe_input_error = function(e) {
+support_design <- function(support, schema, need_response = FALSE) {
+  design <- tryCatch(design_new(schema, support, need_response), moe_input_error = function(e) {
     text <- conditionMessage(e)
     input_error("The {.arg support} sample does not fit the models.", x = "{text}")
   })
