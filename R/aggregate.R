@@ -16,9 +16,39 @@
 #' `"site"` asks every site's model only at that site's own points (the support
 #' must carry `site`), points weighted so that sites count by their rows. It
 #' holds when sites see different x, and wants many points (20,000 or so).
+#' `"density"` asks every model at every point x, with a weight proportional to
+#' n_m p_m(x), p_m being the density of the site's x as its summary tells
+#' (normal in the numeric variables; sites fitted with `share = "x"`). It holds
+#' when sites see different x too, and needs points that carry no site.
 #' `"size"` is the paper's: every model is asked at every point, with weight
-#' n_m / n; right only where all sites see the same x. The default is `"site"`
-#' where the points carry their site, else `"size"`; the print says which.
+#' n_m / n; right only where all sites see the same x. Numbers, named by site,
+#' are used as `"size"` uses n_m / n.
+#'
+#' The default is `"site"` where the points carry their site and are 20,000 or
+#' as many as the sites have rows, or the sites share no summary of x; else
+#' `"density"` where they do; else `"size"`. The print says which.
+#'
+#' @section Moments:
+#' Gaussian experts under the component plan depend on the data only through
+#' each local expert's matrix of sums of products of columns. Where all sites
+#' share theirs (`share = "moments"` in [moe_sites()]), costs and experts come
+#' from these, that is from all rows with each site asked about its own;
+#' the support and its weights then serve the gates alone.
+#'
+#' @section Screening:
+#' With five sites or more each local model is scored, and one that stands out
+#' (a fit in a poor mode, nonsense) is left out, with a warning and a line in the
+#' print. Where the support holds the response: by how much the model of the
+#' usual other site (the median) explains the site's points better than its own
+#' does, in log-likelihood a point; a site is left out if that is above 0 by 4
+#' standard errors, and 5 median absolute deviations above the median score. So
+#' a site that sees other x than the rest is not left out for it. Without
+#' response: the median transport divergence (9) from the site's model to the
+#' others' at its points; left out if 3 times the median score and 5 median
+#' absolute deviations above it on the log scale. A site's points are its own
+#' where points carry their site; else all, weighted as `"density"` does where
+#' sites share summaries of x. If more than half stand out none is
+#' left out. See also [moe_influence()].
 #'
 #' @section What must be known:
 #' All models must have the same columns, made by the same basis functions, and
@@ -45,21 +75,31 @@
 #'   weighted transport divergence (9) from the others; `"average"`: the
 #'   weighted mean of the parameters after the experts were aligned to the
 #'   middle model by optimal matching on expected cost.
-#' @param plan,weights See the sections.
+#' @param plan,weights,moments See the sections. `moments`: NULL (used where all
+#'   sites share them and the plan is `"component"`), TRUE (an error where they
+#'   can't be), or FALSE.
+#' @param screen TRUE: leave out sites whose models stand out, see the section.
 #' @param control List of settings: `starts` (local models from which the MM
 #'   algorithm is run, 5), `max_iterations` (200), `gate_ridge` (1e-4), and
 #'   `middle_points` (points used for the pairwise divergences of the middle
 #'   estimator, 500; fewer with many sites).
 #' @return A model of class `moe_aggregate` and `moe` (see [moe-class]) with two
 #'   more fields. `sites`: the `moe_sites` object. `aggregation`: list with
+<<<<<<< HEAD
 #'   `method`, `plan`, `weights`, `support` (number of points), `objective` (R_c
+=======
+#'   `method`, `plan`, `weights`, `moments` (were they used?), `support` (number
+#'   of points), `objective` (R_c
+>>>>>>> w-support
 #'   at the start and after every MM step), `converged` and `gates_converged` (of
 #'   the MM algorithm, of the gates' regression), `start` (site from
 #'   which the best run started, or NA), `runs` (final objective of every run),
 #'   `baselines` (objective of the best local model and of the average), `mass`
 #'   (L x K matrix: mean mass sent from each local expert to each expert; row
-#'   names are `site:expert`), `lambda` (the sites' weights), `seconds`,
-#'   `notes`.
+#'   names are `site:expert`), `lambda` (the sites' weights), `screening`
+#'   (list with `table`: data frame with `site`, `score` and `outlying`, and `by`:
+#'   `"response"` or `"transport"`; or `why` there is none; NULL with
+#'   `screen = FALSE`), `control`, `seconds`, `notes`.
 #' @examples
 #' sim <- moe_simulate(3000, K = 2, d = 2, seed = 1)
 #' site <- rep(c("A", "B", "C"), each = 1000)
@@ -69,18 +109,21 @@
 #' @export
 moe_aggregate <- function(sites, support, K = NULL,
                           method = c("reduction", "middle", "average"),
-                          plan = c("component", "pointwise"), weights = c("site", "size"),
+                          plan = c("component", "pointwise"),
+                          weights = c("site", "density", "size"), moments = NULL, screen = TRUE,
                           control = list()) {
   started <- proc.time()[[3]]
   method <- check_choice(method, c("reduction", "middle", "average"), "method")
   plan <- check_choice(plan, c("component", "pointwise"), "plan")
-  asked <- if (missing(weights)) NULL else check_choice(weights, c("site", "size"), "weights")
+  asked <- if (!missing(weights)) weights
   control <- aggregate_control(control)
   sites <- as_sites(sites)
-  models <- sites$models
-  K <- aggregate_K(models, K, method)
+  K <- aggregate_K(sites$models, K, method)
   support <- moe_support(support)
+  kept <- screen_sites(sites$models, support, screen)
+  models <- kept$models
   problem <- support_problem(models, support, asked)
+  problem$moments <- shared_moments(models, moments, method, plan)
   result <- switch(method,
     reduction = reduction(models, problem, K, plan, control),
     middle = middle(models, problem, control),
@@ -91,8 +134,15 @@ moe_aggregate <- function(sites, support, K = NULL,
     share = result$share, call = match.call(), class = "moe_aggregate")
   out$sites <- sites
   out$aggregation <- c(list(method = method, plan = if (method == "reduction") plan,
+<<<<<<< HEAD
     weights = problem$weights, support = nrow(problem$design$x)), result$aggregation,
     list(lambda = problem$lambda, seconds = proc.time()[[3]] - started, notes = problem$notes))
+=======
+    weights = problem$weights, moments = !is.null(problem$moments),
+    support = nrow(problem$design$x)), result$aggregation,
+    list(lambda = problem$lambda, screening = kept$screening, control = control,
+      seconds = proc.time()[[3]] - started, notes = problem$notes))
+>>>>>>> w-support
   warn_about_aggregate(out$aggregation)
   out
 }
@@ -174,77 +224,10 @@ aggregate_K <- function(models, K, method) {
   K
 }
 
-# A column that sites determine must vary over the support too, or nothing is known of it there.
-check_support_columns <- function(design, models) {
-  aliased <- cpp_aliased(design, models[[1]]$family$family)
-  for (part in c("expert", "gate")) {
-    columns <- models[[1]]$schema[[part]]$columns[aliased[[if (part == "expert") "x" else "z"]]]
-    if (!length(columns)) next
-    known <- lapply(models, function(m) setdiff(columns, m$record$aliased[[part]]))
-    bad <- unique(unlist(known))
-    if (!length(bad)) next
-    input_error("The {.arg support} sample does not determine {cli::qty(bad)}column{?s} {.val {bad}}:
-      constant there, or following from other columns.",
-      i = "Give a support with more, or more varied, points.")
-  }
-}
-
-# Sites whose data do not determine a coefficient still state one: it is harmless only where they are
-# asked about their own x.
-note_undetermined <- function(models, weights) {
-  lost <- Filter(length, lapply(models, function(m) unique(unlist(m$record$aliased))))
-  if (!length(lost) || weights == "site") return(character())
-  text <- paste0(names(lost), " (", vapply(lost, paste, "", collapse = ", "), ")", collapse = "; ")
-  note <- paste0("some sites' data do not determine all coefficients, and weights by size use what ",
-    "they state all the same: ", text)
-  cli::cli_warn(c("{note}.", i = "Use a support whose points carry their site, or a common start."))
-  note
-}
-
-# The points with their weights: design (sorted by site), lambda, site of every point.
-support_problem <- function(models, support, weights) {
-  n <- vapply(models, function(m) m$weight, 0)
-  lambda <- n / sum(n)
-  notes <- character()
-  if (is.null(weights)) weights <- if (is.null(support$site)) "size" else "site"
-  if (weights == "site" && is.null(support$site)) {
-    input_error("{.code weights = \"site\"} needs a {.arg support} whose points carry their site.",
-      i = "Use {.code moe_support(x, site = )}, or {.code weights = \"size\"}.")
-  }
-  site <- integer()
-  rows <- seq_len(nrow(support$x))
-  if (weights == "site") {
-    index <- match(support$site, names(models))
-    without <- setdiff(names(models), support$site)
-    if (length(without)) {
-      input_error("The {.arg support} sample has no point of site{?s} {.val {without}}.",
-        i = "Add points of every fitted site, or use {.code weights = \"size\"}.")
-    }
-    strange <- unique(support$site[is.na(index)])
-    if (length(strange)) {
-      notes <- paste0(sum(is.na(index)), " support points of sites without a model were not used (",
-        paste(utils::head(strange, 5), collapse = ", "), if (length(strange) > 5) ", ...", ")")
-    }
-    rows <- order(index, na.last = NA)
-    site <- index[rows]
-  }
-  kept <- support
-  kept$x <- support$x[rows, , drop = FALSE]
-  if (!is.null(support$y)) kept$y <- support$y[rows]
-  design <- support_design(kept, models[[1]]$schema)
-  check_support_columns(design, models)
-  notes <- c(notes, note_undetermined(models, weights))
-  if (weights == "site") {
-    count <- tabulate(site, length(models))
-    design$weight <- (lambda / count)[site] * length(site)
-  }
-  list(design = design, lambda = unname(lambda), site = site, weights = weights, notes = notes)
-}
-
-reduction <- function(models, problem, K, plan, control) {
+reduction <- function(models, problem, K, plan, control, start = NULL) {
   core <- lapply(unname(models), core_model)
-  fit <- cpp_reduce(core, problem$lambda, problem$design, problem$site, K, NULL,
-    c(control, plan = plan), moe_threads())
+  fit <- cpp_reduce(core, problem$lambda_at, problem$design, problem$site, K,
+    if (!is.null(start)) core_model(start), c(control, plan = plan), moe_threads(), problem$moments)
   counts <- vapply(models, function(m) m$K, 0L)
   rownames(fit$plan) <- paste0(rep(names(models), counts), ":", sequence(counts))
   colnames(fit$plan) <- as.character(seq_len(K))
@@ -253,8 +236,9 @@ reduction <- function(models, problem, K, plan, control) {
     centre <- if (fit$start > 0) fit$start else 1L
     mean <- aligned_mean(models, centre, problem)
     if (!is.null(mean)) {
-      baselines["average"] <- cpp_reduction_objective(core, problem$lambda, problem$design,
-        problem$site, c(list(family = models[[1]]$family$family), mean), plan, moe_threads())
+      baselines["average"] <- cpp_reduction_objective(core, problem$lambda_at, problem$design,
+        problem$site, c(list(family = models[[1]]$family$family), mean), plan, moe_threads(),
+        problem$moments)
     }
   }
   list(parameters = fit$model, share = colSums(fit$plan), aggregation = list(

@@ -136,11 +136,12 @@ print.moe_aggregate <- function(x, digits = 4, ...) {
 # Which sites went in, how they were put together, who is missing.
 print_sites <- function(x) {
   a <- x$aggregation
-  used <- x$sites$table$status == "fitted"
+  left <- a$screening$table$site[a$screening$table$outlying]
+  used <- x$sites$table$status == "fitted" & !x$sites$table$site %in% left
   rows <- x$sites$table$n
   cat(sum(used), " of ", length(used), " sites, ", format_big(sum(rows[used])), " of ",
     format_big(sum(rows, na.rm = TRUE)), " rows\n", sep = "")
-  missing <- x$sites$table[!used, , drop = FALSE]
+  missing <- x$sites$table[x$sites$table$status != "fitted", , drop = FALSE]
   if (nrow(missing)) {
     cat("Left out: ", paste0(missing$site, " (", missing$status, ", ", missing$n, " rows)",
       collapse = ", "), "\n", sep = "")
@@ -149,8 +150,9 @@ print_sites <- function(x) {
     average = "Weighted average of aligned experts")
   cat(words[[a$method]])
   if (a$method == "reduction") {
-    cat(", ", a$plan, " plan, weights by ", a$weights, "; ", format_big(a$support), " support points",
-      sep = "")
+    cat(", ", a$plan, " plan, ", if (a$weights == "given") "given weights" else
+      paste("weights by", a$weights), "; ", format_big(a$support), " support points",
+      if (isTRUE(a$moments)) " (gates; experts from the sites' moments)", sep = "")
     cat("\nObjective ", format(a$objective[length(a$objective)], digits = 4), " after ",
       length(a$objective) - 1, if (length(a$objective) == 2) " MM step" else " MM steps",
       if (!a$converged) " (NOT CONVERGED)", if (!a$gates_converged) ", gates NOT CONVERGED", sep = "")
@@ -160,5 +162,8 @@ print_sites <- function(x) {
     }
   }
   cat("\n")
+  if (length(left)) {
+    cat("Screening by ", a$screening$by, " left out: ", paste(left, collapse = ", "), "\n", sep = "")
+  }
   if (length(a$notes)) cat(paste0("Note: ", a$notes, "\n"), sep = "")
 }

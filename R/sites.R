@@ -25,6 +25,13 @@
 #' @param min_rows Fewest rows of a site that is fitted: at least (and by
 #'   default) one more than the model has parameters, which is very few: fits of such sites are
 #'   rough, and count little only because their weight is small.
+#' @param share NULL, or what every site tells beside its model, without rows:
+#'   `"x"`: means and covariance of its numeric variables and frequencies of its
+#'   factors, from which [moe_support()] draws points and by which
+#'   `weights = "density"` of [moe_aggregate()] weighs models; `"moments"`
+#'   (Gaussian experts): for each expert the p x p sums of products of columns
+#'   over all rows, weighted by its gate, by which [moe_aggregate()] finds the
+#'   experts on all rows. In the models' field `shared`.
 #' @return A list of class `moe_sites`:
 #'   * `models`: named list of the fitted models.
 #'   * `table`: data frame, a row a site in the order of `sources`: `site`, `n`
@@ -42,8 +49,9 @@
 #' @export
 moe_sites <- function(formula, sources, K = NULL, family = stats::gaussian(), gating = NULL,
                       weights = NULL, start = NULL, control = moe_control(singular_ok = TRUE),
-                      min_rows = NULL) {
+                      min_rows = NULL, share = NULL) {
   family <- check_family(family)
+  share <- check_share(share)
   sources <- check_sources(sources)
   check_control(control)
   if (!is.null(start)) check_moe(start, "start")
@@ -58,7 +66,7 @@ moe_sites <- function(formula, sources, K = NULL, family = stats::gaussian(), ga
             else site_start_schema(start, formula, gating, sources, family)
   task <- list(formula = schema$formula, gating = schema$gating, K = K, family = family,
     weights = weights, start = without_rows(start), control = control, schema = schema,
-    min_rows = min_rows)
+    min_rows = min_rows, share = share)
   environment(task$formula) <- environment(schema$frame)
   # By name, so that a site's random numbers do not depend on the order of the list.
   order <- order(names(sources))
@@ -146,7 +154,9 @@ fit_source <- function(data, task) {
   }
   design <- design_build(task$formula, task$gating, data, task$family$family, frame_call, schema)
   if (length(design$y) < floor_rows) too_small(length(design$y))
-  fit_design(design, K, task$family, task$start, task$control, keep = FALSE, call = NULL)
+  model <- fit_design(design, K, task$family, task$start, task$control, keep = FALSE, call = NULL)
+  if (length(task$share)) model$shared <- site_shares(model, design, data, task$share)
+  model
 }
 
 site_weights <- function(data, column) {
@@ -167,7 +177,11 @@ site_text <- function(model) {
   jsonlite::toJSON(list(family = model$family$family, K = model$K, n = model$n,
     log_lik = numbers(model$log_lik), experts = rownames(p$beta), gates = rownames(p$alpha),
     levels = model$schema$levels, labels = model$schema$labels, beta = numbers(p$beta), alpha = numbers(p$alpha),
-    dispersion = numbers(p$dispersion)), auto_unbox = TRUE, null = "null", json_verbatim = TRUE)
+    dispersion = numbers(p$dispersion), shared = shared_text(model$shared, numbers)), auto_unbox = TRUE, null = "null", json_verbatim = TRUE)
+}
+
+shared_text <- function(shared, numbers) {
+  if (is.list(shared)) lapply(shared, shared_text, numbers) else if (!is.null(shared)) numbers(shared)
 }
 
 check_sources <- function(sources) {

@@ -1,24 +1,40 @@
 #' The support sample of an aggregation
 #'
 #' The reduction compares the sites' models at points x. A support sample holds
-#' these points: rows that the sites may share, a public sample, or drawn
-#' points. If points carry the site that they came from, a site's model is
+#' these points: rows that the sites may share, a public sample, or points
+#' drawn from what the sites tell of their x. If points carry the site that they came from, a site's model is
 #' asked only about its own x (`weights = "site"` in [moe_aggregate()]).
 #'
 #' @param x A data frame with the variables of the formulas, or a numeric
-#'   matrix for models that were fitted to matrices.
+#'   matrix for models that were fitted to matrices. Or the sites' models
+#'   (`moe_sites`, or a named list) fitted with `share = "x"`: points are then
+#'   drawn from every site's summary, in proportion to its rows, and carry the
+#'   site. Numeric variables are drawn from a normal distribution with the
+#'   site's means and covariance, factors and logicals independently with the
+#'   site's frequencies.
 #' @param site NULL, or the name of the site of every point (one a row; factor,
 #'   character or whole numbers).
 #' @param y NULL, or the response of every point. A data frame `x` may instead
 #'   hold it as a column under its own name.
+#' @param n Number of points that are drawn from the sites' summaries.
 #' @return A list of class `moe_support` with `x`, `site` (character or NULL)
 #'   and `y` (or NULL).
 #' @examples
 #' sim <- moe_simulate(300, K = 2, d = 2, seed = 1)
 #' moe_support(sim$data[1:100, ], site = rep(c("A", "B"), 50))
+#' # No row leaves a site: points drawn from means and covariances.
+#' sources <- split(sim$data, rep(c("A", "B"), 150))
+#' moe_support(moe_sites(y ~ ., sources, K = 2, share = "x"), n = 1000)
 #' @export
-moe_support <- function(x, site = NULL, y = NULL) {
+moe_support <- function(x, site = NULL, y = NULL, n = 20000) {
   if (inherits(x, "moe_support")) return(x)
+  if (inherits(x, "moe_sites") || is_model_list(x)) {
+    if (!is.null(site) || !is.null(y)) {
+      input_error("{.arg site} and {.arg y} go with rows; points drawn from sites' summaries carry their
+        site and have no y.")
+    }
+    return(draw_points(x, n))
+  }
   if (is.matrix(x)) x <- check_matrix(x, "x")
   else if (!is.data.frame(x)) {
     input_error("{.arg x} must be a data frame or a numeric matrix, not {.obj_type_friendly {x}}.")
@@ -35,6 +51,10 @@ moe_support <- function(x, site = NULL, y = NULL) {
   check_length(y, "y")
   structure(list(x = x, site = if (!is.null(site)) as.character(site), y = y),
     class = "moe_support")
+}
+
+is_model_list <- function(x) {
+  is.list(x) && !is.data.frame(x) && length(x) && all(vapply(x, inherits, NA, "moe"))
 }
 
 #' @export
@@ -59,8 +79,8 @@ support_data <- function(support, schema) {
 
 # The design of the points under a schema. A point with missing values has no place in a mean over
 # points, so it is an error and not left out.
-support_design <- function(support, schema) {
-  design <- tryCatch(design_new(schema, support), moe_input_error = function(e) {
+support_design <- function(support, schema, need_response = FALSE) {
+  design <- tryCatch(design_new(schema, support, need_response), moe_input_error = function(e) {
     text <- conditionMessage(e)
     input_error("The {.arg support} sample does not fit the models.", x = "{text}")
   })

@@ -220,9 +220,21 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_expert_moments
+Rcpp::List cpp_expert_moments(Rcpp::List data, Rcpp::List model, int threads);
+RcppExport SEXP _distmoe_cpp_expert_moments(SEXP dataSEXP, SEXP modelSEXP, SEXP threadsSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< Rcpp::List >::type data(dataSEXP);
+    Rcpp::traits::input_parameter< Rcpp::List >::type model(modelSEXP);
+    Rcpp::traits::input_parameter< int >::type threads(threadsSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_expert_moments(data, model, threads));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_reduce
-Rcpp::List cpp_reduce(Rcpp::List models, Rcpp::NumericVector lambda, Rcpp::List data, Rcpp::IntegerVector site, int experts, SEXP start, Rcpp::List options, int threads);
-RcppExport SEXP _distmoe_cpp_reduce(SEXP modelsSEXP, SEXP lambdaSEXP, SEXP dataSEXP, SEXP siteSEXP, SEXP expertsSEXP, SEXP startSEXP, SEXP optionsSEXP, SEXP threadsSEXP) {
+Rcpp::List cpp_reduce(Rcpp::List models, Rcpp::NumericVector lambda, Rcpp::List data, Rcpp::IntegerVector site, int experts, SEXP start, Rcpp::List options, int threads, SEXP moments);
+RcppExport SEXP _distmoe_cpp_reduce(SEXP modelsSEXP, SEXP lambdaSEXP, SEXP dataSEXP, SEXP siteSEXP, SEXP expertsSEXP, SEXP startSEXP, SEXP optionsSEXP, SEXP threadsSEXP, SEXP momentsSEXP) {
 BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
     Rcpp::RNGScope rcpp_rngScope_gen;
@@ -234,13 +246,14 @@ BEGIN_RCPP
     Rcpp::traits::input_parameter< SEXP >::type start(startSEXP);
     Rcpp::traits::input_parameter< Rcpp::List >::type options(optionsSEXP);
     Rcpp::traits::input_parameter< int >::type threads(threadsSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_reduce(models, lambda, data, site, experts, start, options, threads));
+    Rcpp::traits::input_parameter< SEXP >::type moments(momentsSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_reduce(models, lambda, data, site, experts, start, options, threads, moments));
     return rcpp_result_gen;
 END_RCPP
 }
 // cpp_reduction_objective
-double cpp_reduction_objective(Rcpp::List models, Rcpp::NumericVector lambda, Rcpp::List data, Rcpp::IntegerVector site, Rcpp::List model, std::string plan, int threads);
-RcppExport SEXP _distmoe_cpp_reduction_objective(SEXP modelsSEXP, SEXP lambdaSEXP, SEXP dataSEXP, SEXP siteSEXP, SEXP modelSEXP, SEXP planSEXP, SEXP threadsSEXP) {
+double cpp_reduction_objective(Rcpp::List models, Rcpp::NumericVector lambda, Rcpp::List data, Rcpp::IntegerVector site, Rcpp::List model, std::string plan, int threads, SEXP moments);
+RcppExport SEXP _distmoe_cpp_reduction_objective(SEXP modelsSEXP, SEXP lambdaSEXP, SEXP dataSEXP, SEXP siteSEXP, SEXP modelSEXP, SEXP planSEXP, SEXP threadsSEXP, SEXP momentsSEXP) {
 BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
     Rcpp::traits::input_parameter< Rcpp::List >::type models(modelsSEXP);
@@ -250,7 +263,8 @@ BEGIN_RCPP
     Rcpp::traits::input_parameter< Rcpp::List >::type model(modelSEXP);
     Rcpp::traits::input_parameter< std::string >::type plan(planSEXP);
     Rcpp::traits::input_parameter< int >::type threads(threadsSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_reduction_objective(models, lambda, data, site, model, plan, threads));
+    Rcpp::traits::input_parameter< SEXP >::type moments(momentsSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_reduction_objective(models, lambda, data, site, model, plan, threads, moments));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -290,8 +304,9 @@ static const R_CallMethodDef CallEntries[] = {
     {"_distmoe_cpp_divergence", (DL_FUNC) &_distmoe_cpp_divergence, 4},
     {"_distmoe_cpp_pairwise_divergence", (DL_FUNC) &_distmoe_cpp_pairwise_divergence, 2},
     {"_distmoe_cpp_match_experts", (DL_FUNC) &_distmoe_cpp_match_experts, 3},
-    {"_distmoe_cpp_reduce", (DL_FUNC) &_distmoe_cpp_reduce, 8},
-    {"_distmoe_cpp_reduction_objective", (DL_FUNC) &_distmoe_cpp_reduction_objective, 7},
+    {"_distmoe_cpp_expert_moments", (DL_FUNC) &_distmoe_cpp_expert_moments, 3},
+    {"_distmoe_cpp_reduce", (DL_FUNC) &_distmoe_cpp_reduce, 9},
+    {"_distmoe_cpp_reduction_objective", (DL_FUNC) &_distmoe_cpp_reduction_objective, 8},
     {"_distmoe_cpp_coupling", (DL_FUNC) &_distmoe_cpp_coupling, 7},
     {NULL, NULL, 0}
 };

@@ -19,14 +19,41 @@ std::vector<Model> models_for(const RData& data, const Rcpp::List& models) {
   return out;
 }
 
+// A matrix, or a vector as its only row.
+MatrixXd rows_of(const Rcpp::NumericVector& v) {
+  if (Rf_isMatrix(v)) return Rcpp::as<MatrixXd>(v);
+  return Eigen::Map<const MatrixXd>(v.begin(), 1, v.size());
+}
+
+// list(mass = K, factor = p x p x K).
+ExpertMoments moments_for(const Model& model, const Rcpp::List& list) {
+  const Index p = model.beta.rows(), experts = model.experts();
+  ExpertMoments out(p, experts);
+  const Rcpp::NumericVector mass = list["mass"], factor = list["factor"];
+  if (mass.size() != experts || factor.size() != p * p * experts) {
+    throw std::invalid_argument("moments do not have the size of their model");
+  }
+  for (Index l = 0; l < experts; ++l) {
+    out.mass(l) = mass[l];
+    out.factor[static_cast<std::size_t>(l)] =
+        Eigen::Map<const MatrixXd>(factor.begin() + l * p * p, p, p);
+  }
+  return out;
+}
+
 LocalModels locals_from(const RData& data, const Rcpp::List& models,
-                        const Rcpp::NumericVector& lambda, const Rcpp::IntegerVector& site) {
-  LocalModels locals{{}, Rcpp::as<VectorXd>(lambda), data.data(), {}, data.x_intercept,
-                     data.z_intercept};
+                        const Rcpp::NumericVector& lambda, const Rcpp::IntegerVector& site,
+                        SEXP moments = R_NilValue) {
+  LocalModels locals{{}, rows_of(lambda), data.data(), {}, data.x_intercept, data.z_intercept, {}};
   for (R_xlen_t m = 0; m < models.size(); ++m) {
     locals.models.push_back(model_for(data, models[m]));
   }
   for (int s : site) locals.site.push_back(s - 1);
+  if (Rf_isNull(moments)) return locals;
+  const Rcpp::List given(moments);
+  for (std::size_t m = 0; m < locals.models.size(); ++m) {
+    locals.moments.push_back(moments_for(locals.models[m], given[static_cast<R_xlen_t>(m)]));
+  }
   return locals;
 }
 
@@ -73,11 +100,29 @@ Rcpp::IntegerMatrix cpp_match_experts(Rcpp::List reference, Rcpp::List models, R
   return out;
 }
 
-// site: empty, or the (1-based) model of every point, in rising order. start: a model list or NULL.
+// What a site's Gaussian experts leave of its rows: list(mass = K, factor = p x p x K).
+// [[Rcpp::export(rng = false)]]
+Rcpp::List cpp_expert_moments(Rcpp::List data, Rcpp::List model, int threads = 1) {
+  const RData r(data);
+  const Model m = model_for(r, model);
+  const ExpertMoments moments =
+      sum_over(points_of(r), ExpertMoments(m.beta.rows(), m.experts()), r_services(threads),
+               [&](const Block& block) { return expert_moments(block, m); });
+  const int p = static_cast<int>(m.beta.rows()), k = static_cast<int>(m.experts());
+  Rcpp::NumericVector factor(Rcpp::Dimension(p, p, k));
+  auto to = factor.begin();
+  for (const MatrixXd& f : moments.factor) to = std::copy(f.data(), f.data() + f.size(), to);
+  return Rcpp::List::create(
+      Rcpp::_["mass"] = Rcpp::NumericVector(moments.mass.data(), moments.mass.data() + k),
+      Rcpp::_["factor"] = factor);
+}
+
+// lambda: M, or S x M. site: empty, or the (1-based) model of every point, in rising order. start: a
+// model list or NULL. moments: NULL, or those of every model.
 // [[Rcpp::export]]
 Rcpp::List cpp_reduce(Rcpp::List models, Rcpp::NumericVector lambda, Rcpp::List data,
                       Rcpp::IntegerVector site, int experts, SEXP start, Rcpp::List options,
-                      int threads = 1) {
+                      int threads = 1, SEXP moments = R_NilValue) {
   const RData r(data);
   ReduceOptions o;
   o.plan = plan_from_name(Rcpp::as<std::string>(options["plan"]));
@@ -89,7 +134,7 @@ Rcpp::List cpp_reduce(Rcpp::List models, Rcpp::NumericVector lambda, Rcpp::List 
   Model from;
   const bool given = !Rf_isNull(start);
   if (given) from = model_for(r, start);
-  const ReduceResult result = reduce(locals_from(r, models, lambda, site), experts,
+  const ReduceResult result = reduce(locals_from(r, models, lambda, site, moments), experts,
                                      given ? &from : nullptr, o, r_services(threads));
   return Rcpp::List::create(
       Rcpp::_["model"] = model_to_list(result.model), Rcpp::_["objective"] = result.objective,
@@ -102,9 +147,9 @@ Rcpp::List cpp_reduce(Rcpp::List models, Rcpp::NumericVector lambda, Rcpp::List 
 // [[Rcpp::export(rng = false)]]
 double cpp_reduction_objective(Rcpp::List models, Rcpp::NumericVector lambda, Rcpp::List data,
                                Rcpp::IntegerVector site, Rcpp::List model, std::string plan,
-                               int threads = 1) {
+                               int threads = 1, SEXP moments = R_NilValue) {
   const RData r(data);
-  return reduction_objective(locals_from(r, models, lambda, site), model_for(r, model),
+  return reduction_objective(locals_from(r, models, lambda, site, moments), model_for(r, model),
                              plan_from_name(plan), r_services(threads));
 }
 

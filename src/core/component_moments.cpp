@@ -42,15 +42,10 @@ VectorXd component_masses(const Components& components) {
 }
 
 ComponentMoments::ComponentMoments(const Components& components, const Services& services)
-    : components_(components), services_(services), mass_(VectorXd::Zero(components.count())) {
+    : components_(components), services_(services), total_(components.total) {
+  make_room();
   const MatrixXd& x = components.points().x;
-  const Index p = x.cols(), size = triangle_size(p), blocks = (components.count() + side - 1) / side;
-  moments_ = MatrixXd::Zero(size * side, blocks);
-  beta_ = MatrixXd::Zero(p * side, blocks);
-  const auto place = [](MatrixXd& in, Index l) { return &in(l % side, l / side); };
-  for (Index l = 0; l < components.count(); ++l) {
-    for (Index j = 0; j < p; ++j) place(beta_, l)[j * side] = components.beta(j, l);
-  }
+  const Index size = triangle_size(x.cols());
   components.visit_masses([&](Index first, Index row, const MatrixXd& mass) {
     const Index rows = mass.rows(), count = mass.cols();
     mass_.segment(first, count) += mass.colwise().sum().transpose();
@@ -70,6 +65,37 @@ ComponentMoments::ComponentMoments(const Components& components, const Services&
   });
 }
 
+ComponentMoments::ComponentMoments(const Components& components,
+                                   const std::vector<ExpertMoments>& given, const ColumnScaling& x,
+                                   const Services& services)
+    : components_(components), services_(services), total_(0.0) {
+  make_room();
+  Index l = 0;
+  for (const ExpertMoments& site : given) {
+    for (Index k = 0; k < site.mass.size(); ++k, ++l) {
+      mass_(l) = site.mass(k);
+      total_ += mass_(l);
+      const MatrixXd moments = standardised_moments(site, k, x);
+      double* to = place(moments_, l);
+      for (Index i = 0; i < moments.rows(); ++i) {
+        for (Index j = i; j < moments.cols(); ++j, to += side) *to = moments(i, j);
+      }
+    }
+  }
+}
+
+void ComponentMoments::make_room() {
+  const Index p = components_.beta.rows(), blocks = (components_.count() + side - 1) / side;
+  mass_ = VectorXd::Zero(components_.count());
+  moments_ = MatrixXd::Zero(triangle_size(p) * side, blocks);
+  beta_ = MatrixXd::Zero(p * side, blocks);
+  for (Index l = 0; l < components_.count(); ++l) {
+    for (Index j = 0; j < p; ++j) place(beta_, l)[j * side] = components_.beta(j, l);
+  }
+}
+
+double* ComponentMoments::place(MatrixXd& in, Index l) const { return &in(l % side, l / side); }
+
 MatrixXd ComponentMoments::cost(const Model& to) const {
   // (S6) summed over the points, of which only the moments are left.
   const Index k_count = to.experts();
@@ -86,7 +112,7 @@ MatrixXd ComponentMoments::cost(const Model& to) const {
       for (Index k = 0; k < k_count; ++k) {
         for (Index i = 0, l = b * side; i < count; ++i, ++l) {
           cost(l, k) = (mass_(l) * constant(k, l) + 0.5 * form(i, k) / to.dispersion(k)) /
-                       components_.total;
+                       total_;
         }
       }
     }

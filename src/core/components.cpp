@@ -19,7 +19,7 @@ Index whole_vectors(Index rows) { return (rows + vector_rows - 1) / vector_rows 
 }  // namespace
 
 Components::Components(const HeldSource& points, const std::vector<Model>& models,
-                       const VectorXd& lambda, const std::vector<Index>& site, double cache_bytes,
+                       const MatrixXd& lambda, const std::vector<Index>& site, double cache_bytes,
                        const Services& services)
     : points_(points),
       z_(points.shared ? points.x : points.z),
@@ -33,14 +33,13 @@ Components::Components(const HeldSource& points, const std::vector<Model>& model
   beta.resize(points.x.cols(), first_.back() * parts_);
   dispersion.resize(first_.back());
   alpha_ = MatrixXd::Zero(z_.cols(), first_.back());
-  factor_ = VectorXd::Ones(first_.back());
   for (Index m = 0; m < count; ++m) {
     const Model& model = models[static_cast<std::size_t>(m)];
     beta.middleCols(first(m) * parts_, model.beta.cols()) = model.beta;
     dispersion.segment(first(m), model.experts()) = model.dispersion;
     alpha_.middleCols(first(m), model.experts() - 1) = model.alpha;
-    if (site.empty()) factor_.segment(first(m), model.experts()).setConstant(lambda(m));
   }
+  if (site.empty()) lambda_ = lambda;
   point_weight_ = points.weight.size() > 0 ? points.weight : VectorXd::Ones(points.rows());
   total = point_weight_.sum();
   offset_.push_back(0);
@@ -115,9 +114,14 @@ void Components::fill_masses(const Run& part, Index height, double* out) const {
     }
     kernels().softmax(part.rows, experts, out + at * height, height, total_log.data());
   }
-  for (Index l = 0; l < count; ++l) {
-    mass.col(l).head(part.rows).array() *=
-        point_weight_.segment(part.row, part.rows).array() * factor_(begin + l);
+  const ArrayXd point = point_weight_.segment(part.row, part.rows).array();
+  ArrayXd weight = point;
+  for (Index m = part.model; m < part.model + part.models; ++m) {
+    if (lambda_.rows() > 1) weight = point * lambda_.col(m).segment(part.row, part.rows).array();
+    else if (lambda_.rows() == 1) weight = point * lambda_(0, m);
+    for (Index l = first(m) - begin; l < first(m + 1) - begin; ++l) {
+      mass.col(l).head(part.rows).array() *= weight;
+    }
   }
   if (part.rows < height) mass.bottomRows(height - part.rows).setZero();
 }

@@ -20,11 +20,12 @@ struct Tile {
 
 class Components {
  public:
-  // `site` empty: every model at every point, weighted by `lambda` (sum 1). Otherwise the model of
+  // `site` empty: every model at every point, weighted by `lambda` (1 x M, or S x M where the weights
+  // change with the point; rows sum to 1). Otherwise the model of
   // each point, in non-decreasing order: only that model is asked there, with weight 1.
   // Tiles are kept, once made, when all need less than `cache_bytes` together. Every memory but that
   // of the tiles kept is linear in the numbers of points and of components, never in their product.
-  Components(const HeldSource& points, const std::vector<Model>& models, const VectorXd& lambda,
+  Components(const HeldSource& points, const std::vector<Model>& models, const MatrixXd& lambda,
              const std::vector<Index>& site, double cache_bytes, const Services& services);
 
   FamilyKind family() const { return family_; }
@@ -78,7 +79,7 @@ class Components {
   FamilyKind family_;
   Index parts_;                // predictors of an expert
   MatrixXd alpha_;             // q x L, zeros for the reference gates
-  VectorXd factor_;            // L, lambda of the component's model
+  MatrixXd lambda_;            // empty (ones), or 1 x M or S x M
   VectorXd point_weight_;
   std::vector<Index> first_;   // first component of every model, and their number
   std::vector<Run> runs_, rows_;  // rows_: runs cut into the heights of tiles

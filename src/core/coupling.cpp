@@ -174,10 +174,11 @@ Spread Coupling::spread(const std::vector<Index>& target, Index experts, bool ma
 
 ComponentPlan Coupling::component_plan(const std::vector<Index>& target, const MatrixXd& cost) const {
   const VectorXd mass = moments_ ? moments_->mass() : component_masses(components_);
+  const double total = moments_ ? moments_->total() : components_.total;
   ComponentPlan out{MatrixXd::Zero(components(), cost.cols()), VectorXd::Zero(components())};
   for (Index l = 0; l < components(); ++l) {
     const Index k = target[static_cast<std::size_t>(l)];
-    out.plan(l, k) = mass(l) / components_.total;
+    out.plan(l, k) = mass(l) / total;
     out.cost(l) = cost(l, k);
   }
   return out;

@@ -25,8 +25,10 @@ struct ComponentPlan {
 
 class Coupling {
  public:
-  explicit Coupling(const Components& components, const Services& services)
-      : components_(components), services_(services) {}
+  // `given`: moments of Gaussian experts from elsewhere; null: made at the points when first needed.
+  Coupling(const Components& components, const Services& services,
+           std::unique_ptr<ComponentMoments> given = nullptr)
+      : components_(components), services_(services), moments_(std::move(given)) {}
 
   Index components() const { return components_.count(); }
   Index parts() const { return components_.parts(); }
@@ -54,7 +56,7 @@ class Coupling {
 
   const Components& components_;
   const Services& services_;
-  // Made when first needed; with them no sum over points is left in the component plan's iterations.
+  // With them no sum over points is left in the component plan's iterations.
   mutable std::unique_ptr<ComponentMoments> moments_;
 };
 

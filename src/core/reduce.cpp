@@ -27,8 +27,15 @@ struct Problem {
         points(ScaledSource(locals.points, takes_offset(locals.models.front().family), &scaling)),
         models(internal(locals.models)),
         components(points, models, locals.lambda, locals.site, cache_bytes, services),
-        coupling(components, services),
+        coupling(components, services, given_moments(locals, services)),
         threads(services.threads) {}
+
+  std::unique_ptr<ComponentMoments> given_moments(const LocalModels& locals,
+                                                  const Services& services) const {
+    if (locals.moments.empty()) return nullptr;
+    return std::unique_ptr<ComponentMoments>(
+        new ComponentMoments(components, locals.moments, scaling.x, services));
+  }
 
   std::vector<Model> internal(const std::vector<Model>& user) const {
     std::vector<Model> out;
@@ -293,8 +300,10 @@ double reduction_objective(const LocalModels& locals, const Model& model, PlanKi
   const Problem problem(locals, 0.0, services);
   const Model internal = problem.scaling.to_internal(model);
   if (plan == PlanKind::pointwise) return problem.coupling.spread(internal).objective;
-  // Moments would pay for themselves only with more models than one.
-  return problem.coupling.cost_at_points(internal).rowwise().minCoeff().sum();
+  // Moments of the points would pay for themselves only with more models than one.
+  const MatrixXd cost = locals.moments.empty() ? problem.coupling.cost_at_points(internal)
+                                               : problem.coupling.cost(internal);
+  return cost.rowwise().minCoeff().sum();
 }
 
 }  // namespace distmoe

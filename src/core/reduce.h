@@ -2,7 +2,7 @@
 #ifndef DISTMOE_CORE_REDUCE_H
 #define DISTMOE_CORE_REDUCE_H
 
-#include "source.h"
+#include "expert_moments.h"
 #include "transport.h"
 
 namespace distmoe {
@@ -10,10 +10,13 @@ namespace distmoe {
 // M local models and the points at which they are compared, on the user's scale.
 struct LocalModels {
   std::vector<Model> models;  // one family, the same columns; numbers of experts may differ
-  VectorXd lambda;            // M, sum 1; not used where points carry their site
+  MatrixXd lambda;            // 1 x M or S x M, see Components; not used where points carry their site
   Data points;                // x, z, offsets; weight: point weights v_s
   std::vector<Index> site;    // empty, or the model of each point, in non-decreasing order
   Index x_intercept = -1, z_intercept = -1;
+  // Empty, or of every Gaussian model on its own rows: costs and experts then come from these under the
+  // component plan, and only gates from the points.
+  std::vector<ExpertMoments> moments;
 };
 
 struct ReduceOptions {

@@ -1,8 +1,8 @@
 #include "transport.h"
 
-#include <Eigen/QR>
 #include <stdexcept>
 
+#include "expert_moments.h"
 #include "mixture.h"
 
 namespace distmoe {
@@ -95,53 +95,6 @@ void set_component_plan(Sums& sums) {
   }
 }
 
-// Costs of Gaussian experts (S6), summed over from's mass, need the points only through p x p
-// matrices R_l with R_l'R_l = sum_s mass_l(x_s) x_s x_s': the sum of the squared gaps of two
-// predictors is |R_l (beta_k - beta_l)|^2. Thousands of models are compared at p rows instead of
-// all points. Triangular factors and not the moments, so that columns of large mean cost no digits.
-class GaussianDigest {
- public:
-  explicit GaussianDigest(const Model& from)
-      : from_(from),
-        mass_(VectorXd::Zero(from.experts())),
-        factor_(static_cast<std::size_t>(from.experts()),
-                MatrixXd::Zero(from.beta.rows(), from.beta.rows())) {}
-
-  void add(const Block& block) {
-    const Index p = from_.beta.rows();
-    const ArrayXXd gate = gates(block.z, from_.alpha, block.gate_offset).probability;
-    const VectorXd weight = weights_of(block);
-    for (Index l = 0; l < from_.experts(); ++l) {
-      const ArrayXd mass = weight.array() * gate.col(l);
-      mass_(l) += mass.sum();
-      MatrixXd& factor = factor_[static_cast<std::size_t>(l)];
-      MatrixXd stacked(p + block.rows(), p);
-      stacked << factor, mass.sqrt().matrix().asDiagonal() * block.x;
-      const Eigen::HouseholderQR<MatrixXd> qr(stacked);
-      factor = qr.matrixQR().topRows(p).triangularView<Eigen::Upper>();
-    }
-  }
-
-  MatrixXd costs(const Model& to) const {
-    MatrixXd out(from_.experts(), to.experts());
-    for (Index l = 0; l < out.rows(); ++l) {
-      const MatrixXd gap = factor_[static_cast<std::size_t>(l)].triangularView<Eigen::Upper>() *
-                           (to.beta.colwise() - from_.beta.col(l));
-      for (Index k = 0; k < out.cols(); ++k) {
-        const double ratio = from_.dispersion(l) / to.dispersion(k);
-        out(l, k) = 0.5 * (mass_(l) * (ratio - 1.0 - std::log(ratio)) +
-                           gap.col(k).squaredNorm() / to.dispersion(k));
-      }
-    }
-    return out;
-  }
-
- private:
-  const Model& from_;
-  VectorXd mass_;
-  std::vector<MatrixXd> factor_;  // R_l
-};
-
 // E[ gate_l(x) c(phi_l, phi_k)(x) ] up to the points' total weight: the reference's experts l, each
 // model's experts k.
 std::vector<MatrixXd> costs_of_experts(const Model& reference, const std::vector<Model>& models,
@@ -150,12 +103,12 @@ std::vector<MatrixXd> costs_of_experts(const Model& reference, const std::vector
   // Three times as many models as columns: there the factors are cheaper than the points.
   if (reference.family == FamilyKind::gaussian &&
       static_cast<Index>(models.size()) > 3 * reference.beta.rows()) {
-    GaussianDigest digest(reference);
+    ExpertMoments moments(reference.beta.rows(), reference.experts());
     points.visit([&](const Block& block) {
       services.interrupt();
-      digest.add(block);
+      moments += expert_moments(block, reference);
     });
-    for (const Model& m : models) out.push_back(digest.costs(m));
+    for (const Model& m : models) out.push_back(distmoe::costs(moments, reference, m));
     return out;
   }
   std::vector<Sums> sums;

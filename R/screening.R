@@ -1,0 +1,204 @@
+# Sites whose models are in a poor mode, or nonsense: each is scored at support points, and what stands out
+# is left out. One such model of sixteen can ruin a reduction.
+
+screening_settings <- list(
+  least_sites = 5,     # fewer say nothing of what is usual
+  references = 20,     # models that each is compared with
+  points = 500,        # points of a site (of all, where they carry no site) that are looked at
+  z = 4,               # with y: standard errors by which others must be better
+  spread = 5           # median absolute deviations by which a score must stand out
+)
+
+# Scores of all sites: data frame with site, score, outlying, or NULL with the reason as attribute-free
+# text in `why`. Where the support holds y: by how much the usual other site's model explains the site's
+# points better than its own, in log-likelihood a point. Else: T_c (9) to the usual other site's model.
+score_sites <- function(models, support) {
+  settings <- screening_settings
+  count <- length(models)
+  if (count < settings$least_sites) {
+    return(list(why = paste0("not screened: fewer than ", settings$least_sites, " sites")))
+  }
+  schema <- models[[1]]$schema
+  with_y <- has_support_y(support, schema)
+  support <- some_points(support, names(models), settings$points)
+  design <- support_design(support, schema, with_y)
+  refer <- unique(round(seq(1, count, length.out = min(count, settings$references + 1))))
+  weight <- asked_at(models, support)
+  compare <- if (with_y) compare_by_response(models, design, refer) else compare_by_transport(models, design)
+  scores <- do.call(rbind, lapply(seq_len(count), function(m) {
+    at <- weight(m)
+    rows <- which(at > 1e-3 * max(at, 0))
+    if (length(rows)) compare(m, setdiff(refer, m), rows, at[rows]) else c(score = NA, z = NA)
+  }))
+  score <- scores[, "score"]
+  usual <- stats::median(score, na.rm = TRUE)
+  if (with_y) {
+    far <- score > usual + settings$spread * stats::mad(score, na.rm = TRUE)
+    out <- far & scores[, "z"] > settings$z & score > 0
+  } else {
+    size <- log(pmax(score, 1e-12))
+    out <- score > 3 * usual &
+      size > stats::median(size, na.rm = TRUE) + settings$spread * max(stats::mad(size, na.rm = TRUE), 0.1)
+  }
+  list(table = data.frame(site = names(models), score = unname(score),
+    outlying = unname(out) %in% TRUE, stringsAsFactors = FALSE),
+    by = if (with_y) "response" else "transport")
+}
+
+# How much each point counts in a site's score: its own points; where points carry no site those that look
+# like its own, as its summary of x tells; without summaries all.
+asked_at <- function(models, support) {
+  index <- match(support$site, names(models))
+  if (!is.null(support$site)) return(function(m) as.numeric(!is.na(index) & index == m))
+  if (any(vapply(models, function(m) is.null(m$shared$x), NA))) return(function(m) rep(1, nrow(support$x)))
+  weight <- density_weights(models, support$x)
+  function(m) weight[, m]
+}
+
+has_support_y <- function(support, schema) {
+  if (!is.null(support$y)) return(TRUE)
+  schema$kind == "formula" && all(schema$response_variables %in% names(support$x))
+}
+
+# At most so many points of every site, spread evenly over them.
+some_points <- function(support, sites, most) {
+  group <- if (is.null(support$site)) rep(1, nrow(support$x)) else factor(support$site, sites)
+  rows <- split(seq_len(nrow(support$x)), group)
+  take <- unlist(lapply(rows, function(i) {
+    if (!length(i)) i else i[unique(round(seq(1, length(i), length.out = min(length(i), most))))]
+  }), use.names = FALSE)
+  support$x <- support$x[take, , drop = FALSE]
+  support$site <- support$site[take]
+  support$y <- support$y[take]
+  support
+}
+
+# The site's own log-likelihood at its points against that of the median of the others.
+compare_by_response <- function(models, design, refer) {
+  seen <- lapply(models[refer], function(m) core_predict(design, core_model(m), "log_density")[, 1])
+  names(seen) <- refer
+  function(m, others, rows, weight) {
+    own <- core_predict(take_rows(design, rows), core_model(models[[m]]), "log_density")[, 1]
+    weight <- weight / sum(weight)
+    value <- vapply(as.character(others), function(j) sum(weight * seen[[j]][rows]), 0)
+    usual <- as.character(others)[order(value)[(length(value) + 1) %/% 2]]
+    gap <- seen[[usual]][rows] - own
+    # A model that gives some points no density at all is as bad as can be.
+    gap <- pmin(pmax(gap, -1e6), 1e6)
+    score <- sum(weight * gap)
+    c(score = score, z = score / sqrt(sum(weight^2 * (gap - score)^2) + 1e-300))
+  }
+}
+
+compare_by_transport <- function(models, design) {
+  function(m, others, rows, weight) {
+    at <- take_rows(design, rows)
+    at$weight <- weight
+    from <- core_model(models[[m]])
+    value <- vapply(others, function(j) cpp_divergence(from, core_model(models[[j]]), at, "exact")$value, 0)
+    c(score = stats::median(value), z = NA)
+  }
+}
+
+# The models that stay, and what is to be said about the others.
+screen_sites <- function(models, support, screen) {
+  if (!check_flag(screen, "screen")) return(list(models = models, screening = NULL))
+  scored <- score_sites(models, support)
+  if (is.null(scored$table)) return(list(models = models, screening = scored))
+  out <- scored$table$outlying
+  if (mean(out) > 0.5) {
+    scored$table$outlying <- FALSE
+    scored$why <- "more than half of the sites stand out: none was left out"
+    out[] <- FALSE
+  }
+  left <- scored$table$site[out]
+  if (length(left)) {
+    cli::cli_warn(c("Site{?s} {.val {left}} {?was/were} left out: {?its/their} model{?s} {?is/are} far
+      from the others'.", i = "Look at {.code $aggregation$screening}; {.code screen = FALSE} keeps all."))
+  }
+  list(models = models[!out], screening = scored)
+}
+
+#' Influence of single sites on an aggregate
+#'
+#' Aggregates again without each site in turn, the algorithm going on from the
+#' aggregate itself, and says how far the result moves.
+#'
+#' @param object A model made by [moe_aggregate()] with `method = "reduction"`.
+#' @param support The support sample, as for [moe_aggregate()]. Where it holds the
+#'   response, the change of the log-likelihood is given too.
+#' @return A data frame of class `moe_influence` with a row a site, the most
+#'   influential first: `site`, `n` (its rows), `transport` (T_c (9) from the
+#'   aggregate to that without the site), `loglik` (mean log-likelihood a
+#'   support point without the site, less that with it; NA without y) and `score`
+#'   (of the screening, see [moe_aggregate()]; NA where there was none).
+#'   `plot()` draws the transport of every site.
+#' @examples
+#' sim <- moe_simulate(3000, K = 2, d = 2, seed = 1)
+#' site <- rep(c("A", "B", "C"), each = 1000)
+#' sites <- moe_sites(y ~ ., split(sim$data, site), K = 2)
+#' support <- moe_support(sim$data, site = site)
+#' moe_influence(moe_aggregate(sites, support), support)
+#' @export
+moe_influence <- function(object, support) {
+  if (!inherits(object, "moe_aggregate") || object$aggregation$method != "reduction") {
+    input_error("{.arg object} must be an aggregate made with {.code method = \"reduction\"}.")
+  }
+  a <- object$aggregation
+  models <- used_models(object)
+  if (length(models) < 2) input_error("The aggregate has one site only: nothing is left without it.")
+  support <- moe_support(support)
+  with_y <- has_support_y(support, object$schema)
+  at <- support_design(support, object$schema, with_y)
+  value <- function(model) if (with_y) mean(core_predict(at, core_model(model), "log_density")) else NA_real_
+  whole <- value(object)
+  given <- if (a$weights == "given") stats::setNames(a$lambda, names(models)) else a$weights
+  rows <- lapply(seq_along(models), function(m) {
+    without <- models[-m]
+    kept <- support
+    if (a$weights == "site") kept <- take_points(support, support$site %in% names(without))
+    weights <- if (is.numeric(given)) given[-m] else given
+    problem <- support_problem(without, kept, weights)
+    problem$moments <- shared_moments(without, a$moments, "reduction", a$plan)
+    less <- reduction(without, problem, object$K, a$plan, a$control, start = object)
+    other <- replace(object, "parameters", list(less$parameters))
+    data.frame(site = names(models)[m], n = models[[m]]$n,
+      transport = cpp_divergence(core_model(object), core_model(other), at, "exact")$value,
+      loglik = value(other) - whole)
+  })
+  out <- do.call(rbind, rows)
+  score <- a$screening$table
+  out$score <- if (is.null(score)) NA_real_ else score$score[match(out$site, score$site)]
+  structure(out[order(-out$transport), ], class = c("moe_influence", "data.frame"), row.names = seq_len(nrow(out)))
+}
+
+# The models that an aggregate was made of: those that screening left in.
+used_models <- function(object) {
+  left <- object$aggregation$screening$table
+  models <- object$sites$models
+  if (is.null(left)) models else models[!names(models) %in% left$site[left$outlying]]
+}
+
+take_points <- function(support, rows) {
+  support$x <- support$x[rows, , drop = FALSE]
+  support$site <- support$site[rows]
+  support$y <- support$y[rows]
+  support
+}
+
+#' @export
+plot.moe_influence <- function(x, most = 40, ...) {
+  check_unused(...)
+  shown <- utils::head(as.data.frame(x), check_count(most, "most"))
+  margin <- min(14, max(4, 0.6 * max(nchar(shown$site)) + 1))
+  old <- graphics::par(mar = c(4, margin, 2, 1), mgp = c(2.4, 0.8, 0))
+  on.exit(graphics::par(old))
+  at <- rev(seq_len(nrow(shown)))
+  graphics::plot(shown$transport, at, yaxt = "n", ylab = "", pch = 16, las = 1,
+    xlim = c(0, max(shown$transport)), ylim = c(0.5, nrow(shown) + 0.5),
+    xlab = "transport divergence between the aggregates with and without the site",
+    main = "Influence of sites")
+  graphics::segments(0, at, shown$transport, at)
+  graphics::axis(2, at, shown$site, las = 1, tick = FALSE, cex.axis = min(1, 25 / nrow(shown)))
+  invisible(x)
+}

@@ -1,0 +1,160 @@
+# What a site may tell of its x beside its model: means and covariances, no rows. Support points are drawn
+# from it, and it says where a site's model may be asked.
+
+# The words of `share` in moe_sites().
+check_share <- function(share) {
+  known <- c("x", "moments")
+  if (is.null(share)) return(character())
+  unknown <- setdiff(share, known)
+  if (!is.character(share) || length(unknown)) {
+    input_error("{.arg share} must be NULL or some of {.val {known}}, not {show_value(share)}.")
+  }
+  unique(share)
+}
+
+# What a fitted site shares: a list with some of `x` and `moments`.
+site_shares <- function(model, design, data, share) {
+  out <- list()
+  if ("x" %in% share) out$x <- x_summary(data, model$schema, design)
+  if ("moments" %in% share) {
+    if (model$family$family != "gaussian") {
+      input_error("{.code share = \"moments\"} is for Gaussian experts; the family is
+        {.val {model$family$family}}.")
+    }
+    out$moments <- cpp_expert_moments(design, core_model(model), moe_threads())
+  }
+  out
+}
+
+# Mean and covariance of the numeric variables, frequencies of the others, over the rows of the fit.
+x_summary <- function(data, schema, design) {
+  if (length(design$na.action)) data <- data[-design$na.action, , drop = FALSE]
+  weight <- if (is.null(design$weight)) rep(1, nrow(data)) else design$weight
+  types <- vapply(schema$variables, function(v) v$type, "")
+  types <- types[names(types) %in% names(data)]
+  x <- vapply(names(types)[types == "numeric"], function(v) as.numeric(data[[v]]), numeric(nrow(data)))
+  x <- matrix(x, nrow(data), dimnames = list(NULL, names(types)[types == "numeric"]))
+  moments <- if (ncol(x)) stats::cov.wt(x, weight / sum(weight), method = "ML")
+  labels <- names(types)[types != "numeric"]
+  list(n = sum(weight), mean = moments$center, covariance = moments$cov,
+    frequencies = lapply(stats::setNames(labels, labels), function(v) {
+      levels <- variable_levels(schema$variables[[v]])
+      count <- tapply(weight, factor(as.character(data[[v]]), levels), sum, default = 0)
+      stats::setNames(as.numeric(count) / sum(weight), levels)
+    }))
+}
+
+variable_levels <- function(described) {
+  if (described$type == "logical") c("FALSE", "TRUE") else described$levels
+}
+
+# ---- points drawn from summaries -----------------------------------------------------------------
+
+# `n` points, from every site in proportion to its rows (one at least).
+draw_points <- function(sites, n) {
+  sites <- as_sites(sites)
+  n <- check_count(n, "n")
+  summaries <- lapply(sites$models, function(m) m$shared$x)
+  lacks <- names(summaries)[vapply(summaries, is.null, NA)]
+  if (length(lacks)) {
+    input_error("Points can't be drawn: site{?s} {.val {lacks}} share{?s/} no summary of x.",
+      i = "Fit the sites with {.code moe_sites(..., share = \"x\")}.")
+  }
+  schema <- sites$schema
+  missing <- setdiff(schema$needs, names(schema$variables))
+  if (length(missing)) {
+    input_error("Points can't be drawn: the formulas need {.val {missing}}, of which the sites keep no
+      summary.")
+  }
+  size <- vapply(summaries, function(s) s$n, 0)
+  count <- pmax(1, round(n * size / sum(size)))
+  parts <- Map(function(s, k) draw_complete(s, k, schema), summaries, count)
+  moe_support(do.call(rbind, unname(parts)), site = rep(names(summaries), count))
+}
+
+# Normal draws may lie where a formula has no value, log(x) at x < 0: these are drawn anew.
+draw_complete <- function(summary, n, schema) {
+  points <- draw_x(summary, n, schema)
+  for (attempt in 1:50) {
+    bad <- which(!can_evaluate(points, schema))
+    if (!length(bad)) return(points)
+    points[bad, ] <- draw_x(summary, length(bad), schema)
+  }
+  input_error("Points can't be drawn: the formulas have no value at most draws from the sites'
+    summaries.", i = "Give rows as {.arg support}.")
+}
+
+can_evaluate <- function(points, schema) {
+  suppressWarnings({
+    design <- tryCatch(design_new(schema, points), moe_input_error = function(e) NULL)
+    if (!is.null(design)) return(design$complete)
+    vapply(seq_len(nrow(points)), function(i) {
+      tryCatch(design_new(schema, points[i, , drop = FALSE])$complete,
+        moe_input_error = function(e) FALSE)
+    }, NA)
+  })
+}
+
+draw_x <- function(summary, n, schema) {
+  numeric <- names(summary$mean)
+  root <- eigen(as.matrix(summary$covariance), symmetric = TRUE)
+  scale <- sqrt(pmax(root$values, 0))
+  z <- matrix(stats::rnorm(n * length(numeric)), n)
+  x <- sweep(z %*% (scale * t(root$vectors)), 2, summary$mean, "+")
+  out <- lapply(seq_along(numeric), function(j) as_like(x[, j], schema$variables[[numeric[j]]]))
+  names(out) <- numeric
+  for (v in names(summary$frequencies)) {
+    p <- summary$frequencies[[v]]
+    drawn <- sample(names(p), n, TRUE, p)
+    out[[v]] <- if (schema$variables[[v]]$type == "logical") drawn == "TRUE" else factor(drawn, names(p))
+  }
+  if (schema$kind == "matrix") return(do.call(cbind, out))
+  as.data.frame(out, optional = TRUE)
+}
+
+# ---- where a site's model may be asked -------------------------------------------------------------
+
+# S x M: n_m p_m(x_s), rows scaled to sum 1. p_m is normal in the numeric variables and takes the others as
+# independent, with a little of the pooled frequencies and variances, so that none is 0.
+density_weights <- function(models, points) {
+  summaries <- lapply(models, function(m) m$shared$x)
+  if (NROW(points) * length(models) > 2e8) {
+    input_error("{.code weights = \"density\"} needs {length(models)} numbers at each of {NROW(points)}
+      support points, more than fit into memory.", i = "Take fewer points.")
+  }
+  size <- vapply(summaries, function(s) s$n, 0)
+  pooled <- pooled_summary(summaries, size)
+  log_weight <- vapply(summaries, function(s) log(s$n) + x_log_density(s, points, pooled),
+    numeric(NROW(points)))
+  log_weight <- matrix(log_weight, NROW(points))
+  top <- apply(log_weight, 1, max)
+  weight <- exp(log_weight - top)
+  unname(weight / rowSums(weight))
+}
+
+pooled_summary <- function(summaries, size) {
+  share <- size / sum(size)
+  average <- function(of) Reduce(`+`, Map(function(s, w) w * of(s), summaries, share))
+  mean <- average(function(s) s$mean)
+  list(variance = average(function(s) diag(as.matrix(s$covariance)) + (s$mean - mean)^2),
+    frequencies = lapply(stats::setNames(nm = names(summaries[[1]]$frequencies)), function(v) {
+      average(function(s) s$frequencies[[v]])
+    }))
+}
+
+x_log_density <- function(summary, points, pooled) {
+  numeric <- names(summary$mean)
+  out <- numeric(NROW(points))
+  column <- function(v) if (is.matrix(points)) points[, v] else points[[v]]
+  if (length(numeric)) {
+    gap <- t(vapply(numeric, function(v) as.numeric(column(v)) - summary$mean[[v]], out))
+    root <- chol(summary$covariance + diag(1e-6 * pooled$variance + 1e-300, length(numeric)))
+    gap <- backsolve(root, matrix(gap, length(numeric)), transpose = TRUE)
+    out <- -0.5 * colSums(gap^2) - sum(log(diag(root)))
+  }
+  for (v in names(summary$frequencies)) {
+    p <- (summary$n * summary$frequencies[[v]] + pooled$frequencies[[v]]) / (summary$n + 1)
+    out <- out + log(p[as.character(column(v))])
+  }
+  unname(out)
+}
