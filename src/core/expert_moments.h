@@ -19,6 +19,10 @@ struct ExpertMoments {
   ExpertMoments& operator+=(const ExpertMoments& other);
 };
 
+inline Index numbers_in(const ExpertMoments& sums) {
+  return sums.factor.empty() ? 1 : sums.mass.size() * sums.factor.front().size();
+}
+
 // Those of a block of rows; blocks add.
 ExpertMoments expert_moments(const Block& block, const Model& model);
 
