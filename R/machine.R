@@ -47,3 +47,4 @@ moe_instructions <- function(set = NULL) {
 
 # Predictions by the core, on as many threads as a fit would use.
 core_predict <- function(design, model, what) cpp_predict(design, model, what, moe_threads())
+core_quantiles <- function(design, model, probs) cpp_quantiles(design, model, probs, moe_threads())
