@@ -95,10 +95,11 @@ ggplot_experts <- function(x, variable, data, class) {
                else ggplot2::geom_line(strength, linewidth = 1.2)
   out <- out + if (discrete) ggplot2::geom_point(mixture, shape = 4)
                else ggplot2::geom_line(mixture, linetype = 2)
-  out <- out + ggplot2::scale_alpha_continuous(range = c(0.15, 1), limits = c(0, 1))
+  out <- out + ggplot2::scale_alpha_continuous(range = c(0.15, 1), limits = c(0, 1), guide = "none")
   along(out, x$K) + ggplot2::coord_cartesian(ylim = limits) +
-    ggplot2::labs(y = curves[[1]]$label, alpha = "gate", title = "Experts' means",
-      subtitle = if (discrete) "Crosses: the mixture's mean" else "Dashed: the mixture's mean")
+    ggplot2::labs(y = curves[[1]]$label, title = "Experts' means",
+      subtitle = paste0("As strong as their gates there; ", if (discrete) "crosses" else "dashed",
+        ": the mixture's mean"))
 }
 
 # Rows of the data as points in every panel, in the panels' types.
@@ -134,6 +135,7 @@ ggplot_convergence <- function(x) {
   ggplot2::ggplot(path$steps, ggplot2::aes(.data$step, .data$objective)) +
     ggplot2::geom_line() +
     ggplot2::geom_point(ggplot2::aes(shape = .data$kind), size = 2) +
+    ggplot2::scale_x_continuous(breaks = unique(round(pretty(path$steps$step)))) +
     ggplot2::labs(x = path$xlab, y = path$ylab, shape = NULL, title = path$title)
 }
 

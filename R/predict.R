@@ -22,7 +22,7 @@
 #'     for [multinomial()], whose classes have no order.
 #' @param log TRUE: log density, for `type = "density"`.
 #' @param interval `"prediction"`: an interval for the response as well, for
-#'   `type = "response"`, as [predict.lm()] gives it. It runs between the quantiles
+#'   `type = "response"`, as [stats::predict.lm()] gives it. It runs between the quantiles
 #'   (1 - level) / 2 and (1 + level) / 2 of f(y | x), and takes the parameters as
 #'   they are: that they were estimated does not widen it.
 #' @param level Probability of the interval, between 0 and 1.

@@ -126,9 +126,9 @@ simulate.moe <- function(object, nsim = 1, seed = NULL, newdata = NULL, ...) {
   }
   if (!is.null(seed)) seed <- check_count(seed, "seed", -.Machine$integer.max)
   if (!exists(".Random.seed", globalenv(), inherits = FALSE)) stats::runif(1)
-  state <- get(".Random.seed", globalenv(), inherits = FALSE)
+  state <- old <- get(".Random.seed", globalenv(), inherits = FALSE)
   if (!is.null(seed)) {
-    on.exit(restore_seed(state))
+    on.exit(restore_seed(old))
     set.seed(seed)
     state <- structure(seed, kind = as.list(RNGkind()))
   }
@@ -150,7 +150,7 @@ draw_from <- function(object, design, nsim) {
   labels <- object$schema$labels
   lapply(seq_len(nsim), function(i) {
     y <- draw_responses(means, draw_labels(gate), object$family$family,
-      object$parameters$dispersion, labels)
+      unname(object$parameters$dispersion), labels)
     if (is.factor(y)) y else as_label(y, object$schema)
   })
 }
