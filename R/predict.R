@@ -55,6 +55,9 @@ predict.moe <- function(object, newdata = NULL,
   log <- check_flag(log, "log")
   check_unused(...)
   interval <- check_choice(interval, c("none", "prediction"), "interval")
+  if (!missing(level) && interval == "none") {
+    input_error("{.arg level} is for {.code interval = \"prediction\"}.")
+  }
   probs <- asked_quantiles(object, type, interval, level, if (type == "quantile" || !missing(probs)) probs)
   if (interval == "prediction") type <- "interval"
   if (is.null(newdata)) {

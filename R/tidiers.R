@@ -130,6 +130,7 @@ glance.moe <- function(x, newdata = NULL, ...) {
     dropped = as.integer(x$dropped))
 }
 
+#' @rdname glance.moe
 #' @export
 glance.moe_aggregate <- function(x, newdata = NULL, ...) {
   check_unused(...)

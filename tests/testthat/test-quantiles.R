@@ -188,6 +188,7 @@ test_that("what has no quantiles is refused", {
   bad(predict(fit, d, interval = "prediction", level = 95), "level.*95")
   bad(predict(fit, d, interval = "prediction", level = 1), "level")
   bad(predict(fit, d, interval = "prediction", level = 0), "level")
+  bad(predict(fit, d, level = 0.9), "level.*interval")
   bad(predict(fit, d, "quantile", probs = c(0.1, 2)), "probs.*2")
   bad(predict(fit, d, "quantile", probs = NA), "probs")
   bad(predict(fit, d, "quantile", probs = numeric()), "probs")

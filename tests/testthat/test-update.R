@@ -56,6 +56,20 @@ test_that("variables are found where the update is asked for", {
     ignore_attr = TRUE)
 })
 
+test_that("no row comes along with the call of an updated model", {
+  inside <- function(extra) {
+    force(extra)
+    rows <- d
+    fit <- moe(y ~ x + u, rows, K = 1, keep = FALSE)
+    list(update(fit, . ~ . - u), do.call(moe, list(y ~ x, data = quote(rows), K = 1, keep = FALSE)))
+  }
+  sizes <- lapply(list(1, stats::runif(1e5)), function(extra) {
+    vapply(inside(extra), function(fit) length(serialize(fit, NULL)), 0)
+  })
+  expect_equal(sizes[[1]], sizes[[2]], tolerance = 0.02)
+  expect_lt(max(sizes[[2]]), 1e5)
+})
+
 test_that("models of matrices and aggregates can be updated", {
   x <- cbind(x = d$x, u = d$u)
   y <- d$y
