@@ -27,7 +27,8 @@ below <- function(q, y, lower = TRUE) {
 test_that("Gaussian quantiles solve F(y) = p, in both tails", {
   probs <- c(1e-12, 1e-4, 0.025, 0.3, 0.5, 0.7, 0.975, 1 - 1e-4)
   for (seed in 1:6) {
-    q <- quantile_problem(seed, "gaussian", K = c(1, 2, 3, 5, 4, 2)[seed], spread = c(1, 3, 30)[1 + seed %% 3])
+    q <- quantile_problem(seed, "gaussian", K = c(1, 2, 3, 5, 4, 2)[seed],
+      spread = c(1, 3, 30)[1 + seed %% 3])
     found <- cpp_quantiles(q$design, q$core, probs, 1L)
     sd <- sqrt(q$core$dispersion)
     for (j in seq_along(probs)) {

@@ -122,8 +122,9 @@ test_that("augment() adds what predict() says", {
 test_that("augment() of classes has columns for each", {
   rows <- augment(classes, iris)
   expect_equal(rows$.class, predict(classes, iris, "label"))
-  expect_equal(unname(as.matrix(rows[paste0(".fitted.", levels(iris$Species))])), unname(predict(classes, iris)))
-  expect_equal(unname(as.matrix(rows[paste0(".resid.", levels(iris$Species))])), unname(residuals(classes)))
+  columns <- function(name) unname(as.matrix(rows[paste0(name, ".", levels(iris$Species))]))
+  expect_equal(columns(".fitted"), unname(predict(classes, iris)))
+  expect_equal(columns(".resid"), unname(residuals(classes)))
 })
 
 test_that("augment() does without the response, and with gaps", {
