@@ -57,6 +57,10 @@ cpp_predict <- function(data, model, what, threads = 1L) {
     .Call(`_distmoe_cpp_predict`, data, model, what, threads)
 }
 
+cpp_quantiles <- function(data, model, probs, threads = 1L) {
+    .Call(`_distmoe_cpp_quantiles`, data, model, probs, threads)
+}
+
 cpp_transport <- function(supply, demand, cost) {
     .Call(`_distmoe_cpp_transport`, supply, demand, cost)
 }

@@ -85,12 +85,8 @@
 #'   estimator, 500; fewer with many sites).
 #' @return A model of class `moe_aggregate` and `moe` (see [moe-class]) with two
 #'   more fields. `sites`: the `moe_sites` object. `aggregation`: list with
-<<<<<<< HEAD
-#'   `method`, `plan`, `weights`, `support` (number of points), `objective` (R_c
-=======
 #'   `method`, `plan`, `weights`, `moments` (were they used?), `support` (number
 #'   of points), `objective` (R_c
->>>>>>> w-support
 #'   at the start and after every MM step), `converged` and `gates_converged` (of
 #'   the MM algorithm, of the gates' regression), `start` (site from
 #'   which the best run started, or NA), `runs` (final objective of every run),
@@ -134,15 +130,10 @@ moe_aggregate <- function(sites, support, K = NULL,
     share = result$share, call = match.call(), class = "moe_aggregate")
   out$sites <- sites
   out$aggregation <- c(list(method = method, plan = if (method == "reduction") plan,
-<<<<<<< HEAD
-    weights = problem$weights, support = nrow(problem$design$x)), result$aggregation,
-    list(lambda = problem$lambda, seconds = proc.time()[[3]] - started, notes = problem$notes))
-=======
     weights = problem$weights, moments = !is.null(problem$moments),
     support = nrow(problem$design$x)), result$aggregation,
     list(lambda = problem$lambda, screening = kept$screening, control = control,
       seconds = proc.time()[[3]] - started, notes = problem$notes))
->>>>>>> w-support
   warn_about_aggregate(out$aggregation)
   out
 }

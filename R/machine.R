@@ -50,3 +50,4 @@ moe_instructions <- function(set = NULL) {
 core_predict <- function(design, model, what, threads = moe_threads()) {
   cpp_predict(design, model, what, threads)
 }
+core_quantiles <- function(design, model, probs) cpp_quantiles(design, model, probs, moe_threads())

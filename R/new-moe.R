@@ -51,10 +51,14 @@ new_moe <- function(parameters, family, schema, n, weight = n, log_lik = NA_real
   ), class = c(class, "moe"))
 }
 
-# A call without the data that do.call() may have put into it.
+# A call without the data that do.call() may have put into it, in a formula's environment too.
 lean_call <- function(call) {
   for (i in seq_along(call)[-1]) {
     argument <- call[[i]]
+    if (inherits(argument, "formula")) {
+      attributes(argument) <- NULL
+      call[[i]] <- argument
+    }
     small <- is.null(argument) || is.atomic(argument) && length(argument) <= 10
     if (is.language(argument) || small) next
     call[[i]] <- as.name(paste0("<", class(argument)[1], ">"))

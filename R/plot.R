@@ -34,18 +34,9 @@
 plot.moe <- function(x, which = NULL, variable = NULL, data = NULL, class = NULL, sites = 60,
                      ask = grDevices::dev.interactive() && length(which) > 1, ...) {
   check_unused(...)
-  kinds <- c("experts", "gates", "convergence", if (inherits(x, "moe_aggregate")) "plan")
-  if (length(x$record$objective) < 1 && is.null(x$aggregation$objective)) {
-    kinds <- setdiff(kinds, "convergence")
-  }
-  if (is.null(x$aggregation$mass)) kinds <- setdiff(kinds, "plan")
-  if (x$K == 1) kinds <- setdiff(kinds, "gates")
+  kinds <- plot_kinds(x)
   if (is.null(which)) which <- kinds
-  for (w in which) {
-    if (!w %in% kinds) {
-      input_error("{.arg which} must be among {.val {kinds}} for this model, not {show_value(w)}.")
-    }
-  }
+  for (w in which) check_plot_kind(w, kinds)
   sites <- check_count(sites, "sites")
   class <- plot_class(x, class)
   if (ask && length(which) > 1) {
@@ -62,42 +53,19 @@ plot.moe <- function(x, which = NULL, variable = NULL, data = NULL, class = NULL
   invisible(x)
 }
 
-plot_class <- function(x, class) {
-  labels <- if (x$family$family == "multinomial") x$schema$labels
-  if (is.null(class)) return(labels[length(labels)])
-  if (is.null(labels)) input_error("{.arg class} is for multinomial experts.")
-  check_choice(class, labels, "class")
-}
-
-# Colours that stay apart for colour-blind readers (Okabe and Ito), then hues.
-expert_colours <- function(K) {
-  base <- c("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
-  if (K <= length(base)) base[seq_len(K)] else grDevices::hcl.colors(K, "Dark 3")
-}
-
 # Panels, one a variable; a legend on top. Puts the device's settings back.
 plot_along <- function(x, variable, data, what, class = NULL) {
-  if (is.null(variable) && what == "gate" && !x$schema$same) variable <- gate_variables(x)
-  described <- plot_variables(x, variable, data)
-  panels <- length(described)
+  curves <- plot_curves(x, variable, data, what, class)
+  panels <- length(curves)
   cols <- ceiling(sqrt(panels))
   old <- graphics::par(mfrow = c(ceiling(panels / cols), cols), mar = c(4, 4, 1, 1),
     oma = c(0, 0, 3, 0), mgp = c(2.4, 0.8, 0))
   on.exit(graphics::par(old))
-  for (name in names(described)) {
-    grid <- plot_grid(x, name, described[[name]], data)
-    if (what == "expert") panel_experts(x, name, grid, data, class)
-    else panel_gates(x, name, grid)
+  for (name in names(curves)) {
+    if (what == "expert") panel_experts(curves[[name]], name) else panel_gates(curves[[name]], name)
   }
   legend_on_top(x$K, if (what == "expert") "Experts' means" else "Gate probabilities",
     mixture = what == "expert")
-}
-
-# The variables of a gating formula of its own: along the others the gates are flat.
-gate_variables <- function(x) {
-  named <- if (x$schema$kind == "matrix") x$schema$gate$columns else all.vars(x$schema$gating)
-  named <- intersect(names(x$schema$variables), named)
-  if (length(named)) utils::head(named, 6)
 }
 
 legend_on_top <- function(K, title, mixture = FALSE) {
@@ -117,108 +85,24 @@ legend_on_top <- function(K, title, mixture = FALSE) {
   draw(TRUE)
 }
 
-plot_variables <- function(x, variable, data) {
-  known <- x$schema$variables
-  if (!length(known)) {
-    input_error("The model has no numeric or factor variable to draw along.")
-  }
-  if (is.null(variable)) variable <- utils::head(names(known), 6)
-  unknown <- setdiff(variable, names(known))
-  if (length(unknown)) {
-    input_error("{.arg variable} {.val {unknown}} is not in the model.",
-      i = "It has {.val {names(known)}}.")
-  }
-  if (!is.null(data) && !is.data.frame(data)) {
-    input_error("{.arg data} must be a data frame, not {.obj_type_friendly {data}}.")
-  }
-  known[variable]
-}
-
-# Rows at which a variable runs over its range (mean +- 2 standard deviations, or the data's range)
-# and the others stay at a typical value.
-plot_grid <- function(x, name, described, data) {
-  range <- if (described$type == "factor") {
-    factor(described$levels, described$levels)
-  } else if (described$type == "logical") {
-    c(FALSE, TRUE)
-  } else if (!is.null(data) && is.numeric(data[[name]])) {
-    seq(min(data[[name]], na.rm = TRUE), max(data[[name]], na.rm = TRUE), length.out = 101)
-  } else {
-    described$mean + described$sd * seq(-2, 2, length.out = 101)
-  }
-  grid <- lapply(x$schema$variables, function(v) {
-    rep(switch(v$type, factor = factor(v$mode, v$levels), logical = v$mode, as_like(v$mean, v)),
-      length(range))
-  })
-  grid[[name]] <- if (described$type == "numeric") as_like(as.numeric(range), described) else range
-  lacks <- setdiff(x$schema$needs, names(grid))
-  if (length(lacks) && is.null(data)) {
-    input_error("The model keeps no typical value of {.val {lacks}}.", i = "Give {.arg data}.")
-  }
-  for (v in lacks) grid[[v]] <- rep(data[[v]][1], length(range))
-  grid <- as.data.frame(grid, optional = TRUE)
-  if (x$schema$kind == "matrix") return(matrix_grid(x, grid))
-  drawable(x, grid)
-}
-
-# A number as the class that the variable had (dates, times).
-as_like <- function(value, described) {
-  attributes(value) <- described$like
-  value
-}
-
-# The rows at which the formulas can be evaluated: log(x) has no value at x < 0.
-drawable <- function(x, grid) {
-  works <- function(rows) {
-    tryCatch(length(predict(x, grid[rows, , drop = FALSE])) > 0, error = function(e) FALSE,
-      warning = function(w) FALSE)
-  }
-  if (works(seq_len(nrow(grid)))) return(grid)
-  keep <- vapply(seq_len(nrow(grid)), works, NA)
-  if (!any(keep)) input_error("The formulas can't be evaluated at typical values of the variables.",
-    i = "Give {.arg data}, whose ranges are then used.")
-  grid[keep, , drop = FALSE]
-}
-
-matrix_grid <- function(x, grid) {
-  pick <- function(part) as.matrix(grid[x$schema[[part]]$columns[-1]])
-  list(x = pick("expert"), z = pick("gate"), along = grid)
-}
-
-grid_values <- function(grid, name) if (is.data.frame(grid)) grid[[name]] else grid$along[[name]]
-
-panel_experts <- function(x, name, grid, data, class) {
-  value <- grid_values(grid, name)
-  mean <- predict(x, grid, "expert")
-  mixture <- predict(x, grid)
-  gate <- predict(x, grid, "gate")
-  response <- x$schema$response
-  if (!is.null(class)) {
-    mean <- matrix(mean[, , class], ncol = x$K)
-    mixture <- mixture[, class]
-    response <- paste0("P(", response, " = ", class, ")")
-  }
-  points <- if (!is.null(data) && response %in% names(data)) data[[response]]
-  points <- if (is.numeric(points)) points
-  # Lines of experts that are hardly ever asked here must not set the scale.
-  some <- if (length(points) > 2000) round(seq(1, length(points), length.out = 2000)) else TRUE
-  limits <- range(mean[gate > 0.05], mixture, points[some], na.rm = TRUE)
-  draw_frame(value, limits, name, response)
+panel_experts <- function(curve, name) {
+  draw_frame(curve$value, curve$limits, name, curve$label)
+  points <- curve$points
   if (!is.null(points)) {
-    graphics::points(as.numeric(data[[name]])[some], points[some], pch = 16, cex = 0.5,
-      col = if (length(points) > 1000) "#00000030" else "#00000060")
+    graphics::points(points$value, points$y, pch = 16, cex = 0.5,
+      col = if (curve$rows > 1000) "#00000030" else "#00000060")
   }
-  for (k in seq_len(x$K)) {
-    draw_line(value, mean[, k], strong(expert_colours(x$K)[k], gate[, k]), 3)
+  colours <- expert_colours(ncol(curve$mean))
+  for (k in seq_along(colours)) {
+    draw_line(curve$value, curve$mean[, k], strong(colours[k], curve$gate[, k]), 3)
   }
-  draw_line(value, mixture, "black", 1.5, 2)
+  draw_line(curve$value, curve$mixture, "black", 1.5, 2)
 }
 
-panel_gates <- function(x, name, grid) {
-  value <- grid_values(grid, name)
-  gate <- predict(x, grid, "gate")
-  draw_frame(value, c(0, 1), name, "gate probability")
-  for (k in seq_len(x$K)) draw_line(value, gate[, k], expert_colours(x$K)[k], 2.5)
+panel_gates <- function(curve, name) {
+  draw_frame(curve$value, c(0, 1), name, "gate probability")
+  colours <- expert_colours(ncol(curve$gate))
+  for (k in seq_along(colours)) draw_line(curve$value, curve$gate[, k], colours[k], 2.5)
 }
 
 # A colour that fades where the expert is not asked.
@@ -256,51 +140,41 @@ draw_line <- function(value, y, colour, lwd, lty = 1) {
 }
 
 plot_convergence <- function(x) {
-  aggregate <- !is.null(x$aggregation)
-  objective <- if (aggregate) x$aggregation$objective else x$record$objective
-  steps <- if (aggregate) c("start", rep("MM", length(objective) - 1)) else x$record$steps
+  path <- objective_path(x)
   kinds <- c(start = 1, EM = 16, Newton = 17, MM = 16, `re-seed` = 4, restore = 8)
-  graphics::plot(seq_along(objective) - 1, objective, type = "b", pch = kinds[steps], las = 1,
-    xlab = if (aggregate) "MM step" else "step (on all rows)",
-    ylab = if (aggregate) "transport divergence (11)" else "", xaxt = "n",
-    main = if (aggregate) "Reduction" else "Log-likelihood less the gates' prior")
-  graphics::axis(1, unique(round(pretty(seq_along(objective) - 1))))
-  shown <- unique(steps)
-  graphics::legend(if (aggregate) "topright" else "bottomright", legend = shown, pch = kinds[shown],
+  kind <- as.character(path$steps$kind)
+  graphics::plot(path$steps$step, path$steps$objective, type = "b", pch = kinds[kind], las = 1,
+    xlab = path$xlab, ylab = path$ylab, xaxt = "n", main = path$title)
+  graphics::axis(1, unique(round(pretty(path$steps$step))))
+  shown <- unique(kind)
+  graphics::legend(if (path$falls) "topright" else "bottomright", legend = shown, pch = kinds[shown],
     bty = "n")
 }
 
 # Bars: sites; parts: their experts; colours: where the mass went.
 plot_plan <- function(x, most) {
-  mass <- x$aggregation$mass
-  site <- factor(sub(":[0-9]+$", "", rownames(mass)), levels = names(x$sites$models))
-  shown <- utils::head(levels(site), most)
+  plan <- plan_parts(x, most)
+  shown <- levels(plan$parts$site)
   margin <- min(14, max(4, 0.6 * max(nchar(shown)) + 1))
   old <- graphics::par(mar = c(4, margin, 0, 1), oma = c(0, 0, 3, 0), mgp = c(2.4, 0.8, 0))
   on.exit(graphics::par(old))
   graphics::plot(NULL, xlim = c(0, 1), ylim = c(length(shown) + 0.5, 0.5), yaxt = "n", bty = "n",
-    xlab = "share of the site's mass (numbers: its own experts)", ylab = "")
+    xlab = plan$xlab, ylab = "")
   graphics::axis(2, seq_along(shown), shown, las = 1, tick = FALSE, line = -1,
     cex.axis = min(1, 25 / length(shown)))
-  for (i in seq_along(shown)) plan_bar(i, mass[site == shown[i], , drop = FALSE], length(shown))
-  if (nlevels(site) > length(shown)) {
-    graphics::mtext(paste(nlevels(site) - length(shown), "more sites not shown"), side = 1, line = 3,
-      adj = 1, cex = 0.8)
+  plan_bars(plan$parts, x$K)
+  if (plan$hidden > 0) {
+    graphics::mtext(paste(plan$hidden, "more sites not shown"), side = 1, line = 3, adj = 1, cex = 0.8)
   }
-  legend_on_top(x$K, "Where the sites' experts went")
+  legend_on_top(x$K, plan$title)
 }
 
-plan_bar <- function(at, mass, bars) {
-  local <- sub("^.*:", "", rownames(mass))
-  parts <- which(mass > 0, arr.ind = TRUE)
-  parts <- parts[order(parts[, "col"], parts[, "row"]), , drop = FALSE]
-  width <- mass[parts] / sum(mass)
-  right <- cumsum(width)
-  graphics::rect(right - width, at - 0.4, right, at + 0.4, border = "white",
-    col = expert_colours(ncol(mass))[parts[, "col"]])
-  wide <- width > 0.03
-  if (bars <= 40 && any(wide)) {
-    graphics::text((right - width / 2)[wide], at, local[parts[wide, "row"]], col = "white",
-      cex = min(0.9, 20 / bars))
-  }
+plan_bars <- function(parts, K) {
+  at <- as.integer(parts$site)
+  graphics::rect(parts$left, at - 0.4, parts$right, at + 0.4, border = "white",
+    col = expert_colours(K)[parts$expert])
+  named <- parts$named
+  if (!any(named)) return(invisible())
+  graphics::text(((parts$left + parts$right) / 2)[named], at[named], parts$local[named], col = "white",
+    cex = min(0.9, 20 / nlevels(parts$site)))
 }

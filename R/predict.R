@@ -18,48 +18,106 @@
 #'   * `"class"`: the number of the expert with the largest posterior; needs the
 #'     response. (Without it use `max.col(predict(fit, newdata, "gate"))`.)
 #'   * `"density"`: f(y | x), a vector; needs the response.
+#'   * `"quantile"`: n x length(probs) matrix of the quantiles of f(y | x); not
+#'     for [multinomial()], whose classes have no order.
 #' @param log TRUE: log density, for `type = "density"`.
+#' @param interval `"prediction"`: an interval for the response as well, for
+#'   `type = "response"`, as [stats::predict.lm()] gives it. It runs between the quantiles
+#'   (1 - level) / 2 and (1 + level) / 2 of f(y | x), and takes the parameters as
+#'   they are: that they were estimated does not widen it.
+#' @param level Probability of the interval, between 0 and 1.
+#' @param probs Probabilities from 0 to 1, for `type = "quantile"`.
 #' @param ... Not used.
-#' @return A vector or matrix with one element or row a row of `newdata`.
+#' @section Quantiles:
+#' They are those of the mixture, F(y | x) = sum_k pi_k(z) F_k(y | x) = p, and not
+#' means of the experts' quantiles: with experts far apart an interval may hold
+#' a gap where no response is expected. Gaussian experts: the solution, to
+#' rounding. Counts and logistic experts (0 and 1, 1 being the second level of a
+#' factor): the smallest whole number at which F(y | x) >= p, so that an interval
+#' covers `level` or more. Counts of Poisson experts with means above 1e7 are
+#' taken as Gaussian there.
+#' @return A vector or matrix with one element or row a row of `newdata`. With
+#'   `interval = "prediction"` a matrix with the columns `fit`, `lwr` and `upr`;
+#'   the columns of quantiles are named as by [stats::quantile()].
 #' @examples
 #' sim <- moe_simulate(500, K = 2, d = 2, seed = 1)
 #' fit <- moe(y ~ ., sim$data, K = 2)
 #' head(predict(fit, sim$data, type = "gate"))
+#' head(predict(fit, sim$data, interval = "prediction", level = 0.9))
+#' head(predict(fit, sim$data, type = "quantile", probs = c(0.1, 0.5)))
 #' @export
 predict.moe <- function(object, newdata = NULL,
                         type = c("response", "expert", "gate", "posterior", "class", "density",
-                          "label"), log = FALSE, ...) {
+                          "label", "quantile"), log = FALSE, interval = c("none", "prediction"),
+                        level = 0.95, probs = c(0.025, 0.5, 0.975), ...) {
   type <- check_choice(type, c("response", "expert", "gate", "posterior", "class", "density",
-    "label"), "type")
+    "label", "quantile"), "type")
   log <- check_flag(log, "log")
   check_unused(...)
+  interval <- check_choice(interval, c("none", "prediction"), "interval")
+  if (!missing(level) && interval == "none") {
+    input_error("{.arg level} is for {.code interval = \"prediction\"}.")
+  }
+  probs <- asked_quantiles(object, type, interval, level, if (type == "quantile" || !missing(probs)) probs)
+  if (interval == "prediction") type <- "interval"
   if (is.null(newdata)) {
     if (type == "response" && !is.null(object$rows)) return(fitted.moe(object))
-    input_error("{.arg newdata} is needed for {.code type = \"{type}\"}.")
+    asked <- if (type == "interval") "interval = \"prediction\"" else paste0("type = \"", type, "\"")
+    input_error("{.arg newdata} is needed for {.code {asked}}.")
   }
   if (type == "label" && !has_classes(object$schema)) {
     input_error("{.code type = \"label\"} is for responses that are classes; the model's family is
       {.val {object$family$family}}.")
   }
   check_has_response(object, newdata, type %in% y_types, type)
-  out <- predict_rows(object, newdata, if (type == "density" && log) "log_density" else type)
+  out <- predict_rows(object, newdata, if (type == "density" && log) "log_density" else type,
+    probs = probs)
   if (type == "label") return(as_label(out[, 1], object$schema))
   if (type == "expert" && object$family$family == "multinomial") {
     names <- list(NULL, as.character(seq_len(object$K)), object$schema$labels)
     dim(out) <- c(nrow(out), lengths(names[-1]))
     dimnames(out) <- names
   }
-  if (is.null(prediction_columns(object, type))) as.vector(out) else out
+  if (is.null(prediction_columns(object, type, probs))) as.vector(out) else out
 }
 
+# The probabilities of the quantiles that a prediction asks for, if it does. `probs`: NULL where the
+# user named none.
+asked_quantiles <- function(object, type, interval, level, probs) {
+  level <- check_number(level, "level", strict = TRUE, most = 1)
+  if (level == 1) input_error("{.arg level} must be below 1: the whole line is no interval.")
+  if (type != "quantile" && !is.null(probs)) {
+    input_error("{.arg probs} is for {.code type = \"quantile\"}, not for {.code type = \"{type}\"}.")
+  }
+  if (type != "response" && interval != "none") {
+    input_error("{.code interval = \"{interval}\"} is for {.code type = \"response\"}, not for
+      {.code type = \"{type}\"}.", i = if (type == "quantile") "{.arg probs} says which quantiles.")
+  }
+  if (type != "quantile" && interval == "none") return(NULL)
+  if (object$family$family == "multinomial") {
+    input_error("The classes of multinomial experts have no order, and so no quantiles and no
+      intervals.", i = "{.code type = \"response\"} gives the probabilities of all classes.")
+  }
+  if (interval != "none") return(c(1 - level, 1 + level) / 2)
+  bad <- if (is.numeric(probs)) probs[is.na(probs) | probs < 0 | probs > 1] else probs
+  if (!is.numeric(probs) || !length(probs) || length(bad)) {
+    input_error("{.arg probs} must be probabilities from 0 to 1, not {show_value(bad)}.")
+  }
+  as.numeric(probs)
+}
+
+# "2.5%", as stats::quantile() names them.
+quantile_names <- function(probs) paste0(vapply(100 * probs, format, "", digits = 7), "%")
+
 # Names of a prediction's columns, one an expert or a class; NULL where it is a vector.
-prediction_columns <- function(object, type) {
+prediction_columns <- function(object, type, probs = NULL) {
   experts <- as.character(seq_len(object$K))
   many <- object$family$family == "multinomial"
   labels <- object$schema$labels
   switch(type, gate = , posterior = experts,
     expert = if (many) paste0(experts, ":", rep(labels, each = object$K)) else experts,
-    response = if (many) labels)
+    response = if (many) labels, interval = c("fit", "lwr", "upr"),
+    quantile = quantile_names(probs))
 }
 
 # Numbers of classes, from 0, as the response was given.
@@ -73,20 +131,20 @@ y_types <- c("posterior", "class", "density", "log_density")
 # Predictions of all rows, a block of rows at a time, so that nothing beside newdata and the result is
 # as long as they are. What can't be taken apart goes in one go, and so do rows at fault: an error or
 # a warning speaks of all of them.
-predict_rows <- function(object, newdata, type, size = block_rows) {
+predict_rows <- function(object, newdata, type, size = block_rows, probs = NULL) {
   out <- NULL
   if (comes_apart(object$schema, newdata, type, size)) {
-    out <- tryCatch(predict_in_blocks(object, newdata, type, size),
+    out <- tryCatch(predict_in_blocks(object, newdata, type, size, probs),
       moe_input_error = function(e) NULL, warning = function(w) NULL)
   }
-  if (is.null(out)) predict_block(object, newdata, type) else out
+  if (is.null(out)) predict_block(object, newdata, type, probs) else out
 }
 
-predict_in_blocks <- function(object, newdata, type, size) {
+predict_in_blocks <- function(object, newdata, type, size, probs) {
   n <- count_rows(newdata)
   out <- NULL
   for (rows in row_blocks(n, size)) {
-    part <- predict_block(object, newdata_rows(object$schema, newdata, rows), type)
+    part <- predict_block(object, newdata_rows(object$schema, newdata, rows), type, probs)
     if (is.null(out)) out <- matrix(part[1], n, ncol(part), dimnames = dimnames(part))
     out[rows, ] <- part
   }
@@ -94,12 +152,13 @@ predict_in_blocks <- function(object, newdata, type, size) {
 }
 
 # A matrix with a row for every row of newdata.
-predict_block <- function(object, newdata, type) {
+predict_block <- function(object, newdata, type, probs = NULL) {
   design <- design_new(object$schema, newdata, type %in% y_types)
   what <- switch(type, class = "posterior", density = "log_density", type)
-  names <- prediction_columns(object, type)
+  names <- prediction_columns(object, type, probs)
   out <- if (!any(design$complete)) matrix(0, 0, max(1, length(names)))
          else if (type %in% c("response", "label")) as.matrix(response_means(design, object))
+         else if (type %in% c("interval", "quantile")) quantile_block(design, object, type, probs)
          else core_predict(design, core_model(object), what)
   if (type == "class" && nrow(out)) out <- matrix(max.col(out, ties.method = "first"), ncol = 1)
   if (type == "label" && nrow(out)) out <- matrix(most_probable(out), ncol = 1)
@@ -110,6 +169,11 @@ predict_block <- function(object, newdata, type) {
   # Named here, not where all rows are: that would copy them.
   if (!is.null(names)) dimnames(out) <- list(NULL, names)
   spread_rows(out, design$complete)
+}
+
+quantile_block <- function(design, object, type, probs) {
+  out <- core_quantiles(design, core_model(object), probs)
+  if (type == "interval") cbind(response_means(design, object), out) else out
 }
 
 # The number of the most probable class, from 0; `mean`: P(y = 1), or a column for every class.

@@ -91,6 +91,70 @@ draw_responses <- function(means, labels, kind, dispersion, classes) {
     poisson = as.numeric(stats::rpois(n, mean)))
 }
 
+#' Simulate responses from a mixture of experts
+#'
+#' For every row of `newdata` an expert is drawn from its gates, and the response
+#' from that expert.
+#'
+#' A model keeps responses and fitted values but no covariates, and what its call
+#' names may have changed since: so the rows must be given, also those that the
+#' model was fitted to.
+#'
+#' @param object A model of class `moe`.
+#' @param nsim Number of responses to draw for every row.
+#' @param seed NULL: R's generator as it stands. A whole number: for [set.seed()];
+#'   the generator's state is put back afterwards.
+#' @param newdata A data frame (for a model fitted to matrices: a matrix or
+#'   `list(x = , z = )`), without need of the response. Rows with missing values
+#'   give NA.
+#' @param ... Not used.
+#' @return A data frame with a row for every row of `newdata` and the columns
+#'   `sim_1`, ..., `sim_<nsim>`: what stands on the left of the formula (of
+#'   `log(y) ~ x` the logarithms), as factors where the model's response is one.
+#'   As in [stats::simulate()] the attribute `"seed"` is the seed, or the
+#'   generator's state before.
+#' @examples
+#' fit <- moe(dist ~ speed, cars, K = 1)
+#' simulate(fit, nsim = 2, seed = 1, newdata = head(cars))
+#' @export
+simulate.moe <- function(object, nsim = 1, seed = NULL, newdata = NULL, ...) {
+  check_unused(...)
+  nsim <- check_count(nsim, "nsim")
+  if (is.null(newdata)) {
+    input_error("{.arg newdata} is needed: a model keeps no covariates, not even of the rows that it
+      was fitted to.", i = "{.code simulate(model, newdata = data)} draws responses for these rows.")
+  }
+  if (!is.null(seed)) seed <- check_count(seed, "seed", -.Machine$integer.max)
+  if (!exists(".Random.seed", globalenv(), inherits = FALSE)) stats::runif(1)
+  state <- old <- get(".Random.seed", globalenv(), inherits = FALSE)
+  if (!is.null(seed)) {
+    on.exit(restore_seed(old))
+    set.seed(seed)
+    state <- structure(seed, kind = as.list(RNGkind()))
+  }
+  design <- design_new(object$schema, newdata)
+  draws <- lapply(seq_len(nsim), function(i) NA)
+  if (any(design$complete)) draws <- draw_from(object, design, nsim)
+  rows <- match(seq_along(design$complete), which(design$complete))
+  out <- lapply(draws, function(y) y[rows])
+  names(out) <- paste0("sim_", seq_len(nsim))
+  names <- if (is.data.frame(newdata)) attr(newdata, "row.names") else seq_along(rows)
+  structure(out, row.names = names, class = "data.frame", seed = state)
+}
+
+# Draws for the rows of a design, a list.
+draw_from <- function(object, design, nsim) {
+  core <- core_model(object)
+  gate <- core_predict(design, core, "gate")
+  means <- core_predict(design, core, "expert")
+  labels <- object$schema$labels
+  lapply(seq_len(nsim), function(i) {
+    y <- draw_responses(means, draw_labels(gate), object$family$family,
+      unname(object$parameters$dispersion), labels)
+    if (is.factor(y)) y else as_label(y, object$schema)
+  })
+}
+
 # The truth as a model: its schema is that of y ~ x1 + ... + xd.
 true_model <- function(parameters, data, n, labels, family) {
   formula <- stats::reformulate(names(data)[-1], "y")

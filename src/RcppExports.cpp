@@ -172,6 +172,19 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_quantiles
+Rcpp::NumericMatrix cpp_quantiles(Rcpp::List data, Rcpp::List model, Rcpp::NumericVector probs, int threads);
+RcppExport SEXP _distmoe_cpp_quantiles(SEXP dataSEXP, SEXP modelSEXP, SEXP probsSEXP, SEXP threadsSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< Rcpp::List >::type data(dataSEXP);
+    Rcpp::traits::input_parameter< Rcpp::List >::type model(modelSEXP);
+    Rcpp::traits::input_parameter< Rcpp::NumericVector >::type probs(probsSEXP);
+    Rcpp::traits::input_parameter< int >::type threads(threadsSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_quantiles(data, model, probs, threads));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_transport
 Rcpp::List cpp_transport(Eigen::VectorXd supply, Eigen::VectorXd demand, Eigen::MatrixXd cost);
 RcppExport SEXP _distmoe_cpp_transport(SEXP supplySEXP, SEXP demandSEXP, SEXP costSEXP) {
@@ -300,6 +313,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_distmoe_cpp_has_threads", (DL_FUNC) &_distmoe_cpp_has_threads, 0},
     {"_distmoe_cpp_pass", (DL_FUNC) &_distmoe_cpp_pass, 5},
     {"_distmoe_cpp_predict", (DL_FUNC) &_distmoe_cpp_predict, 4},
+    {"_distmoe_cpp_quantiles", (DL_FUNC) &_distmoe_cpp_quantiles, 4},
     {"_distmoe_cpp_transport", (DL_FUNC) &_distmoe_cpp_transport, 3},
     {"_distmoe_cpp_divergence", (DL_FUNC) &_distmoe_cpp_divergence, 4},
     {"_distmoe_cpp_pairwise_divergence", (DL_FUNC) &_distmoe_cpp_pairwise_divergence, 2},

@@ -24,6 +24,11 @@ for (i in seq_along(types)) local({
   tasks[[paste("data frame", type)]] <<- function() elapsed(predict(fits[[1]], s$data, type))
   tasks[[paste("matrix", type)]] <<- function() elapsed(predict(fits[[2]], matrix, type))
 })
+quantiles <- list(median = 0.5, "95 % interval" = c(0.025, 0.975), "three quantiles" = c(0.025, 0.5, 0.975))
+for (name in names(quantiles)) local({
+  probs <- quantiles[[name]]
+  tasks[[name]] <<- function() elapsed(predict(fits[[2]], s$x, "quantile", probs = probs))
+})
 seconds <- take_turns(tasks)
 pass <- seconds[["pass"]]
 frame <- seconds[paste("data frame", types)]
@@ -31,6 +36,10 @@ matrix <- seconds[paste("matrix", types)]
 table <- data.frame(type = types, "data frame" = frame, "in passes" = frame / pass, matrix = matrix,
   "in passes " = matrix / pass, check.names = FALSE)
 show_table(table, sprintf("Seconds; one EM pass with %d thread(s): %.3f", moe_threads(), pass))
+
+quantile <- seconds[names(quantiles)]
+show_table(data.frame(quantiles = names(quantiles), matrix = quantile, "in passes" = quantile / pass,
+  check.names = FALSE), "Quantiles of the mixture, seconds")
 
 x <- s$data[seq_len(points), ]
 value <- NULL
@@ -43,6 +52,7 @@ show_table(data.frame(divergence = c("T_c, exact", "R_c, relaxed"), seconds = tr
 
 target("slowest predict() on a data frame in EM passes", max(frame) / pass, most = 3)
 target("slowest predict() on a matrix in EM passes", max(matrix) / pass, most = 3)
+target("95 % prediction interval on a matrix in EM passes", quantile[["95 % interval"]] / pass, most = 6)
 target(paste0("seconds of the exact divergence, ", count(points), " points"), transport[["exact"]],
   most = 2)
 finish()

@@ -1,8 +1,7 @@
 #include "family.h"
 
-#include <array>
-
 #include "kernels.h"
+#include "numerics.h"
 
 namespace distmoe {
 
@@ -69,21 +68,6 @@ class Binomial : public Family {
     kernels().logistic(n, eta, mean, potential);
   }
 };
-
-// log n! of a whole number: summed where it is small, by Stirling's series where it is large.
-double log_factorial(double n) {
-  static const std::array<double, 256> small = [] {
-    std::array<double, 256> table{};
-    for (std::size_t i = 1; i < table.size(); ++i) {
-      table[i] = table[i - 1] + std::log(static_cast<double>(i));
-    }
-    return table;
-  }();
-  if (n < 255.5) return small[static_cast<std::size_t>(n + 0.5)];
-  const double inverse = 1.0 / n;
-  return (n + 0.5) * std::log(n) - n + 0.5 * log_two_pi +
-         inverse * (1.0 / 12 - inverse * inverse * (1.0 / 360 - inverse * inverse / 1260));
-}
 
 class Poisson : public Family {
  public:

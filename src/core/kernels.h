@@ -44,6 +44,9 @@ struct Kernels {
   void (*standardise)(std::ptrdiff_t n, const double* from, double centre, double factor, double* to);
   // a := exp(a).
   void (*exponential)(std::ptrdiff_t n, double* a);
+  // The standard Gaussian: below := Phi(z), density := phi(z). Relative errors of a few units in the last
+  // place, in the lower tail too.
+  void (*normal)(std::ptrdiff_t n, const double* z, double* density, double* below);
   // The pointwise plan (16): every component's mass goes to the expert of least cost, row by row.
   // weight (n x experts), response (n x experts parts) += mass, mass * mean; objective += sum of mass * cost; for
   // Gaussian experts deviation (experts) += sum of mass (dispersion + squared gap of the means).

@@ -2,6 +2,7 @@
 
 #include <Eigen/Cholesky>
 #include <Eigen/Eigenvalues>
+#include <array>
 
 #include "kernels.h"
 
@@ -17,6 +18,21 @@ ArrayXd softmax_rows(ArrayXXd& a) {
   ArrayXd total(a.rows());
   kernels().softmax(a.rows(), a.cols(), a.data(), a.outerStride(), total.data());
   return total;
+}
+
+// Summed where it is small, by Stirling's series where it is large.
+double log_factorial(double n) {
+  static const std::array<double, 256> small = [] {
+    std::array<double, 256> table{};
+    for (std::size_t i = 1; i < table.size(); ++i) {
+      table[i] = table[i - 1] + std::log(static_cast<double>(i));
+    }
+    return table;
+  }();
+  if (n < 255.5) return small[static_cast<std::size_t>(n + 0.5)];
+  const double inverse = 1.0 / n;
+  return (n + 0.5) * std::log(n) - n + 0.91893853320467274178 +
+         inverse * (1.0 / 12 - inverse * inverse * (1.0 / 360 - inverse * inverse / 1260));
 }
 
 Solve ascent_direction(MatrixXd a, const VectorXd& b) {

@@ -23,6 +23,9 @@ class AlignedMatrix {
 // log(sum_k exp(a_ik)) of every row. Shares below 1e-100 are given as 0.
 ArrayXd softmax_rows(ArrayXXd& a);
 
+// log n! of a whole number.
+double log_factorial(double n);
+
 struct Solve {
   VectorXd x;            // solution; of least norm (in the equilibrated system) when a is singular
   bool positive = true;  // no eigenvalue is negative beyond rounding

@@ -26,19 +26,25 @@ MatrixXd predict_block(const Block& block, const Model& model, PredictKind kind)
 
 }  // namespace
 
+MatrixXd answer_rows(const Source& data, Index columns, const Services& services,
+                     const std::function<MatrixXd(const Block&)>& answers) {
+  MatrixXd out(data.rows(), columns);
+  in_parallel(data.blocks(), services.threads, [&](Index i) {
+    data.show_block(i, [&](const Block& block) {
+      out.middleRows(block.first, block.rows()) = answers(block);
+    });
+  });
+  return out;
+}
+
 MatrixXd predict(const Source& data, const Model& model, PredictKind kind,
                  const Services& services) {
   const Index columns = kind == PredictKind::log_density ? 1
                         : kind == PredictKind::response  ? model.parts()
                         : kind == PredictKind::expert    ? model.beta.cols()
                                                          : model.experts();
-  MatrixXd out(data.rows(), columns);
-  in_parallel(data.blocks(), services.threads, [&](Index i) {
-    data.show_block(i, [&](const Block& block) {
-      out.middleRows(block.first, block.rows()) = predict_block(block, model, kind);
-    });
-  });
-  return out;
+  return answer_rows(data, columns, services,
+                     [&](const Block& block) { return predict_block(block, model, kind); });
 }
 
 }  // namespace distmoe

@@ -14,7 +14,11 @@ enum class PredictKind {
   log_density   // n x 1, log f(y | x); needs y
 };
 
-// Works through the rows block by block: beside the result, memory does not grow with n.
+// What `answers` says of every block, one under the other: n x columns. Beside the result, memory does
+// not grow with n.
+MatrixXd answer_rows(const Source& data, Index columns, const Services& services,
+                     const std::function<MatrixXd(const Block&)>& answers);
+
 MatrixXd predict(const Source& data, const Model& model, PredictKind kind,
                  const Services& services);
 

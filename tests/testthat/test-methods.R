@@ -105,6 +105,25 @@ test_that("log-likelihood, AIC and BIC are on R's scale", {
   expect_gt(logLik(two)[1], logLik(moe(y ~ x + u, d, K = 1))[1])
 })
 
+test_that("an aggregate has AIC and BIC at rows that are given, and says so", {
+  merged <- moe_aggregate(list(a = two, b = two), d)
+  expect_error(AIC(merged), "seen no rows", class = "moe_input_error")
+  expect_error(BIC(merged), "seen no rows", class = "moe_input_error")
+  value <- logLik(merged, d)
+  expect_equal(AIC(value), 2 * length(coef(merged)) - 2 * sum(predict(merged, d, "density", log = TRUE)))
+  expect_equal(BIC(value), AIC(value) + (log(300) - 2) * length(coef(merged)))
+  expect_equal(AIC(value), AIC(two), tolerance = 1e-4)
+  # Families without dispersion count no variances.
+  set.seed(2)
+  counts <- data.frame(u = d$u, y = rpois(300, exp(d$u / 2)))
+  one <- moe(y ~ u, counts, K = 1, family = poisson())
+  reference <- glm(y ~ u, poisson(), counts)
+  expect_equal(c(AIC(one), BIC(one)), c(AIC(reference), BIC(reference)), tolerance = 1e-8)
+  classes <- moe(Species ~ Petal.Length, iris, K = 1, family = multinomial())
+  expect_equal(AIC(classes), 2 * 4 - 2 * logLik(classes)[1])
+  expect_equal(BIC(classes), log(150) * 4 - 2 * logLik(classes)[1])
+})
+
 test_that("a coefficient that the data do not determine is not counted", {
   doubled <- transform(d, x2 = 2 * x)
   one <- moe(y ~ x + x2, doubled, K = 1, control = moe_control(singular_ok = TRUE))

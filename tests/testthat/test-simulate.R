@@ -123,3 +123,86 @@ test_that("the response comes from the label's expert", {
     expect_lt(abs(sum(binary$data$y[group]) - sum(p[group])), 4 * error + 1)
   }
 })
+
+# ---- simulate() --------------------------------------------------------------------------------------
+
+test_that("simulate() draws from the model's density", {
+  d <- data.frame(x = rep(c(-0.4, 0.7), each = 20000))
+  line <- crossing_lines(500)
+  fit <- moe(y ~ x, line, K = 2, start = line$label)
+  drawn <- simulate(fit, 1, seed = 3, newdata = d)$sim_1
+  for (x in c(-0.4, 0.7)) {
+    y <- drawn[d$x == x]
+    # Under the distribution function, draws are uniform.
+    breaks <- predict(fit, data.frame(x = x), "quantile", probs = (0:10) / 10)[1, ]
+    expect_gt(stats::chisq.test(table(cut(y, breaks)))$p.value, 1e-4)
+  }
+  sim <- moe_simulate(20000, K = 2, d = 2, seed = 4, family = "poisson")
+  drawn <- simulate(sim$model, 1, seed = 5, newdata = sim$data)$sim_1
+  error <- sqrt(sum(drawn + (drawn - predict(sim$model, sim$data))^2))
+  expect_lt(abs(sum(drawn) - sum(predict(sim$model, sim$data))), 4 * error)
+  expect_true(all(drawn >= 0 & drawn == round(drawn)))
+})
+
+test_that("classes come back as they were given", {
+  sim <- moe_simulate(20000, K = 2, d = 2, seed = 6, family = multinomial())
+  drawn <- simulate(sim$model, 2, seed = 1, newdata = sim$data)
+  expect_equal(levels(drawn$sim_2), levels(sim$data$y))
+  p <- predict(sim$model, sim$data)
+  for (class in colnames(p)) {
+    error <- sqrt(sum(p[, class] * (1 - p[, class])))
+    expect_lt(abs(sum(drawn$sim_1 == class) - sum(p[, class])), 4 * error + 1)
+  }
+  set.seed(1)
+  two <- data.frame(x = stats::rnorm(400))
+  two$y <- factor(ifelse(stats::runif(400) < stats::plogis(2 * two$x), "yes", "no"))
+  fit <- moe(y ~ x, two, K = 1, family = binomial())
+  drawn <- simulate(fit, 1, seed = 2, newdata = two[rep(1:400, 25), ])$sim_1
+  expect_equal(levels(drawn), c("no", "yes"))
+  expect_lt(abs(mean(drawn == "yes") - mean(predict(fit, two))), 4 * 0.5 / sqrt(10000))
+  # A response of 0 and 1 stays one.
+  as_number <- moe(as.numeric(y == "yes") ~ x, two, K = 1, family = binomial())
+  expect_setequal(simulate(as_number, 1, seed = 2, newdata = two)$sim_1, c(0, 1))
+})
+
+test_that("simulate() has the form, the seed and the rows of R's own", {
+  d <- crossing_lines(50)
+  fit <- moe(dist ~ speed, cars, K = 1)
+  reference <- simulate(lm(dist ~ speed, cars), 3, seed = 9)
+  drawn <- simulate(fit, 3, seed = 9, newdata = cars)
+  expect_equal(names(drawn), names(reference))
+  expect_equal(dim(drawn), dim(reference))
+  expect_equal(attr(drawn, "seed"), attr(reference, "seed"))
+  named <- cars[c(5, 2), ]
+  expect_equal(row.names(simulate(fit, newdata = named)), c("5", "2"))
+  # The generator is put back after a seed, and its state before the draws comes along without one.
+  set.seed(4)
+  state <- .Random.seed
+  simulate(fit, 2, seed = 1, newdata = cars)
+  expect_identical(.Random.seed, state)
+  first <- simulate(fit, 2, newdata = cars)
+  expect_identical(attr(first, "seed"), state)
+  expect_false(identical(.Random.seed, state))
+  assign(".Random.seed", attr(first, "seed"), globalenv())
+  expect_equal(simulate(fit, 2, newdata = cars), first)
+  # Rows that are not complete, and none at all.
+  holes <- transform(cars, speed = replace(speed, 3, NA))
+  expect_equal(which(is.na(simulate(fit, 1, seed = 1, newdata = holes)$sim_1)), 3)
+  expect_equal(dim(simulate(fit, 2, newdata = cars[0, ])), c(0L, 2L))
+  expect_true(all(is.na(simulate(fit, 2, newdata = data.frame(speed = c(NA_real_, NA))))))
+  by_matrix <- moe(cbind(d$x), d$y, K = 1)
+  expect_equal(nrow(simulate(by_matrix, newdata = cbind(d$x))), 50)
+  together <- moe_aggregate(list(a = fit, b = fit), cars)
+  expect_equal(simulate(together, 1, seed = 1, newdata = cars), simulate(fit, 1, seed = 1, newdata = cars),
+    tolerance = 1e-4)
+})
+
+test_that("simulate() refuses what it can't draw", {
+  fit <- moe(dist ~ speed, cars, K = 1)
+  bad <- function(code, words) expect_error(code, words, class = "moe_input_error")
+  bad(simulate(fit), "newdata.*no covariates")
+  bad(simulate(fit, nsim = 0, newdata = cars), "nsim")
+  bad(simulate(fit, seed = "a", newdata = cars), "seed")
+  bad(simulate(fit, newdata = cars["dist"]), "speed")
+  bad(simulate(fit, newdata = cars, rows = 3), "rows")
+})
