@@ -57,8 +57,11 @@
 #'   which the best run started, or NA), `runs` (final objective of every run),
 #'   `baselines` (objective of the best local model and of the average), `mass`
 #'   (L x K matrix: mean mass sent from each local expert to each expert; row
-#'   names are `site:expert`), `lambda` (the sites' weights), `seconds`,
+#'   names are `site:expert`), `lambda` (the sites' weights), `order` (K x M
+#'   matrix: which expert of every site plays the part of each expert; NA where
+#'   a site has another number of experts), `seconds`,
 #'   `notes`.
+#' @seealso [vcov.moe()] for standard errors, [moe_refine()] for more rounds.
 #' @examples
 #' sim <- moe_simulate(3000, K = 2, d = 2, seed = 1)
 #' site <- rep(c("A", "B", "C"), each = 1000)
@@ -91,11 +94,22 @@ moe_aggregate <- function(sites, support, K = NULL,
   out$sites <- sites
   out$aggregation <- c(list(method = method, plan = if (method == "reduction") plan,
     weights = problem$weights, support = nrow(problem$design$x)), result$aggregation,
-    list(lambda = problem$lambda, seconds = proc.time()[[3]] - started, notes = problem$notes))
+    list(lambda = problem$lambda, order = matched_order(out, models, problem), seconds = proc.time()[[3]] - started, notes = problem$notes))
   if (isFALSE(out$aggregation$converged)) {
     cli::cli_warn(c("The reduction did not converge in {length(out$aggregation$objective) - 1} MM
       steps.", i = "Raise {.code control = list(max_iterations = )}."))
   }
+  out
+}
+
+# order[k, m]: the expert of site m that plays the part of the aggregate's expert k; NA where a site has
+# another number of experts. Matching takes few points.
+matched_order <- function(object, models, problem) {
+  out <- matrix(NA_integer_, object$K, length(models), dimnames = list(NULL, names(models)))
+  same <- vapply(models, function(m) m$K == object$K, NA)
+  total <- nrow(problem$design$x)
+  points <- unique(round(seq(1, total, length.out = min(total, 1000))))
+  if (any(same)) out[, same] <- match_all(object, models[same], take_rows(problem$design, points))
   out
 }
 

@@ -12,6 +12,6 @@
 #'
 #' @useDynLib distmoe, .registration = TRUE
 #' @importFrom Rcpp evalCpp
-#' @importFrom stats coef family fitted formula logLik nobs predict residuals
+#' @importFrom stats coef confint family fitted formula logLik nobs predict residuals vcov
 #' @keywords internal
 "_PACKAGE"

@@ -169,6 +169,7 @@ fit_design <- function(design, K, family, start, control, keep, call) {
   check_aliased(aliased, columns, control$singular_ok)
   record <- fit[c("objective", "steps", "converged", "stop", "promise", "em_iterations",
     "newton_iterations", "halvings", "reseeds", "empty", "at_floor", "starts", "start_rows", "moves")]
+  record[c("gate_ridge", "dispersion_floor")] <- settings[c("gate_ridge", "dispersion_floor")]
   record$aliased <- list(expert = columns$x[aliased$x], gate = columns$z[aliased$z])
   weight <- if (is.null(design$weight)) rep(1, n) else design$weight
   # As in lm(), rows of weight 0 do not count.
@@ -178,6 +179,8 @@ fit_design <- function(design, K, family, start, control, keep, call) {
     model$rows <- list(y = design$y, fitted = response_means(design, model),
       weight = design$weight, na.action = design$na.action)
   }
+  wanted <- if (is.null(control$information)) n <= information_rows else control$information
+  if (wanted) model$information <- keep_information(model, design, settings, meat = TRUE)
   model$record$seconds <- proc.time()[[3]] - started
   warn_about(model)
   model

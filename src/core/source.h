@@ -104,8 +104,10 @@ class HeldSource : public Source {
   bool shared = false;
 };
 
-// The standardisation of some data: weighted means and root mean squares of the centred columns.
-// `x_intercept`, `z_intercept`: the columns of ones, or -1. Sets `aliased` of both designs.
+// The moments of all rows. `x_intercept`, `z_intercept`: the columns of ones, or -1.
+CentredMoments centred_moments(const Data& data, FamilyKind family, Index x_intercept, Index z_intercept,
+                               const Services& services);
+// The standardisation of some data, scaling_from() their moments.
 Scaling find_scaling(const Data& data, FamilyKind family, Index x_intercept, Index z_intercept,
                      const Services& services);
 
