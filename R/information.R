@@ -77,7 +77,7 @@ relabel_map <- function(order, model) {
   K <- length(order)
   own <- nrow(model$parameters$beta) * count_parts(model$schema)
   move <- diag(K)[order, , drop = FALSE]
-  gates <- rbind(diag(K - 1L), 0)[order, , drop = FALSE]
+  gates <- diag(1, K, K - 1L)[order, , drop = FALSE]
   gates <- (gates - rep(gates[K, ], each = K))[-K, , drop = FALSE]
   block_diagonal(kronecker(move, diag(own)),
     kronecker(gates, diag(nrow(model$parameters$alpha))), if (has_dispersion(model)) move)
@@ -118,10 +118,10 @@ of_aliased <- function(index, aliased) {
     index$kind == "gate" & c(FALSE, aliased$z)[index$column + 1]
 }
 
-# What no step of the fit moves: there the inverse is taken without it.
+# What the data say nothing about: the inverse is taken without it.
 is_fixed <- function(index, information) {
   aliased <- list(x = information$scaling$x$aliased, z = information$scaling$z$aliased)
-  of_aliased(index, aliased) | index$kind != "gate" & information$empty[index$owner] |
+  of_aliased(index, aliased) | is_lost(index, information$empty, FALSE) |
     index$kind == "dispersion" & information$at_floor[index$owner]
 }
 
@@ -162,13 +162,22 @@ invert_information <- function(m) {
 # Covariance of a model's parameters (log dispersions) on the user's scale, NA where unknown.
 information_covariance <- function(model, information, sandwich = FALSE) {
   index <- parameter_index(model)
+  unknown <- is_fixed(index, information) | is_lost(index, information$empty, information$at_floor)
+  empty <- information$empty
+  back <- NULL
+  if (empty[model$K] && !all(empty)) {
+    # Gates against an expert without rows are not determined, but those against another one are.
+    order <- order(!empty)
+    information <- relabel_information(information, order, model)
+    back <- relabel_map(order(order), model)
+  }
   free <- !is_fixed(index, information)
   covariance <- invert_information(information$curvature[free, free, drop = FALSE])
   if (sandwich) covariance <- covariance %*% information$meat[free, free] %*% covariance
   map <- parameter_map(information$scaling, user_scaling(information$scaling), model)
   map <- map[, free, drop = FALSE]
   out <- map %*% covariance %*% t(map)
-  unknown <- !free | is_lost(index, information$empty, information$at_floor)
+  if (!is.null(back)) out <- back %*% out %*% t(back)
   out[unknown, ] <- NA
   out[, unknown] <- NA
   (out + t(out)) / 2

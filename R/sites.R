@@ -53,8 +53,11 @@ moe_sites <- function(formula, sources, K = NULL, family = stats::gaussian(), ga
   family <- check_family(family)
   sources <- check_sources(sources)
   check_control(control)
-  if (!is.null(start)) check_moe(start, "start")
-  if (is.null(K) && !is.null(start)) K <- start$K
+  if (!is.null(start)) {
+    check_moe(start, "start")
+    start$information <- NULL
+    if (is.null(K)) K <- start$K
+  }
   if (is.null(K)) input_error("{.arg K}, the number of experts, is missing.")
   K <- check_count(K, "K")
   if (!is.null(min_rows)) min_rows <- check_count(min_rows, "min_rows")
@@ -77,7 +80,7 @@ moe_sites <- function(formula, sources, K = NULL, family = stats::gaussian(), ga
 # Only models travel: a start goes to the workers without its rows and its call.
 without_rows <- function(model) {
   if (is.null(model)) return(NULL)
-  model[c("rows", "call", "information")] <- NULL
+  model[c("rows", "call")] <- NULL
   model
 }
 
