@@ -94,7 +94,8 @@ moe_aggregate <- function(sites, support, K = NULL,
   out$sites <- sites
   out$aggregation <- c(list(method = method, plan = if (method == "reduction") plan,
     weights = problem$weights, support = nrow(problem$design$x)), result$aggregation,
-    list(lambda = problem$lambda, order = matched_order(out, models, problem), seconds = proc.time()[[3]] - started, notes = problem$notes))
+    list(lambda = problem$lambda, order = matched_order(out, models, problem),
+      seconds = proc.time()[[3]] - started, notes = problem$notes))
   if (isFALSE(out$aggregation$converged)) {
     cli::cli_warn(c("The reduction did not converge in {length(out$aggregation$objective) - 1} MM
       steps.", i = "Raise {.code control = list(max_iterations = )}."))

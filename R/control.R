@@ -35,10 +35,12 @@
 #' @param threads NULL, or a whole number: how many threads a fit may use at
 #'   most. NULL is [moe_threads()] at the time of the fit. No result depends on
 #'   it.
-#' @param information TRUE: the fit keeps its information matrix, from which
-#'   [vcov()][vcov.moe] and [summary()][summary.moe] have standard errors (the
-#'   matrix has a row and a column for every parameter, and costs about five EM passes). FALSE: it does not, and
-#'   `vcov(fit, newdata = data)` computes it when asked. NULL: TRUE up to 100,000 rows.
+#' @param information TRUE: the fit keeps its information matrix (a row and a
+#'   column for every parameter) and the products of its rows' scores, from which
+#'   [vcov()][vcov.moe] and [summary()][summary.moe] have standard errors. FALSE: it does
+#'   not, and `vcov(fit, newdata = data)` computes them when asked. NULL: the
+#'   information (which costs some four EM passes) up to 100,000 rows, the products for
+#'   `vcov(type = "sandwich")` (ten passes or more) up to 20,000.
 #' @return A list of class `moe_control` with these settings.
 #' @examples
 #' moe_control(starts = 10)

@@ -4,8 +4,10 @@
 # Hessian of log-likelihood less prior in the parameters of standardised columns, ordered as in coef()
 # with log dispersions. On the user's scale a column of large mean would cost most of its digits.
 
-# Fits of more rows do without: the matrix costs about three EM passes.
+# Fits of more rows do without, unless asked: the matrix costs some four EM passes, the products of
+# scores, for the sandwich, ten or more.
 information_rows <- 1e5
+sandwich_rows <- 2e4
 
 # What a model keeps: all but the gradient.
 keep_information <- function(model, design, settings, meat) {

@@ -179,8 +179,10 @@ fit_design <- function(design, K, family, start, control, keep, call) {
     model$rows <- list(y = design$y, fitted = response_means(design, model),
       weight = design$weight, na.action = design$na.action)
   }
-  wanted <- if (is.null(control$information)) n <= information_rows else control$information
-  if (wanted) model$information <- keep_information(model, design, settings, meat = TRUE)
+  wish <- control$information
+  if (if (is.null(wish)) n <= information_rows else wish) {
+    model$information <- keep_information(model, design, settings, isTRUE(wish) || n <= sandwich_rows)
+  }
   model$record$seconds <- proc.time()[[3]] - started
   warn_about(model)
   model

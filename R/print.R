@@ -74,8 +74,9 @@ data_line <- function(model) {
 #' Print and summarise a mixture of experts
 #'
 #' `print()` shows the call, the size and fit, and the experts' coefficients;
-#' `summary()` adds the gates' coefficients, standard errors and tests where there are any
-#' (it says which they are, or why there are none), and how the fit went. BIC is on R's scale: smaller is better.
+#' `summary()` adds the gates' coefficients, standard errors and tests where there
+#' are any (it says which they are, or why there are none), and how the fit
+#' went. BIC is on R's scale: smaller is better.
 #'
 #' @param x,object A model of class `moe`.
 #' @param digits Significant digits.
@@ -83,9 +84,10 @@ data_line <- function(model) {
 #' @return `print()` returns its argument, invisibly. `summary()` returns a list
 #'   of class `summary.moe` with `model`, `expert` (matrix with shares and
 #'   standard deviations), `gate` (matrix), `starts` (data frame: every
-#'   start's kind and objective per row), `coefficients` (matrix in the order of [coef()][coef.moe]: estimate,
-#'   standard error, z or t value, p value of the test that the coefficient is 0; NULL where there are
-#'   no standard errors) and `standard_errors` (which they are, in words).
+#'   start's kind and objective per row), `coefficients` (matrix in the order of
+#'   [coef()][coef.moe]: estimate, standard error, z or t value, p value of the
+#'   test that the coefficient is 0; NULL where there are no standard errors)
+#'   and `standard_errors` (which they are, in words).
 #' @examples
 #' sim <- moe_simulate(500, K = 2, d = 2, seed = 1)
 #' summary(moe(y ~ ., sim$data, K = 2))

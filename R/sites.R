@@ -37,7 +37,8 @@
 #'   * `table`: data frame, a row a site in the order of `sources`: `site`, `n`
 #'     (rows used), `status` (`"fitted"`, `"skipped"`, `"failed"`), `needs` (rows
 #'     needed), `loglik` (mean per row), `iterations`, `converged`, `seconds`,
-#'     `bytes` (of the model as text, with its information matrix if asked for, which is what a site has to send),
+#'     `bytes` (of the model as text, with its information matrix if asked for:
+#'     what a site has to send),
 #'     `message` (why a site is not fitted, a warning, or the columns that its
 #'     data do not determine).
 #'   * `schema`: the common design.
@@ -200,12 +201,12 @@ site_text <- function(model) {
   }
   message <- list(family = model$family$family, K = model$K, n = model$n,
     log_lik = numbers(model$log_lik), experts = rownames(p$beta), gates = rownames(p$alpha),
-    levels = model$schema$levels, labels = model$schema$labels, beta = numbers(p$beta), alpha = numbers(p$alpha),
-    dispersion = numbers(p$dispersion))
+    levels = model$schema$levels, labels = model$schema$labels, beta = numbers(p$beta),
+    alpha = numbers(p$alpha), dispersion = numbers(p$dispersion))
   information <- model$information
   if (!is.null(information)) {
-    scale <- function(s) list(centre = numbers(s$centre), scale = numbers(s$scale), aliased = which(s$aliased),
-      combination = numbers(s$combination[, s$aliased]))
+    scale <- function(s) list(centre = numbers(s$centre), scale = numbers(s$scale),
+      aliased = which(s$aliased), combination = numbers(s$combination[, s$aliased]))
     message$information <- list(x = scale(information$scaling$x), z = scale(information$scaling$z),
       y_scale = numbers(information$scaling$y_scale),
       curvature = numbers(information$curvature[lower.tri(information$curvature, TRUE)]))

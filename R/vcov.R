@@ -23,8 +23,9 @@
 #' positive definite there is no covariance, and `vcov()` says so.
 #'
 #' A fit keeps its information matrix where `moe_control(information = )` says
-#' so, by default up to 100,000 rows. `newdata`, the rows of the fit, computes it at any
-#' time; a warning says if they can't be the rows of the fit.
+#' so, by default up to 100,000 rows, and what the sandwich needs up to 20,000.
+#' `newdata`, the rows of the fit, computes both at any time; a warning says if
+#' they can't be the rows of the fit.
 #'
 #' @section Aggregates:
 #' `"information"` needs `moe_sites(information = TRUE)`. Every site's experts
@@ -105,7 +106,7 @@ kept_information <- function(object, sandwich) {
   }
   if (sandwich && is.null(information$meat)) {
     no_covariance("This model keeps no products of its rows' scores, which the sandwich needs.",
-      i = "Give {.arg newdata}, the rows of the fit, or use {.code type = \"observed\"}.")
+      i = "Give {.arg newdata}, the rows of the fit, or set {.code moe_control(information = TRUE)}.")
   }
   information
 }

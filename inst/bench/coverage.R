@@ -10,6 +10,7 @@
 # over the standard deviation of the estimates between data sets, that of the slopes which is farthest from 1.
 
 source(system.file("bench/tools.R", package = "distmoe"))
+options(distmoe.threads = 1)  # many small fits
 sets <- size(1, 500, 3)
 n <- size(2, 2000, 500)
 sites <- size(3, 20, 4)

@@ -87,7 +87,10 @@ test_that("the information is kept, computed from rows, or missed in words", {
   expect_null(large$information)
   expect_equal(unname(vcov(large, newdata = big)[1:2, 1:2]),
     unname(vcov(stats::lm(y ~ x, big))) * (nrow(big) - 2) / nrow(big), tolerance = 1e-8)
-  expect_false(is.null(moe(y ~ x, big, K = 1, control = moe_control(information = TRUE))$information))
+  expect_false(is.null(moe(y ~ x, big, K = 1, control = moe_control(information = TRUE))$information$meat))
+  middling <- moe(y ~ x, big[seq_len(sandwich_rows + 1), ], K = 1)
+  expect_equal(dim(vcov(middling)), c(3L, 3L))
+  expect_error(vcov(middling, "sandwich"), "information = TRUE", class = "moe_no_covariance")
   expect_error(moe_control(information = 3), "information")
 })
 
