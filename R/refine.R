@@ -123,6 +123,10 @@ refine_rounds <- function(model, sources, task, rounds, settings) {
   }
   clock <- proc.time()[[3]]
   state <- list(model = model, sums = exchange(model), halvings = 0, accepted = TRUE, change = NA_real_)
+  if (!is.finite(state$sums$log_lik)) {
+    input_error("The log-likelihood of {.arg model} on the {.arg sources} is not finite.",
+      i = "Start from a model that fits these data, such as an aggregate of their fits.")
+  }
   shift <- -state$sums$weight * log(task$scaling$y_scale)
   state$newton_below <- 1e-3 * state$sums$weight
   state$step <- propose(state)

@@ -133,6 +133,24 @@ test_that("a site that fails is named and nothing is changed", {
   expect_error(moe_refine(fit, sources, weights = "wt"), "wt")
 })
 
+test_that("workers change nothing", {
+  skip_if_not_installed("future")
+  d <- two_experts(400, "gaussian")
+  fit <- near(moe(y ~ x, d, K = 2))
+  sources <- split(d, rep(c("A", "B"), 200))
+  here <- moe_refine(fit, sources, 2)
+  old <- future::plan(future::multisession, workers = 2)
+  withr::defer(future::plan(old))
+  expect_equal(coef(moe_refine(fit, sources, 2)), coef(here))
+})
+
+test_that("a start of which the data are impossible is refused", {
+  d <- two_experts(200, "poisson")
+  fit <- moe(y ~ x, d, K = 1, family = poisson())
+  fit$parameters$beta[] <- 1e4
+  expect_error(moe_refine(fit, list(A = d)), "not finite", class = "moe_input_error")
+})
+
 test_that("arguments are checked", {
   d <- two_experts(300, "gaussian")
   fit <- moe(y ~ x, d, K = 2)
