@@ -32,7 +32,10 @@
 #' are matched to the aggregate's and its matrix I_m relabelled with them. The
 #' reduction weighs a local expert by its mass in x, much as I_m does, so the
 #' aggregate is to first order sum_m (sum_l I_l)^-1 I_m theta_m, whose covariance
-#' is (sum_m I_m)^-1; `inst/bench/coverage.R` measures what that is worth.
+#' is (sum_m I_m)^-1; `inst/bench/coverage.R` measures what that is worth. It
+#' holds where every site tells its experts apart well; where the sites' matrices
+#' differ much because their own fits are rough it comes out too small, and
+#' [moe_refine()] gives standard errors that do not depend on them.
 #' For `method = "average"` it is sum_m lambda_m^2 I_m^-1, which is
 #' what a mean with the given weights has, and for `"middle"` the one site's own.
 #'

@@ -39,6 +39,17 @@ test_that("information and products of scores equal plain sums over rows, on any
   }
 })
 
+test_that("relabelling and rescaling are linear maps of the parameters", {
+  vector <- function(p, family) c(p$beta, p$alpha, if (family == "gaussian") log(p$dispersion))
+  for (family in c("gaussian", "multinomial")) {
+    model <- moe_simulate(50, K = 3, d = 2, seed = 1, family = family)$model
+    for (order in list(c(2, 3, 1), c(3, 2, 1), 1:3)) {
+      expect_equal(drop(relabel_map(order, model) %*% vector(model$parameters, family)),
+        unname(vector(relabel_parameters(model$parameters, order), family)))
+    }
+  }
+})
+
 test_that("the gates' prior adds its precision to the slopes of standardised columns", {
   p <- fitted_design("gaussian")
   bare <- model_information(p$model, p$design, no_prior, FALSE)

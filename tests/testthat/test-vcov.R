@@ -127,6 +127,19 @@ test_that("experts without rows or variance have no standard errors", {
   expect_equal(unname(!is.na(diag(vcov(lost)))), known)
   expect_equal(unname(vcov(lost)[known, known]), unname(vcov(moe(y ~ x, d, K = 1))), tolerance = 1e-4)
 
+  # Of three experts the reference is lost: the other two are known as they are without it.
+  three <- moe(y ~ x + v, two_experts(400, "gaussian"), K = 2)
+  more <- three
+  more$K <- 3L
+  more$parameters$beta <- cbind(three$parameters$beta, "3" = 0)
+  more$parameters$alpha <- cbind(three$parameters$alpha, 0) + c(500, 0, 0)
+  more$parameters$dispersion <- c(three$parameters$dispersion, 1)
+  more <- new_moe(more$parameters, more$family, more$schema, more$n)
+  expect_warning(lost <- moe(y ~ x + v, two_experts(400, "gaussian"), start = more), "lost")
+  known <- names(coef(three))[c(1:6, 10:11)]
+  expect_equal(vcov(lost)[known, known], vcov(three)[known, known], tolerance = 1e-4)
+  expect_true(all(is.na(diag(vcov(lost))[setdiff(names(coef(lost)), known)])))
+
   exact <- d[1:100, ]
   exact$y <- 1 + exact$x
   expect_warning(floor <- moe(y ~ x, exact, K = 1), "floor")
