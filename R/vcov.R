@@ -43,7 +43,10 @@
 #' theta_l for the aligned estimates of M sites with K experts it is
 #' sum_m lambda_m^2 d_m d_m' / (1 - lambda_m): unbiased for the variance of the
 #' weighted mean where a site's variance goes with 1 / n_m, nearly so
-#' otherwise, and right also where the sites' truths differ at random.
+#' otherwise, and right also where the sites' truths differ at random. The
+#' reduction is that mean to first order where sites see the same x; where they
+#' do not, it weighs them better, and these standard errors are too large (by 40 %
+#' for the unlike sites of the benchmark).
 #' Intervals use t quantiles; their degrees of freedom are M - 1 for sites of
 #' equal size and fewer for unequal ones (Satterthwaite). Where M - 1 is less than the number
 #' of parameters the matrix is singular; its diagonal is not affected.
