@@ -37,6 +37,34 @@ cpp_softmax_regression <- function(data, targets, alpha, ridge) {
     .Call(`_distmoe_cpp_softmax_regression`, data, targets, alpha, ridge)
 }
 
+cpp_model_information <- function(data, model, options, meat) {
+    .Call(`_distmoe_cpp_model_information`, data, model, options, meat)
+}
+
+cpp_site_moments <- function(data, family, threads) {
+    .Call(`_distmoe_cpp_site_moments`, data, family, threads)
+}
+
+cpp_pooled_scaling <- function(moments, family, x_intercept, z_intercept) {
+    .Call(`_distmoe_cpp_pooled_scaling`, moments, family, x_intercept, z_intercept)
+}
+
+cpp_to_internal <- function(model, scaling) {
+    .Call(`_distmoe_cpp_to_internal`, model, scaling)
+}
+
+cpp_to_user <- function(model, scaling, kept) {
+    .Call(`_distmoe_cpp_to_user`, model, scaling, kept)
+}
+
+cpp_site_sums <- function(data, model, scaling, threads) {
+    .Call(`_distmoe_cpp_site_sums`, data, model, scaling, threads)
+}
+
+cpp_propose <- function(model, scaling, sums, options) {
+    .Call(`_distmoe_cpp_propose`, model, scaling, sums, options)
+}
+
 cpp_instructions <- function() {
     .Call(`_distmoe_cpp_instructions`)
 }

@@ -92,10 +92,13 @@
 #'   which the best run started, or NA), `runs` (final objective of every run),
 #'   `baselines` (objective of the best local model and of the average), `mass`
 #'   (L x K matrix: mean mass sent from each local expert to each expert; row
-#'   names are `site:expert`), `lambda` (the sites' weights), `screening`
+#'   names are `site:expert`), `lambda` (the sites' weights), `order` (K x M
+#'   matrix: which expert of every site plays the part of each expert; NA where
+#'   a site has another number of experts), `screening`
 #'   (list with `table`: data frame with `site`, `score` and `outlying`, and `by`:
 #'   `"response"` or `"transport"`; or `why` there is none; NULL with
 #'   `screen = FALSE`), `control`, `seconds`, `notes`.
+#' @seealso [vcov.moe()] for standard errors, [moe_refine()] for more rounds.
 #' @examples
 #' sim <- moe_simulate(3000, K = 2, d = 2, seed = 1)
 #' site <- rep(c("A", "B", "C"), each = 1000)
@@ -132,7 +135,7 @@ moe_aggregate <- function(sites, support, K = NULL,
   out$aggregation <- c(list(method = method, plan = if (method == "reduction") plan,
     weights = problem$weights, moments = !is.null(problem$moments),
     support = nrow(problem$design$x)), result$aggregation,
-    list(lambda = problem$lambda, screening = kept$screening, control = control,
+    list(lambda = problem$lambda, order = matched_order(out, models, problem), screening = kept$screening, control = control,
       seconds = proc.time()[[3]] - started, notes = problem$notes))
   warn_about_aggregate(out$aggregation)
   out
@@ -147,6 +150,17 @@ warn_about_aggregate <- function(aggregation) {
     cli::cli_warn(c("The aggregate's gates did not converge: they may be far from the best.",
       i = "Look at {.code predict(type = \"gate\")}, or raise {.code control = list(gate_ridge = )}."))
   }
+}
+
+# order[k, m]: the expert of site m that plays the part of the aggregate's expert k; NA where a site has
+# another number of experts. Matching takes few points.
+matched_order <- function(object, models, problem) {
+  out <- matrix(NA_integer_, object$K, length(models), dimnames = list(NULL, names(models)))
+  same <- vapply(models, function(m) m$K == object$K, NA)
+  total <- nrow(problem$design$x)
+  points <- unique(round(seq(1, total, length.out = min(total, 1000))))
+  if (any(same)) out[, same] <- match_all(object, models[same], take_rows(problem$design, points))
+  out
 }
 
 aggregate_control <- function(control) {

@@ -35,13 +35,19 @@
 #' @param threads NULL, or a whole number: how many threads a fit may use at
 #'   most. NULL is [moe_threads()] at the time of the fit. No result depends on
 #'   it. Predictions and aggregations go by [moe_threads()] alone.
+#' @param information TRUE: the fit keeps its information matrix (a row and a
+#'   column for every parameter) and the products of its rows' scores, from which
+#'   [vcov()][vcov.moe] and [summary()][summary.moe] have standard errors. FALSE: it does
+#'   not, and `vcov(fit, newdata = data)` computes them when asked. NULL: the
+#'   information (which costs some four EM passes) up to 100,000 rows, the products for
+#'   `vcov(type = "sandwich")` (ten passes or more) up to 20,000.
 #' @return A list of class `moe_control` with these settings.
 #' @examples
 #' moe_control(starts = 10)
 #' @export
 moe_control <- function(starts = 5, start_rows = 10000, max_iterations = 500, tolerance = 1e-8,
                         newton = TRUE, gate_ridge = 1e-4, dispersion_floor = 1e-6, max_reseeds = NULL,
-                        singular_ok = FALSE, threads = NULL) {
+                        singular_ok = FALSE, threads = NULL, information = NULL) {
   structure(list(
     starts = check_count(starts, "starts"),
     start_rows = check_count(start_rows, "start_rows", 0),
@@ -53,6 +59,7 @@ moe_control <- function(starts = 5, start_rows = 10000, max_iterations = 500, to
     max_reseeds = if (!is.null(max_reseeds)) check_count(max_reseeds, "max_reseeds", 0),
     singular_ok = check_flag(singular_ok, "singular_ok"),
     threads = if (!is.null(threads)) check_count(threads, "threads"),
+    information = if (!is.null(information)) check_flag(information, "information"),
     short_iterations = 15L, finalists = 2L
   ), class = "moe_control")
 }

@@ -12,6 +12,6 @@
 #'
 #' @useDynLib distmoe, .registration = TRUE
 #' @importFrom Rcpp evalCpp
-#' @importFrom stats coef family fitted formula logLik nobs predict residuals simulate update
+#' @importFrom stats coef confint family fitted formula logLik nobs predict residuals simulate update vcov
 #' @keywords internal
 "_PACKAGE"

@@ -27,6 +27,7 @@
 #' @param method,plan Passed to [moe_aggregate()].
 #' @param aggregate_weights,aggregate_control `weights` and `control` of
 #'   [moe_aggregate()]; NULL: its default weights.
+#' @param information Passed to [moe_sites()].
 #' @return A model of class `moe_aggregate`, see [moe_aggregate()], with two more
 #'   fields: `pilot` (the common start or NULL) and `seconds` (named vector:
 #'   `pilot`, `slowest_site`, `aggregation`).
@@ -39,7 +40,7 @@ moe_distributed <- function(formula, data, K = NULL, sites, family = stats::gaus
                             weights = NULL, support = NULL, pilot = TRUE, support_least = 200,
                             control = moe_control(singular_ok = TRUE), method = "reduction",
                             plan = "component", aggregate_weights = NULL,
-                            aggregate_control = list()) {
+                            aggregate_control = list(), information = FALSE) {
   call <- match.call()
   family <- check_family(family)
   if (!is.data.frame(data)) {
@@ -62,11 +63,8 @@ moe_distributed <- function(formula, data, K = NULL, sites, family = stats::gaus
   }
   start <- pilot_model(pilot, formula, gating, data, support, K, family, weights, control)
   sources <- lapply(rows, function(i) data[i, , drop = FALSE])
-  fitted <- if (is.null(start)) {
-    moe_sites(formula, sources, K, family, gating, weights, control = control)
-  } else {
-    moe_sites(formula, sources, K, family, gating, weights, start, control)
-  }
+  fitted <- moe_sites(formula, sources, K, family, gating, weights, start, control,
+    information = information)
   arguments <- list(fitted, support, K, method = method, plan = plan, control = aggregate_control)
   if (!is.null(aggregate_weights)) arguments$weights <- aggregate_weights
   out <- do.call(moe_aggregate, arguments)
@@ -147,5 +145,6 @@ pilot_model <- function(pilot, formula, gating, data, support, K, family, weight
       input_error("The pilot can't be fitted on the {.arg support} sample.", x = "{text}",
         i = "Give a support with y, or {.code pilot = FALSE}.")
     })
+  control$information <- FALSE
   fit_design(design, K, family, NULL, control, keep = FALSE, call = NULL)
 }

@@ -175,6 +175,7 @@ fit_design <- function(design, K, family, start, control, keep, call) {
   check_aliased(aliased, columns, control$singular_ok)
   record <- fit[c("objective", "steps", "converged", "stop", "promise", "em_iterations",
     "newton_iterations", "halvings", "reseeds", "empty", "at_floor", "starts", "start_rows", "moves")]
+  record[c("gate_ridge", "dispersion_floor")] <- settings[c("gate_ridge", "dispersion_floor")]
   record$aliased <- list(expert = columns$x[aliased$x], gate = columns$z[aliased$z])
   weight <- if (is.null(design$weight)) rep(1, n) else design$weight
   # As in lm(), rows of weight 0 do not count.
@@ -183,6 +184,10 @@ fit_design <- function(design, K, family, start, control, keep, call) {
   if (keep) {
     model$rows <- list(y = design$y, fitted = response_means(design, model, settings$threads),
       weight = design$weight, na.action = design$na.action)
+  }
+  wish <- control$information
+  if (if (is.null(wish)) n <= information_rows else wish) {
+    model$information <- keep_information(model, used, settings, isTRUE(wish) || n <= sandwich_rows)
   }
   model$record$seconds <- proc.time()[[3]] - started
   warn_about(model)

@@ -27,7 +27,13 @@
 #'     `empty` and `at_floor` (which experts have lost their rows, or are held at
 #'     the least variance), `aliased` (columns that the data do not determine),
 #'     `starts` (data frame), `start_rows`, `moves` (see [moe_control()]),
-#'     `seconds`.}
+#'     `gate_ridge`, `dispersion_floor` (settings of the fit), `seconds`.}
+#'   \item{`information`}{NULL, or what standard errors are made of (see
+#'     [vcov.moe()]): `curvature` (negative Hessian of the objective in the
+#'     parameters of standardised columns, with log dispersions), `meat` (sum of
+#'     products of the rows' scores, or NULL), `scaling` (means and spreads of the
+#'     columns), `empty`, `at_floor`, `rows`, `weight`.}
+#'   \item{`refinement`}{Of models made by [moe_refine()]; see there.}
 #'   \item{`rows`}{List with `y`, `fitted`, `weight`, `na.action`; NULL with
 #'     `keep = FALSE` and at sites.}
 #'   \item{`dropped`}{Number of rows left out because of missing values.}
@@ -72,9 +78,11 @@ core_model <- function(model) c(list(family = model$family$family), model$parame
 # Relabels the experts: new expert j is old expert order[j].
 relabel <- function(model, order) {
   if (identical(as.integer(order), seq_len(model$K))) return(model)
-  new_moe(relabel_parameters(model$parameters, order), model$family, model$schema, model$n,
+  out <- new_moe(relabel_parameters(model$parameters, order), model$family, model$schema, model$n,
     model$weight, model$log_lik, model$share[order], model$record, model$rows, model$call,
     model$dropped, setdiff(class(model), "moe"))
+  out$information <- relabel_information(model$information, order, model)
+  out
 }
 
 # Gates are taken relative to the new last one, so the density does not change. Names of experts move

@@ -38,11 +38,8 @@ gate_table <- function(model) {
 fit_line <- function(model) {
   r <- model$record
   if (is.null(r$converged)) return(invisible())
-  steps <- paste0(r$em_iterations, " EM + ", r$newton_iterations, " Newton")
-  if (r$converged) cat("Converged after ", steps, " iterations", sep = "")
-  else cat("NOT CONVERGED after ", steps, " iterations", sep = "")
-  if (NROW(r$starts) > 1) cat(", best of", nrow(r$starts), "starts")
-  cat("\n")
+  refinement_line(model)
+  if (is.null(model$refinement)) steps_line(r)
   aliased <- unique(unlist(r$aliased))
   if (length(aliased)) {
     cat("Not determined by the data, kept at the start's value:",
@@ -50,6 +47,14 @@ fit_line <- function(model) {
   }
   if (any(r$empty)) cat("Experts without rows:", which(r$empty), "\n")
   if (any(r$at_floor)) cat("Variance held at its floor: expert", which(r$at_floor), "\n")
+}
+
+steps_line <- function(r) {
+  steps <- paste0(r$em_iterations, " EM + ", r$newton_iterations, " Newton")
+  if (r$converged) cat("Converged after ", steps, " iterations", sep = "")
+  else cat("NOT CONVERGED after ", steps, " iterations", sep = "")
+  if (NROW(r$starts) > 1) cat(", best of", nrow(r$starts), "starts")
+  cat("\n")
 }
 
 data_line <- function(model) {
@@ -69,16 +74,20 @@ data_line <- function(model) {
 #' Print and summarise a mixture of experts
 #'
 #' `print()` shows the call, the size and fit, and the experts' coefficients;
-#' `summary()` adds the gates' coefficients, how certain the assignment of rows
-#' to experts is, and how the fit went. BIC is on R's scale: smaller is better.
+#' `summary()` adds the gates' coefficients, standard errors and tests where there
+#' are any (it says which they are, or why there are none), and how the fit
+#' went. BIC is on R's scale: smaller is better.
 #'
 #' @param x,object A model of class `moe`.
 #' @param digits Significant digits.
-#' @param ... Not used.
+#' @param ... `summary()`: arguments of [vcov()][vcov.moe], such as `type`.
 #' @return `print()` returns its argument, invisibly. `summary()` returns a list
 #'   of class `summary.moe` with `model`, `expert` (matrix with shares and
-#'   standard deviations), `gate` (matrix) and `starts` (data frame: every
-#'   start's kind and objective per row).
+#'   standard deviations), `gate` (matrix), `starts` (data frame: every
+#'   start's kind and objective per row), `coefficients` (matrix in the order of
+#'   [coef()][coef.moe]: estimate, standard error, z or t value, p value of the
+#'   test that the coefficient is 0; NULL where there are no standard errors)
+#'   and `standard_errors` (which they are, in words).
 #' @examples
 #' sim <- moe_simulate(500, K = 2, d = 2, seed = 1)
 #' summary(moe(y ~ ., sim$data, K = 2))
@@ -96,8 +105,10 @@ print.moe <- function(x, digits = 4, ...) {
 #' @rdname print.moe
 #' @export
 summary.moe <- function(object, ...) {
+  tested <- coefficient_table(object, ...)
   structure(list(model = object, expert = expert_table(object), gate = gate_table(object),
-    starts = object$record$starts), class = "summary.moe")
+    starts = object$record$starts, coefficients = tested$table, standard_errors = tested$words),
+    class = "summary.moe")
 }
 
 #' @rdname print.moe
@@ -109,11 +120,16 @@ print.summary.moe <- function(x, digits = 4, ...) {
   data_line(model)
   fit_line(model)
   if (inherits(model, "moe_aggregate")) print_sites(model)
-  cat("\nExperts:\n")
-  print_coefficients(x$expert, digits)
-  if (model$K > 1) {
-    cat("\nGates (log odds against expert ", model$K, "):\n", sep = "")
-    print_coefficients(x$gate, digits)
+  cat("Standard errors:", x$standard_errors, "\n")
+  if (is.null(x$coefficients)) {
+    cat("\nExperts:\n")
+    print_coefficients(x$expert, digits)
+    if (model$K > 1) {
+      cat("\nGates (log odds against expert ", model$K, "):\n", sep = "")
+      print_coefficients(x$gate, digits)
+    }
+  } else {
+    print_tests(x, digits)
   }
   if (NROW(x$starts) > 1) {
     cat("\nStarts (objective per row of a sample of ", format_big(model$record$start_rows),
@@ -123,11 +139,45 @@ print.summary.moe <- function(x, digits = 4, ...) {
   invisible(x)
 }
 
+# Estimates with tests, expert by expert and gate by gate.
+print_tests <- function(x, digits) {
+  model <- x$model
+  table <- x$coefficients
+  index <- parameter_index(model)
+  if (anyNA(table[index$kind != "dispersion", 2])) {
+    cat("NA: not determined by the data, or of an expert without rows or variance\n")
+  }
+  show <- function(rows, names, columns) {
+    m <- table[rows, columns, drop = FALSE]
+    rownames(m) <- names
+    stats::printCoefmat(m, digits = digits, signif.stars = FALSE, has.Pvalue = length(columns) == 4,
+      P.values = length(columns) == 4, na.print = "NA")
+  }
+  aside <- seq_len(nrow(x$expert) - nrow(model$parameters$beta))
+  cat("\nExperts:\n")
+  if (length(aside)) print_coefficients(x$expert[aside, , drop = FALSE], digits)
+  columns <- rep(colnames(x$expert), each = nrow(model$parameters$beta))
+  for (name in colnames(x$expert)) {
+    cat("\n", name, ":\n", sep = "")
+    show(which(index$kind == "expert")[columns == name], rownames(model$parameters$beta), 1:4)
+  }
+  if (model$K > 1) cat("\nGates (log odds against expert ", model$K, "):\n", sep = "")
+  for (k in seq_len(model$K - 1)) {
+    if (model$K > 2) cat(if (k > 1) "\n", "gate ", k, ":\n", sep = "")
+    show(index$kind == "gate" & index$owner == k, rownames(model$parameters$alpha), 1:4)
+  }
+  if (has_dispersion(model)) {
+    cat("\nVariances:\n")
+    show(index$kind == "dispersion", paste("expert", seq_len(model$K)), 1:2)
+  }
+}
+
 #' @export
 print.moe_aggregate <- function(x, digits = 4, ...) {
   cat("Aggregated mixture of experts: ", family_words(x), "\n", sep = "")
   print_call(x$call)
   print_sites(x)
+  refinement_line(x)
   cat("\nExperts:\n")
   print_coefficients(expert_table(x), digits, most = 12)
   invisible(x)

@@ -32,12 +32,20 @@
 #'   (Gaussian experts): for each expert the p x p sums of products of columns
 #'   over all rows, weighted by its gate, by which [moe_aggregate()] finds the
 #'   experts on all rows. In the models' field `shared`.
+#' @param information TRUE: every site also sends its information matrix (the
+#'   `information` of [moe_control()] is not used), so that the aggregate has
+#'   standard errors by `vcov(type = "information")`. The matrix has a row and a column for
+#'   every parameter and holds sums over the site's rows, beside it stand the
+#'   means and spreads of its columns; no row is in it. Where a site has hardly more rows
+#'   than parameters, or a column that is not 0 for a few rows only, such sums can tell
+#'   about these rows.
 #' @return A list of class `moe_sites`:
 #'   * `models`: named list of the fitted models.
 #'   * `table`: data frame, a row a site in the order of `sources`: `site`, `n`
 #'     (rows used), `status` (`"fitted"`, `"skipped"`, `"failed"`), `needs` (rows
 #'     needed), `loglik` (mean per row), `iterations`, `converged`, `seconds`,
-#'     `bytes` (of the model as text, which is what a site has to send),
+#'     `bytes` (of the model as text, with its information matrix if asked for:
+#'     what a site has to send),
 #'     `message` (why a site is not fitted, a warning, or the columns that its
 #'     data do not determine).
 #'   * `schema`: the common design.
@@ -49,19 +57,21 @@
 #' @export
 moe_sites <- function(formula, sources, K = NULL, family = stats::gaussian(), gating = NULL,
                       weights = NULL, start = NULL, control = moe_control(singular_ok = TRUE),
-                      min_rows = NULL, share = NULL) {
+                      min_rows = NULL, share = NULL, information = FALSE) {
   family <- check_family(family)
   share <- check_share(share)
   sources <- check_sources(sources)
   check_control(control)
-  if (!is.null(start)) check_moe(start, "start")
-  if (is.null(K) && !is.null(start)) K <- start$K
+  if (!is.null(start)) {
+    check_moe(start, "start")
+    start$information <- NULL
+    if (is.null(K)) K <- start$K
+  }
   if (is.null(K)) input_error("{.arg K}, the number of experts, is missing.")
   K <- check_count(K, "K")
   if (!is.null(min_rows)) min_rows <- check_count(min_rows, "min_rows")
-  if (!is.null(weights) && !(is.character(weights) && length(weights) == 1)) {
-    input_error("{.arg weights} must be the name of a column of every source.")
-  }
+  check_weights_column(weights)
+  control$information <- check_flag(information, "information")
   schema <- if (is.null(start)) site_schema(formula, gating, sources, family)
             else site_start_schema(start, formula, gating, sources, family)
   task <- list(formula = schema$formula, gating = schema$gating, K = K, family = family,
@@ -79,8 +89,7 @@ moe_sites <- function(formula, sources, K = NULL, family = stats::gaussian(), ga
 # Only models travel: a start goes to the workers without its rows and its call.
 without_rows <- function(model) {
   if (is.null(model)) return(NULL)
-  model$rows <- NULL
-  model$call <- NULL
+  model[c("rows", "call")] <- NULL
   model
 }
 
@@ -112,6 +121,7 @@ fit_site <- function(data, task, progress) {
     iterations = NA_integer_, converged = NA, seconds = proc.time()[[3]] - started, bytes = NA_real_,
     message = if (is.null(warned)) "" else one_line(warned))
   if (inherits(outcome, "moe")) {
+    outcome$information$meat <- NULL
     row$n <- outcome$n
     row$loglik <- outcome$log_lik / outcome$weight
     row$iterations <- outcome$record$em_iterations + outcome$record$newton_iterations
@@ -146,18 +156,43 @@ fit_source <- function(data, task) {
       class = c("moe_too_small", "moe_input_error"), rows = rows, needs = floor_rows)
   }
   if (nrow(data) < floor_rows) too_small(nrow(data))
-  check_columns(schema, data)
-  weights <- site_weights(data, task$weights)
-  frame_call <- function(f) {
-    do.call(stats::model.frame, list(f, data, weights = weights, drop.unused.levels = FALSE,
-      na.action = spare_complete(default_na_action(data))))
-  }
-  design <- design_build(task$formula, task$gating, data, task$family$family, frame_call, schema)
+  design <- site_design(data, task)
   if (length(design$y) < floor_rows) too_small(length(design$y))
   model <- fit_design(design, K, task$family, task$start, task$control, keep = FALSE, call = NULL)
   if (length(task$share)) model$shared <- site_shares(model, design, data, task$share)
   model
 }
+
+# A site's rows under the common schema.
+site_design <- function(data, task) {
+  if (!is.data.frame(data)) {
+    input_error("The source must be a data frame, not {.obj_type_friendly {data}}.")
+  }
+  check_columns(task$schema, data)
+  weights <- site_weights(data, task$weights)
+  frame_call <- function(f) {
+    do.call(stats::model.frame, list(f, data, weights = weights, drop.unused.levels = FALSE,
+      na.action = spare_complete(default_na_action(data))))
+  }
+  design_build(task$formula, task$gating, data, task$family$family, frame_call, task$schema)
+}
+
+# One exchange: what `work(design, task)` gives at every site, in the order of the sites. A site that
+# fails is an error that names it.
+at_sites <- function(sources, task, work) {
+  results <- future.apply::future_lapply(sources, at_site, task = task, work = work,
+    future.packages = "distmoe")
+  failed <- vapply(results, inherits, NA, "error")
+  if (any(failed)) {
+    site <- names(sources)[failed]
+    first <- one_line(cli::ansi_strip(conditionMessage(results[failed][[1]])))
+    input_error("{cli::qty(site)}Site{?s} {.val {site}} can't take part; nothing was changed.",
+      x = "The first says: {first}", i = "Leave such sites out of {.arg sources}.")
+  }
+  results
+}
+
+at_site <- function(data, task, work) tryCatch(work(site_design(data, task), task), error = identity)
 
 site_weights <- function(data, column) {
   if (is.null(column)) return(NULL)
@@ -174,10 +209,20 @@ site_text <- function(model) {
   numbers <- function(v) {
     structure(paste0("[", paste(sprintf("%.17g", v), collapse = ","), "]"), class = "json")
   }
-  jsonlite::toJSON(list(family = model$family$family, K = model$K, n = model$n,
+  message <- list(family = model$family$family, K = model$K, n = model$n,
     log_lik = numbers(model$log_lik), experts = rownames(p$beta), gates = rownames(p$alpha),
-    levels = model$schema$levels, labels = model$schema$labels, beta = numbers(p$beta), alpha = numbers(p$alpha),
-    dispersion = numbers(p$dispersion), shared = shared_text(model$shared, numbers)), auto_unbox = TRUE, null = "null", json_verbatim = TRUE)
+    levels = model$schema$levels, labels = model$schema$labels, beta = numbers(p$beta),
+    alpha = numbers(p$alpha), dispersion = numbers(p$dispersion), labels = model$schema$labels,
+    shared = shared_text(model$shared, numbers))
+  information <- model$information
+  if (!is.null(information)) {
+    scale <- function(s) list(centre = numbers(s$centre), scale = numbers(s$scale),
+      aliased = which(s$aliased), combination = numbers(s$combination[, s$aliased]))
+    message$information <- list(x = scale(information$scaling$x), z = scale(information$scaling$z),
+      y_scale = numbers(information$scaling$y_scale),
+      curvature = numbers(information$curvature[lower.tri(information$curvature, TRUE)]))
+  }
+  jsonlite::toJSON(message, auto_unbox = TRUE, null = "null", json_verbatim = TRUE)
 }
 
 shared_text <- function(shared, numbers) {

@@ -118,6 +118,93 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_model_information
+Rcpp::List cpp_model_information(Rcpp::List data, Rcpp::List model, Rcpp::List options, bool meat);
+RcppExport SEXP _distmoe_cpp_model_information(SEXP dataSEXP, SEXP modelSEXP, SEXP optionsSEXP, SEXP meatSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< Rcpp::List >::type data(dataSEXP);
+    Rcpp::traits::input_parameter< Rcpp::List >::type model(modelSEXP);
+    Rcpp::traits::input_parameter< Rcpp::List >::type options(optionsSEXP);
+    Rcpp::traits::input_parameter< bool >::type meat(meatSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_model_information(data, model, options, meat));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_site_moments
+Rcpp::List cpp_site_moments(Rcpp::List data, std::string family, int threads);
+RcppExport SEXP _distmoe_cpp_site_moments(SEXP dataSEXP, SEXP familySEXP, SEXP threadsSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< Rcpp::List >::type data(dataSEXP);
+    Rcpp::traits::input_parameter< std::string >::type family(familySEXP);
+    Rcpp::traits::input_parameter< int >::type threads(threadsSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_site_moments(data, family, threads));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_pooled_scaling
+Rcpp::List cpp_pooled_scaling(Rcpp::List moments, std::string family, int x_intercept, int z_intercept);
+RcppExport SEXP _distmoe_cpp_pooled_scaling(SEXP momentsSEXP, SEXP familySEXP, SEXP x_interceptSEXP, SEXP z_interceptSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< Rcpp::List >::type moments(momentsSEXP);
+    Rcpp::traits::input_parameter< std::string >::type family(familySEXP);
+    Rcpp::traits::input_parameter< int >::type x_intercept(x_interceptSEXP);
+    Rcpp::traits::input_parameter< int >::type z_intercept(z_interceptSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_pooled_scaling(moments, family, x_intercept, z_intercept));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_to_internal
+Rcpp::List cpp_to_internal(Rcpp::List model, Rcpp::List scaling);
+RcppExport SEXP _distmoe_cpp_to_internal(SEXP modelSEXP, SEXP scalingSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< Rcpp::List >::type model(modelSEXP);
+    Rcpp::traits::input_parameter< Rcpp::List >::type scaling(scalingSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_to_internal(model, scaling));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_to_user
+Rcpp::List cpp_to_user(Rcpp::List model, Rcpp::List scaling, Rcpp::List kept);
+RcppExport SEXP _distmoe_cpp_to_user(SEXP modelSEXP, SEXP scalingSEXP, SEXP keptSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< Rcpp::List >::type model(modelSEXP);
+    Rcpp::traits::input_parameter< Rcpp::List >::type scaling(scalingSEXP);
+    Rcpp::traits::input_parameter< Rcpp::List >::type kept(keptSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_to_user(model, scaling, kept));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_site_sums
+Rcpp::List cpp_site_sums(Rcpp::List data, Rcpp::List model, Rcpp::List scaling, int threads);
+RcppExport SEXP _distmoe_cpp_site_sums(SEXP dataSEXP, SEXP modelSEXP, SEXP scalingSEXP, SEXP threadsSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< Rcpp::List >::type data(dataSEXP);
+    Rcpp::traits::input_parameter< Rcpp::List >::type model(modelSEXP);
+    Rcpp::traits::input_parameter< Rcpp::List >::type scaling(scalingSEXP);
+    Rcpp::traits::input_parameter< int >::type threads(threadsSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_site_sums(data, model, scaling, threads));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_propose
+Rcpp::List cpp_propose(Rcpp::List model, Rcpp::List scaling, Rcpp::List sums, Rcpp::List options);
+RcppExport SEXP _distmoe_cpp_propose(SEXP modelSEXP, SEXP scalingSEXP, SEXP sumsSEXP, SEXP optionsSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< Rcpp::List >::type model(modelSEXP);
+    Rcpp::traits::input_parameter< Rcpp::List >::type scaling(scalingSEXP);
+    Rcpp::traits::input_parameter< Rcpp::List >::type sums(sumsSEXP);
+    Rcpp::traits::input_parameter< Rcpp::List >::type options(optionsSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_propose(model, scaling, sums, options));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_instructions
 Rcpp::CharacterVector cpp_instructions();
 RcppExport SEXP _distmoe_cpp_instructions() {
@@ -308,6 +395,13 @@ static const R_CallMethodDef CallEntries[] = {
     {"_distmoe_cpp_em_step", (DL_FUNC) &_distmoe_cpp_em_step, 4},
     {"_distmoe_cpp_information", (DL_FUNC) &_distmoe_cpp_information, 2},
     {"_distmoe_cpp_softmax_regression", (DL_FUNC) &_distmoe_cpp_softmax_regression, 4},
+    {"_distmoe_cpp_model_information", (DL_FUNC) &_distmoe_cpp_model_information, 4},
+    {"_distmoe_cpp_site_moments", (DL_FUNC) &_distmoe_cpp_site_moments, 3},
+    {"_distmoe_cpp_pooled_scaling", (DL_FUNC) &_distmoe_cpp_pooled_scaling, 4},
+    {"_distmoe_cpp_to_internal", (DL_FUNC) &_distmoe_cpp_to_internal, 2},
+    {"_distmoe_cpp_to_user", (DL_FUNC) &_distmoe_cpp_to_user, 3},
+    {"_distmoe_cpp_site_sums", (DL_FUNC) &_distmoe_cpp_site_sums, 4},
+    {"_distmoe_cpp_propose", (DL_FUNC) &_distmoe_cpp_propose, 4},
     {"_distmoe_cpp_instructions", (DL_FUNC) &_distmoe_cpp_instructions, 0},
     {"_distmoe_cpp_use_instructions", (DL_FUNC) &_distmoe_cpp_use_instructions, 1},
     {"_distmoe_cpp_has_threads", (DL_FUNC) &_distmoe_cpp_has_threads, 0},

@@ -99,6 +99,37 @@ Model model_for(const RData& data, const Rcpp::List& list) {
   return m;
 }
 
+namespace {
+
+ColumnScaling columns_from_list(const Rcpp::List& list) {
+  ColumnScaling s;
+  s.centre = Rcpp::as<VectorXd>(list["centre"]);
+  s.scale = Rcpp::as<VectorXd>(list["scale"]);
+  s.intercept = Rcpp::as<int>(list["intercept"]) - 1;
+  s.aliased = Rcpp::as<std::vector<bool>>(list["aliased"]);
+  s.combination = Rcpp::as<MatrixXd>(list["combination"]);
+  return s;
+}
+
+Rcpp::List columns_to_list(const ColumnScaling& s) {
+  return Rcpp::List::create(Rcpp::_["centre"] = s.centre, Rcpp::_["scale"] = s.scale,
+                            Rcpp::_["intercept"] = static_cast<int>(s.intercept) + 1,
+                            Rcpp::_["aliased"] = to_logical(s.aliased),
+                            Rcpp::_["combination"] = s.combination);
+}
+
+}  // namespace
+
+Scaling scaling_from_list(const Rcpp::List& list) {
+  return Scaling{columns_from_list(list["x"]), columns_from_list(list["z"]),
+                 Rcpp::as<double>(list["y_centre"]), Rcpp::as<double>(list["y_scale"])};
+}
+
+Rcpp::List scaling_to_list(const Scaling& s) {
+  return Rcpp::List::create(Rcpp::_["x"] = columns_to_list(s.x), Rcpp::_["z"] = columns_to_list(s.z),
+                            Rcpp::_["y_centre"] = s.y_centre, Rcpp::_["y_scale"] = s.y_scale);
+}
+
 Data RData::data() const { return Data{block(), add_intercept_, add_intercept_}; }
 
 Services r_services(int threads) {

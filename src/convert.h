@@ -36,6 +36,10 @@ class RData {
 // A model for these data: refused where its columns are not as many as theirs.
 Model model_for(const RData& data, const Rcpp::List& list);
 
+// How columns are standardised, as it travels between a centre and its sites.
+Scaling scaling_from_list(const Rcpp::List& list);
+Rcpp::List scaling_to_list(const Scaling& scaling);
+
 // R's generator and R's interrupt; at most `threads` threads, and one in a forked process, where
 // OpenMP can't start any.
 Services r_services(int threads);

@@ -18,6 +18,7 @@ titles <- c(
   distribution = "64 sites against one pooled fit",
   "many-sites" = "Many sites",
   reduction = "The reduction",
+  coverage = "Coverage of intervals",
   "paper-design" = "The paper's design")
 
 section <- function(name) {

@@ -2,6 +2,7 @@
 
 #include "growth.h"
 #include "information.h"
+#include "refine.h"
 #include "secants.h"
 
 namespace distmoe {
@@ -72,11 +73,7 @@ class Run {
     out_.steps.push_back(kind);
   }
 
-  // Mass of as many average rows as an expert has coefficients, and one: with less it can't be fitted.
-  double least_mass() const {
-    const Model& m = out_.model;
-    return static_cast<double>(m.beta.rows() * m.parts() + 1) * unit();
-  }
+  double least_mass() const { return distmoe::least_mass(out_.model, unit()); }
 
   bool lost() const { return out_.model.experts() > 1 && mass_.minCoeff() <= least_mass(); }
 
@@ -147,19 +144,11 @@ class Run {
                                 [&](const Block& block) { return information(block, m); });
     double share = 1.0;
     if (sample_) share = weight_ / info.weight;
-    MatrixXd out = -share * info.hessian;
-    const Index gates = m.alpha.size(), first_gate = m.beta.size();
-    if (gates == 0) return out;
-    prior_.add_hessian(out.block(first_gate, first_gate, gates, gates));
-    return out;
+    return objective_curvature(m, share * info.hessian, prior_);
   }
 
   VectorXd objective_gradient() const {
-    VectorXd out = gradient_;
-    const MatrixXd slope = prior_.gradient(out_.model.alpha);
-    out.segment(out_.model.beta.size(), slope.size()) -=
-        Eigen::Map<const VectorXd>(slope.data(), slope.size());
-    return out;
+    return distmoe::objective_gradient(out_.model, gradient_, prior_);
   }
 
   // Newton steps until the promise is below the tolerance. A Hessian, which costs several passes, serves

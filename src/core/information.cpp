@@ -276,4 +276,25 @@ Information information(const Block& block, const Model& model) {
   return out;
 }
 
+MatrixXd score_products(const Block& block, const Model& model) {
+  const Layout at(model);
+  const Derivatives d(block, model, false);
+  const ArrayXd root = d.w.sqrt();
+  MatrixXd rows(block.rows(), at.size);
+  Index column = 0;
+  for (Index i = 0; i < at.width; ++i) {
+    const VectorXd weight = (d.ra.col(i) * root).matrix();
+    for (Index j = 0; j < at.p; ++j) rows.col(column++) = block.x.col(j).cwiseProduct(weight);
+  }
+  for (Index i = 0; i + 1 < at.k; ++i) {
+    const VectorXd weight = ((d.r.col(i) - d.pi.col(i)) * root).matrix();
+    for (Index j = 0; j < at.q; ++j) rows.col(column++) = block.z.col(j).cwiseProduct(weight);
+  }
+  if (at.has_dispersion()) rows.rightCols(at.k) = (d.rb.colwise() * root).matrix();
+  MatrixXd out = MatrixXd::Zero(at.size, at.size);
+  out.selfadjointView<Eigen::Lower>().rankUpdate(rows.transpose());
+  out.triangularView<Eigen::StrictlyUpper>() = out.transpose().triangularView<Eigen::StrictlyUpper>();
+  return out;
+}
+
 }  // namespace distmoe

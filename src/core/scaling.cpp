@@ -1,6 +1,7 @@
 #include "scaling.h"
 
 #include "gram.h"
+#include "numerics.h"
 
 namespace distmoe {
 
@@ -106,6 +107,66 @@ Moments& Moments::operator+=(const Moments& other) {
   sum_y += other.sum_y;
   sum_yy += other.sum_yy;
   return *this;
+}
+
+namespace {
+
+// Moves what two sets of rows know to their common centre.
+void add_centred(double weight, double more, VectorXd& centre, const VectorXd& other, MatrixXd& gram,
+                 const MatrixXd& other_gram) {
+  const VectorXd gap = other - centre;
+  const double total = weight + more;
+  gram += other_gram + (weight * more / total) * gap * gap.transpose();
+  centre += (more / total) * gap;
+}
+
+ColumnScaling column_scaling(const VectorXd& mean, const VectorXd& centre, MatrixXd gram, double weight,
+                             Index intercept) {
+  const Index p = mean.size();
+  ColumnScaling s = ColumnScaling::identity(p);
+  s.intercept = intercept;
+  for (Index j = 0; j < p; ++j) {
+    if (j == intercept) continue;
+    const double rms = std::sqrt(std::max(gram(j, j) / weight, 0.0));
+    s.centre(j) = centre(j);
+    // Below rounding of the column's own size a spread is none: the column is constant.
+    if (rms > 1e-12 * std::abs(mean(j)) && rms > 0) {
+      s.scale(j) = rms;
+    } else {
+      gram.row(j).setZero();
+      gram.col(j).setZero();
+    }
+  }
+  gram = s.scale.cwiseInverse().asDiagonal() * gram * s.scale.cwiseInverse().asDiagonal();
+  s.aliased = aliased_columns(gram, s.combination);
+  return s;
+}
+
+}  // namespace
+
+CentredMoments& CentredMoments::operator+=(const CentredMoments& other) {
+  if (other.weight <= 0.0) return *this;
+  if (weight <= 0.0) return *this = other;
+  const double share = other.weight / (weight + other.weight), gap = other.centre_y - centre_y;
+  mean_x += share * (other.mean_x - mean_x);
+  mean_z += share * (other.mean_z - mean_z);
+  mean_y += share * (other.mean_y - mean_y);
+  add_centred(weight, other.weight, centre_x, other.centre_x, gram_x, other.gram_x);
+  add_centred(weight, other.weight, centre_z, other.centre_z, gram_z, other.gram_z);
+  square_y += other.square_y + weight * share * gap * gap;
+  centre_y += share * gap;
+  weight += other.weight;
+  return *this;
+}
+
+Scaling scaling_from(const CentredMoments& m, FamilyKind family, Index x_intercept, Index z_intercept) {
+  Scaling scaling{column_scaling(m.mean_x, m.centre_x, m.gram_x, m.weight, x_intercept),
+                  column_scaling(m.mean_z, m.centre_z, m.gram_z, m.weight, z_intercept)};
+  if (family != FamilyKind::gaussian) return scaling;
+  scaling.y_centre = m.centre_y;
+  const double rms = std::sqrt(m.square_y / m.weight);
+  if (rms > 1e-12 * std::abs(m.mean_y)) scaling.y_scale = rms;
+  return scaling;
 }
 
 Moments moments(const Block& block, bool second) {

@@ -31,6 +31,21 @@ struct Scaling {
   double log_lik_shift() const { return -std::log(y_scale); }
 };
 
+// What some rows tell about their columns: moments about their own centres, that is about their means,
+// or about 0 where there is no intercept and nothing is centred. Those of two sets of rows add.
+struct CentredMoments {
+  double weight = 0.0;
+  VectorXd mean_x, mean_z, centre_x, centre_z;
+  MatrixXd gram_x, gram_z;  // p x p, q x q
+  double mean_y = 0.0, centre_y = 0.0, square_y = 0.0;
+
+  CentredMoments& operator+=(const CentredMoments& other);
+};
+
+// The standardisation by weighted means and root mean squares of the centred columns. `x_intercept`,
+// `z_intercept`: the columns of ones, or -1. Sets `aliased` of both designs.
+Scaling scaling_from(const CentredMoments& moments, FamilyKind family, Index x_intercept, Index z_intercept);
+
 // Sums of one pass over blocks whose columns were already shifted by a first guess of the centres.
 struct Moments {
   double weight = 0.0;

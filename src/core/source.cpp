@@ -155,35 +155,8 @@ void HeldSource::put_back() {
   }
 }
 
-namespace {
-
-ColumnScaling column_scaling(const VectorXd& mean, const MatrixXd& packed, double weight,
-                             Index intercept) {
-  const Index p = mean.size();
-  ColumnScaling s = ColumnScaling::identity(p);
-  s.intercept = intercept;
-  MatrixXd gram = unpack_symmetric(packed, 0, p);
-  for (Index j = 0; j < p; ++j) {
-    if (j == intercept) continue;
-    const double rms = std::sqrt(std::max(gram(j, j) / weight, 0.0));
-    if (intercept >= 0) s.centre(j) = mean(j);
-    // Below rounding of the column's own size a spread is none: the column is constant.
-    if (rms > 1e-12 * std::abs(mean(j)) && rms > 0) {
-      s.scale(j) = rms;
-    } else {
-      gram.row(j).setZero();
-      gram.col(j).setZero();
-    }
-  }
-  gram = s.scale.cwiseInverse().asDiagonal() * gram * s.scale.cwiseInverse().asDiagonal();
-  s.aliased = aliased_columns(gram, s.combination);
-  return s;
-}
-
-}  // namespace
-
-Scaling find_scaling(const Data& data, FamilyKind family, Index x_intercept, Index z_intercept,
-                     const Services& services) {
+CentredMoments centred_moments(const Data& data, FamilyKind family, Index x_intercept, Index z_intercept,
+                               const Services& services) {
   const Index p = data.x_columns();
   const Index q = data.z_columns();
   Scaling scaling{ColumnScaling::identity(p), ColumnScaling::identity(q)};
@@ -193,24 +166,33 @@ Scaling find_scaling(const Data& data, FamilyKind family, Index x_intercept, Ind
   };
   // Two passes: means first, spreads about them second, so that a large mean costs no digits.
   Moments m = pass(false);
-  const VectorXd mean_x = m.sum_x / m.weight, mean_z = m.sum_z / m.weight;
-  const double mean_y = m.sum_y / m.weight;
+  CentredMoments out;
+  out.weight = m.weight;
+  out.mean_x = m.sum_x / m.weight;
+  out.mean_z = m.sum_z / m.weight;
+  out.mean_y = m.sum_y / m.weight;
   const auto centre_at = [](ColumnScaling& s, const VectorXd& mean, Index intercept) {
     if (intercept < 0) return;
     s.centre = mean;
     s.centre(intercept) = 0.0;
   };
-  centre_at(scaling.x, mean_x, x_intercept);
-  centre_at(scaling.z, mean_z, z_intercept);
-  scaling.y_centre = family == FamilyKind::gaussian && x_intercept >= 0 ? mean_y : 0.0;
+  centre_at(scaling.x, out.mean_x, x_intercept);
+  centre_at(scaling.z, out.mean_z, z_intercept);
+  scaling.y_centre = family == FamilyKind::gaussian && x_intercept >= 0 ? out.mean_y : 0.0;
   m = pass(true);
-  scaling.x = column_scaling(mean_x, m.gram_x, m.weight, x_intercept);
-  scaling.z = column_scaling(mean_z, m.gram_z, m.weight, z_intercept);
-  if (family == FamilyKind::gaussian) {
-    const double rms = std::sqrt(m.sum_yy / m.weight);
-    if (rms > 1e-12 * std::abs(mean_y)) scaling.y_scale = rms;
-  }
-  return scaling;
+  out.centre_x = scaling.x.centre;
+  out.centre_z = scaling.z.centre;
+  out.centre_y = scaling.y_centre;
+  out.gram_x = unpack_symmetric(m.gram_x, 0, p);
+  out.gram_z = unpack_symmetric(m.gram_z, 0, q);
+  out.square_y = m.sum_yy;
+  return out;
+}
+
+Scaling find_scaling(const Data& data, FamilyKind family, Index x_intercept, Index z_intercept,
+                     const Services& services) {
+  return scaling_from(centred_moments(data, family, x_intercept, z_intercept, services), family,
+                      x_intercept, z_intercept);
 }
 
 }  // namespace distmoe

@@ -28,6 +28,8 @@ class Source {
   void visit(const std::function<void(const Block&)>& see) const;
 };
 
+inline Index numbers_in(const MatrixXd& sums) { return sums.size(); }
+
 // Map and reduce: zero plus the sum over all blocks of map(block). Blocks are added in their order,
 // whatever the number of threads.
 template <class Sums, class Map>
@@ -119,8 +121,10 @@ class HeldSource : public Source {
   bool was_shared_ = false;
 };
 
-// The standardisation of some data: weighted means and root mean squares of the centred columns.
-// `x_intercept`, `z_intercept`: the columns of ones, or -1. Sets `aliased` of both designs.
+// The moments of all rows. `x_intercept`, `z_intercept`: the columns of ones, or -1.
+CentredMoments centred_moments(const Data& data, FamilyKind family, Index x_intercept, Index z_intercept,
+                               const Services& services);
+// The standardisation of some data, scaling_from() their moments.
 Scaling find_scaling(const Data& data, FamilyKind family, Index x_intercept, Index z_intercept,
                      const Services& services);
 

@@ -48,3 +48,19 @@ expect_rising <- function(objective, steps) {
 expect_falling <- function(objective) {
   expect_true(all(diff(objective) <= 1e-12 + 1e-9 * abs(objective[-1])))
 }
+
+# Two experts of any family that data tell apart, with factors, weights and two covariates.
+two_experts <- function(n, family, seed = 1) {
+  withr::with_seed(seed, {
+    d <- data.frame(x = stats::rnorm(n), v = stats::rnorm(n), w = sample(1:3, n, TRUE),
+      g = factor(sample(c("a", "b", "c"), n, TRUE)))
+    one <- stats::runif(n) < stats::plogis(3 * d$x)
+    eta <- ifelse(one, 1 - 2 * d$x + d$v, -1 + 2 * d$x - 1.5 * d$v)
+    d$y <- switch(family, gaussian = eta + stats::rnorm(n, sd = 0.5),
+      binomial = as.numeric(stats::runif(n) < stats::plogis(2 * eta)),
+      poisson = as.numeric(stats::rpois(n, exp(pmin(eta, 3) / 2))),
+      multinomial = factor(ifelse(stats::runif(n) < stats::plogis(2 * eta), "a",
+        ifelse(stats::runif(n) < stats::plogis(2 * d$v - eta), "b", "c")), c("a", "b", "c")))
+    d
+  })
+}

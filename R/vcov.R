@@ -1,0 +1,208 @@
+#' Standard errors, confidence intervals and tests
+#'
+#' `vcov()` is the covariance of the estimates, in the order and with the names
+#' of [coef()][coef.moe]; `confint()` gives intervals. [summary()][summary.moe]
+#' shows standard errors and tests.
+#'
+#' @section Local fits:
+#' `"observed"`: the inverse of the observed information, minus the matrix of
+#' second derivatives of the objective at the fit (Louis' identity), with the
+#' gates' weak prior as fitted. `"sandwich"`: J^-1 M J^-1 with J the same matrix
+#' and M = sum_i w_i s_i s_i' of the rows' scores; it also holds where
+#' the model is not quite right. Case weights count rows, so a row of weight 2
+#' gives the same covariance as two rows, of either type. (Sampling weights,
+#' which do not count rows, would need w_i^2 in M; that is not offered.)
+#'
+#' Variances of Gaussian experts are reported as variances (delta method from
+#' their logarithms); their intervals are symmetric in the logarithm. Standard
+#' errors of mixtures take the number of experts, and which expert is which, as
+#' known: they hold where experts are told apart well.
+#'
+#' Coefficients that the data do not determine, and those of experts that are
+#' empty or whose variance is at its floor, are NA. Where the information is not
+#' positive definite there is no covariance, and `vcov()` says so.
+#'
+#' A fit keeps its information matrix where `moe_control(information = )` says
+#' so, by default up to 100,000 rows, and what the sandwich needs up to 20,000.
+#' `newdata`, the rows of the fit, computes both at any time; a warning says if
+#' they can't be the rows of the fit.
+#'
+#' @section Aggregates:
+#' `"information"` needs `moe_sites(information = TRUE)`. Every site's experts
+#' are matched to the aggregate's and its matrix I_m relabelled with them. The
+#' reduction weighs a local expert by its mass in x, much as I_m does, so the
+#' aggregate is to first order sum_m (sum_l I_l)^-1 I_m theta_m, whose covariance
+#' is (sum_m I_m)^-1; `inst/bench/coverage.R` measures what that is worth. It
+#' holds where every site tells its experts apart well; where the sites' matrices
+#' differ much because their own fits are rough it comes out too small, and
+#' [moe_refine()] gives standard errors that do not depend on them.
+#' For `method = "average"` it is sum_m lambda_m^2 I_m^-1, which is
+#' what a mean with the given weights has, and for `"middle"` the one site's own.
+#'
+#' `"between"` needs nothing but the models. With d_m = theta_m - sum_l lambda_l
+#' theta_l for the aligned estimates of M sites with K experts it is
+#' sum_m lambda_m^2 d_m d_m' / (1 - lambda_m): unbiased for the variance of the
+#' weighted mean where a site's variance goes with 1 / n_m, nearly so
+#' otherwise, and right also where the sites' truths differ at random. The
+#' reduction is that mean to first order where sites see the same x; where they
+#' do not, it weighs them better, and these standard errors are too large (by 40 %
+#' for the unlike sites of the benchmark).
+#' Intervals use t quantiles; their degrees of freedom are M - 1 for sites of
+#' equal size and fewer for unequal ones (Satterthwaite). Where M - 1 is less than the number
+#' of parameters the matrix is singular; its diagonal is not affected.
+#'
+#' By default `"information"` where all sites sent theirs, else `"between"`.
+#' There are no likelihood-ratio tests between aggregates: an aggregate is not a maximum of
+#' a likelihood. After [moe_refine()] the information is the sum of the sites' at
+#' the refined model, exactly that of the pooled rows, and `type` is `"observed"`.
+#'
+#' @param object A model of class `moe`.
+#' @param type See the sections.
+#' @param newdata NULL, or the rows of the fit: a data frame, or for models of
+#'   matrices `list(x = , y = , z = )`.
+#' @param weights NULL, or the case weights of `newdata`, one a row.
+#' @param parm Which parameters: names or numbers; all by default.
+#' @param level Confidence level, between 0 and 1.
+#' @param ... `confint()`: further arguments of `vcov()`, such as `type`.
+#' @return `vcov()`: a symmetric matrix. `confint()`: a matrix with a row a
+#'   parameter and the two limits. Errors (class `moe_no_covariance`) say why a
+#'   model has no standard errors.
+#' @examples
+#' sim <- moe_simulate(1000, K = 2, d = 2, seed = 1)
+#' fit <- moe(y ~ ., sim$data, K = 2)
+#' sqrt(diag(vcov(fit)))
+#' confint(fit, 1:3, level = 0.9)
+#' confint(fit, type = "sandwich")
+#' @export
+vcov.moe <- function(object, type = c("observed", "sandwich"), newdata = NULL, weights = NULL, ...) {
+  type <- check_choice(type, c("observed", "sandwich"), "type")
+  check_vcov_dots(...)
+  if (is.null(newdata) && !is.null(weights)) {
+    input_error("{.arg weights} are those of {.arg newdata}, which is missing.")
+  }
+  sandwich <- type == "sandwich"
+  information <- if (is.null(newdata)) kept_information(object, sandwich)
+                 else information_of_rows(object, newdata, weights, sandwich)
+  warn_not_converged(object)
+  named_covariance(object, information_covariance(object, information, sandwich))
+}
+
+check_vcov_dots <- function(...) {
+  extra <- ...names()
+  if (...length()) {
+    input_error("Unknown argument{?s} {.arg {if (is.null(extra)) '(unnamed)' else extra}}.")
+  }
+}
+
+warn_not_converged <- function(object) {
+  r <- object$record
+  if (!isFALSE(r$converged) || isTRUE(r$promise < 0.1)) return(invisible())
+  cli::cli_warn(c("The model is not at a maximum of the likelihood: its standard errors are rough.",
+    i = if (is.null(object$refinement)) "Raise {.arg max_iterations} in {.fn moe_control}."
+        else "Give {.fn moe_refine} more rounds."))
+}
+
+kept_information <- function(object, sandwich) {
+  information <- object$information
+  if (is.null(information)) {
+    no_covariance("This model keeps no information matrix.",
+      i = "{.code vcov(fit, newdata = data)} computes it from the rows of the fit;
+        {.code moe_control(information = TRUE)} keeps it (by default up to
+        {format_big(information_rows)} rows), {.code moe_sites(information = TRUE)} at sites.")
+  }
+  if (sandwich && is.null(information$meat)) {
+    no_covariance("This model keeps no products of its rows' scores, which the sandwich needs.",
+      i = "Give {.arg newdata}, the rows of the fit, or set {.code moe_control(information = TRUE)}.")
+  }
+  information
+}
+
+information_of_rows <- function(object, newdata, weights, sandwich) {
+  design <- design_new(object$schema, newdata, need_response = TRUE)
+  if (!any(design$complete)) input_error("{.arg newdata} has no complete row.")
+  weights <- check_weights(weights, length(design$complete))
+  design$weight <- weights[design$complete]
+  design$weight <- if (length(design$weight)) design$weight
+  ridge <- object$record$gate_ridge
+  settings <- list(threads = moe_threads(), dispersion_floor = dispersion_floor(object),
+    gate_ridge = if (is.null(ridge)) 1e-4 else ridge)
+  information <- model_information(object, design, settings, sandwich)
+  check_is_maximum(object, information)
+  information
+}
+
+dispersion_floor <- function(object) {
+  floor <- object$record$dispersion_floor
+  if (is.null(floor)) 1e-6 else floor
+}
+
+# Rows at which a Newton step would still promise much are not those of the fit.
+check_is_maximum <- function(object, information) {
+  free <- !is_fixed(parameter_index(object), information)
+  gradient <- information$gradient[free]
+  inverse <- invert_information(information$curvature[free, free, drop = FALSE])
+  promise <- 0.5 * sum(gradient * (inverse %*% gradient))
+  if (promise > 0.1) {
+    cli::cli_warn(c("The model is not the maximum likelihood fit of {.arg newdata}: one Newton step
+      promises {signif(promise, 3)} of log-likelihood.",
+      i = "Give the rows (and weights) that the model was fitted to."))
+  }
+}
+
+#' @rdname vcov.moe
+#' @export
+confint.moe <- function(object, parm, level = 0.95, ...) {
+  level <- check_number(level, "level", strict = TRUE, most = 1)
+  if (level == 1) input_error("{.arg level} must be below 1.")
+  estimate <- coef(object)
+  parm <- if (missing(parm)) names(estimate) else check_parm(parm, names(estimate))
+  error <- standard_errors(object, ...)
+  half <- stats::qt((1 + level) / 2, error$df) * error$se
+  out <- cbind(estimate - half, estimate + half)
+  # A variance is positive: its interval is made for the logarithm.
+  at <- grepl("^dispersion", names(estimate))
+  ratio <- exp(half[at] / estimate[at])
+  out[at, ] <- cbind(estimate[at] / ratio, estimate[at] * ratio)
+  colnames(out) <- paste(format(100 * c(1 - level, 1 + level) / 2, trim = TRUE, digits = 3), "%")
+  out[parm, , drop = FALSE]
+}
+
+check_parm <- function(parm, names) {
+  known <- if (is.character(parm)) parm %in% names
+           else if (is.numeric(parm)) parm %in% seq_along(names)
+           else FALSE
+  if (!length(parm) || !all(known)) {
+    input_error("{.arg parm} must hold names or numbers of coefficients, not
+      {show_value(parm[!known])}.", i = "{.code names(coef(fit))} lists them.")
+  }
+  if (is.numeric(parm)) names[parm] else parm
+}
+
+# Standard errors with what they are: `df` of their t distribution (Inf: normal) and `words`.
+standard_errors <- function(object, ...) UseMethod("standard_errors")
+
+#' @export
+standard_errors.moe <- function(object, type = c("observed", "sandwich"), ...) {
+  type <- check_choice(type, c("observed", "sandwich"), "type")
+  words <- if (type == "sandwich") "sandwich"
+           else if (is.null(object$refinement)) "observed information"
+           else "observed information, summed over the sites"
+  list(se = sqrt(diag(vcov.moe(object, type = type, ...))), df = Inf, words = words)
+}
+
+# The table of a summary: NULL and the reason where there are no standard errors.
+coefficient_table <- function(object, ...) {
+  error <- tryCatch(standard_errors(object, ...), moe_no_covariance = function(e) {
+    list(words = paste0("none. ", strsplit(cli::ansi_strip(conditionMessage(e)), "\n")[[1]][1]))
+  })
+  if (is.null(error$se)) return(list(table = NULL, words = error$words))
+  estimate <- coef(object)
+  ratio <- estimate / error$se
+  # That a variance is 0 is nothing to test.
+  ratio[grepl("^dispersion", names(estimate))] <- NA
+  table <- cbind(Estimate = estimate, "Std. Error" = error$se, ratio,
+    2 * stats::pt(-abs(ratio), error$df))
+  letter <- if (is.finite(error$df)) "t" else "z"
+  colnames(table)[3:4] <- c(paste(letter, "value"), paste0("Pr(>|", letter, "|)"))
+  list(table = table, words = error$words)
+}
