@@ -149,14 +149,23 @@ print_sites <- function(x) {
     average = "Weighted average of aligned experts")
   cat(words[[a$method]])
   if (a$method == "reduction") {
-    cat(", ", a$plan, " plan, weights by ", a$weights, "; ", format_big(a$support), " support points",
-      sep = "")
+    cat(", ", a$plan, " plan, weights by ", a$weights, if (a$cost != "kl") ", ",
+      if (a$cost != "kl") cost_words[[a$cost]], "; ", format_big(a$support), " support points", sep = "")
     cat("\nObjective ", format(a$objective[length(a$objective)], digits = 4), " after ",
       length(a$objective) - 1, if (length(a$objective) == 2) " MM step" else " MM steps",
       if (!a$converged) " (NOT CONVERGED)", sep = "")
     if (length(a$baselines)) {
       cat("; ", paste0(names(a$baselines), " ", format(a$baselines, digits = 4), collapse = ", "),
         sep = "")
+    }
+    counts <- table(vapply(x$sites$models, function(m) m$K, 0L))
+    if (length(counts) > 1) {
+      cat("\nExperts at the sites: ", paste0(names(counts), " (", counts, " site",
+        ifelse(counts == 1, "", "s"), ")", collapse = ", "), sep = "")
+    }
+    if (!a$descends) {
+      cat("\nClosed-form update (S14): descent is not guaranteed; the objective rose at ", a$rises,
+        if (a$rises == 1) " step" else " steps", sep = "")
     }
   }
   cat("\n")
