@@ -24,12 +24,15 @@
 #'   aggregates are known no better than S points tell.
 #' * `"loglik"`: the mean log-likelihood of the support points, without penalty:
 #'   for points that were held out from the sites' fits.
-#' * `"transport"`, the default without y: the elbow of T_c (9), the mean
-#'   transport divergence from the sites' models (with weights by site: at
-#'   their own points) to the aggregate. It is the least K whose T_c is above
-#'   the least by no more than `elbow` of the difference between the largest
-#'   and the least, or than what the noise of the sites' fits is worth
-#'   (under KL: parameters over rows, averaged over sites), if that is more.
+#' * `"transport"`, the default without y: the elbow of the reduction's objective
+#'   R_c (11), the transport divergence that experts alone are to blame for. It
+#'   is the least K whose R_c is above the least one by no more than `elbow` of
+#'   the difference between the largest and the least, or than what the noise
+#'   of the sites' fits is worth (under KL: parameters over rows, averaged over
+#'   sites), if that is more. T_c (9), the mean divergence from the sites' models (with
+#'   weights by site: at their own points) with the gates bound, is in the path
+#'   too but has no elbow: where experts are far apart, small differences of
+#'   steep gates outweigh all else in it, and it may rise with K.
 #'
 #' @param x A formula; a numeric matrix; a `moe_sites` object; or a named list of
 #'   models of class `moe`.
@@ -43,7 +46,7 @@
 #' @param folds Number of folds of `"CV"`.
 #' @param support The support sample, see [moe_support()].
 #' @param able TRUE: see the section. FALSE: every K from all sites.
-#' @param elbow Share of the range of T_c that counts as nothing.
+#' @param elbow Share of the range of R_c that counts as nothing.
 #' @param ... Aggregates: further arguments of [moe_aggregate()] (`plan`,
 #'   `weights`, `cost`, `update`, `control`). Else not used.
 #' @return A list of class `moe_select`: `K` (the chosen number), `model` (the
@@ -219,7 +222,7 @@ select_sites <- function(sites, support, K, criterion, able, elbow, call, ...) {
   path <- do.call(rbind, lapply(fits, function(f) f$row))
   value <- switch(criterion, BIC = path$BIC, loglik = -path$loglik, transport = path$K)
   if (criterion == "transport") {
-    path$usable <- below_elbow(path$transport, elbow, fit_noise(models, fits[[1]]$fit$model))
+    path$usable <- below_elbow(path$objective, elbow, fit_noise(models, fits[[1]]$fit$model))
   }
   new_select(lapply(fits, function(f) f$fit$model), path, criterion, call, value)
 }
@@ -289,7 +292,7 @@ transport_from_sites <- function(model, models, support) {
   sum(problem$lambda * value)
 }
 
-# What T_c (9) is worth as noise of the sites' fits: twice what maximum likelihood loses, known for KL.
+# What R_c (11) is worth as noise of the sites' fits: twice what maximum likelihood loses, known for KL.
 fit_noise <- function(models, aggregate) {
   if (!aggregate$aggregation$cost %in% c("kl", "reverse-kl")) return(0)
   n <- vapply(models, function(m) m$weight, 0)
@@ -297,7 +300,7 @@ fit_noise <- function(models, aggregate) {
   sum(n / sum(n) * df / n)
 }
 
-# Is T_c as good as at its least, but for what counts as nothing?
+# Is R_c as good as at its least, but for what counts as nothing?
 below_elbow <- function(value, share, noise) {
   value <= min(value) + max(share * (max(value) - min(value)), noise)
 }
@@ -329,7 +332,7 @@ new_select <- function(models, path, criterion, call, value) {
 criterion_words <- c(BIC = "BIC (smaller is better)", AIC = "AIC (smaller is better)",
   ICL = "ICL (smaller is better)", CV = "cross-validated log-likelihood a row (larger is better)",
   loglik = "log-likelihood of a support point (larger is better)",
-  transport = "elbow of the transport divergence T_c (9)")
+  transport = "elbow of the transport divergence R_c (11)")
 
 #' @export
 print.moe_select <- function(x, digits = 5, ...) {
@@ -350,7 +353,7 @@ print.moe_select <- function(x, digits = 5, ...) {
 #' @export
 plot.moe_select <- function(x, ...) {
   check_unused(...)
-  value <- x$path[[x$criterion]]
+  value <- x$path[[if (x$criterion == "transport") "objective" else x$criterion]]
   graphics::plot(x$path$K, value, type = "b", pch = ifelse(x$path$usable, 16, 1), las = 1, xaxt = "n",
     xlab = "number of experts", ylab = sub(" [(].*", "", criterion_words[[x$criterion]]))
   graphics::axis(1, x$path$K)

@@ -18,6 +18,8 @@ titles <- c(
   distribution = "64 sites against one pooled fit",
   "many-sites" = "Many sites",
   reduction = "The reduction",
+  transport = "Transport: exactness and descent",
+  select = "Choice of the number of experts",
   "paper-design" = "The paper's design")
 
 section <- function(name) {
