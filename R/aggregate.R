@@ -282,7 +282,8 @@ check_cost <- function(cost, family) {
 
 check_update <- function(update, family, cost, method) {
   update <- check_choice(update, c("exact", "closed-form"), "update")
-  if (update == "closed-form" && (family$family != "binomial" || cost != "kl" || method != "reduction")) {
+  fits <- family$family == "binomial" && cost == "kl" && method == "reduction"
+  if (update == "closed-form" && !fits) {
     input_error("{.code update = \"closed-form\"}, (S14), is for the reduction of logistic experts under
       {.code cost = \"kl\"}; here: {.val {method}}, {.val {family$family}}, {.val {cost}}.",
       i = "Other experts have exact updates alone.")

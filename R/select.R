@@ -29,7 +29,9 @@
 #'   is the least K whose R_c is above the least one by no more than `elbow` of
 #'   the difference between the largest and the least, or than what the noise
 #'   of the sites' fits is worth (under KL: parameters over rows, averaged over
-#'   sites), if that is more. T_c (9), the mean divergence from the sites' models (with
+#'   sites), if that is more. Sites with too many experts state some that are not
+#'   there; where nothing else is in R_c, because one expert would do, the elbow
+#'   can't tell: give y. T_c (9), the mean divergence from the sites' models (with
 #'   weights by site: at their own points) with the gates bound, is in the path
 #'   too but has no elbow: where experts are far apart, small differences of
 #'   steep gates outweigh all else in it, and it may rise with K.

@@ -1,11 +1,12 @@
 # Costs from their definitions: sums over the outcomes of a discrete response, integrals for Gaussian
 # ones. eta: the linear predictors of one expert at one point (multinomial: of the classes after the first).
 
-ref_outcome_probabilities <- function(family, eta) {
+# Logarithms of the probabilities of all outcomes.
+ref_log_outcomes <- function(family, eta) {
   switch(family,
-    binomial = stats::dbinom(0:1, 1, stats::plogis(eta)),
-    poisson = stats::dpois(0:400, exp(eta)),
-    multinomial = exp(c(0, eta)) / sum(exp(c(0, eta))))
+    binomial = stats::plogis(c(-eta, eta), log.p = TRUE),
+    poisson = stats::dpois(0:400, exp(eta), log = TRUE),
+    multinomial = c(0, eta) - log(sum(exp(c(0, eta)))))
 }
 
 ref_cost <- function(cost, family, eta1, dispersion1, eta2, dispersion2) {
@@ -27,10 +28,9 @@ ref_cost <- function(cost, family, eta1, dispersion1, eta2, dispersion2) {
     gap <- function(u) (stats::qnorm(u, eta1, sd[1]) - stats::qnorm(u, eta2, sd[2]))^2
     return(stats::integrate(gap, 0, 1, rel.tol = 1e-9, subdivisions = 1000)$value)
   }
-  p <- ref_outcome_probabilities(family, eta1)
-  q <- ref_outcome_probabilities(family, eta2)
-  if (cost == "hellinger") return(1 - sum(sqrt(p * q)))
-  sum(ifelse(p > 0, p * (log(p) - log(q)), 0))
+  p <- ref_log_outcomes(family, eta1)
+  q <- ref_log_outcomes(family, eta2)
+  if (cost == "hellinger") 1 - sum(exp((p + q) / 2)) else sum(exp(p) * (p - q))
 }
 
 # S x L x K, of a model to a model.

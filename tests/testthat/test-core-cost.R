@@ -148,9 +148,9 @@ test_that("the objective never rises, for every family, cost and plan", {
       expect_falling(fit$objective)
       expect_equal(fit$rises, 0)
       expect_true(all(is.finite(unlist(fit$model[-1]))))
-      moved <- moved + (length(fit$objective) > 2)
+      moved <- moved + any(diff(fit$objective) < -1e-6 * fit$objective[1])
     }
-    expect_gt(moved, 2)
+    expect_gt(moved, 4)
   }
 })
 
@@ -193,18 +193,29 @@ test_that("2-Wasserstein is in units of y, whatever the response of the support"
 })
 
 test_that("(S14) is the reference's, and raises the objective where the exact update does not", {
-  # From the exact minimiser (S14) can only go up: it is another point.
-  exact <- one_expert("binomial", "kl", 8)
-  closed <- one_expert("binomial", "kl", 8, 1L, "closed-form", exact$fit$model)
-  comp <- ref_components(exact$models, rep(1 / 3, 3), exact$data$x, exact$data$z)
+  # The mean of these two probabilities rises from 0 to a plateau at 1/2: its logit is far from linear.
+  models <- list(list(family = "binomial", beta = cbind(c(3, 5), c(-3, 0.3)), alpha = matrix(0, 2, 1),
+    dispersion = c(1, 1)))
+  data <- withr::with_seed(8, random_points(80, 2))
+  run <- function(update, start, iterations) {
+    options <- list(plan = "component", max_iterations = iterations, starts = 1L, gate_ridge = 1e-4,
+      update = update)
+    fit <- cpp_reduce(models, 1, data, integer(), 1L, start, options, 1L)
+    fit$model$family <- "binomial"
+    fit
+  }
+  start <- list(family = "binomial", beta = matrix(0, 2, 1), alpha = matrix(0, 2, 0), dispersion = 1)
+  exact <- run("exact", start, 50L)
+  closed <- run("closed-form", exact$model, 1L)
+  comp <- ref_components(models, 1, data$x, data$z)
   plan <- array(comp$pi, c(dim(comp$pi), 1))
-  expected <- ref_closed_form_binomial("binomial", comp, plan, exact$data$x, exact$data$weight,
-    exact$fit$model$beta)
-  expect_equal(closed$fit$model$beta, unname(expected$beta), tolerance = 1e-8)
-  expect_gt(diff(closed$fit$objective), 1e-3 * closed$fit$objective[1])
-  expect_equal(closed$fit$rises, 1)
-  again <- one_expert("binomial", "kl", 8, 1L, "exact", exact$fit$model)
-  expect_falling(again$fit$objective)
+  expected <- ref_closed_form_binomial("binomial", comp, plan, data$x, data$weight, exact$model$beta)
+  expect_equal(closed$model$beta, unname(expected$beta), tolerance = 1e-8)
+  expect_gt(diff(closed$objective), 1e-3 * closed$objective[1])
+  expect_equal(closed$rises, 1)
+  again <- run("exact", exact$model, 5L)
+  expect_falling(again$objective)
+  expect_equal(again$rises, 0)
 })
 
 test_that("on 200 random problems (S14) rises at times, the exact update never", {
