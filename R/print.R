@@ -148,6 +148,7 @@ print_sites <- function(x) {
   words <- c(reduction = "Reduction by optimal transport", middle = "Middle estimator",
     average = "Weighted average of aligned experts")
   cat(words[[a$method]])
+  if (a$method == "middle" && a$cost != "kl") cat(",", cost_words[[a$cost]])
   if (a$method == "reduction") {
     cat(", ", a$plan, " plan, weights by ", a$weights, if (a$cost != "kl") ", ",
       if (a$cost != "kl") cost_words[[a$cost]], "; ", format_big(a$support), " support points", sep = "")

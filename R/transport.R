@@ -63,7 +63,8 @@ cost_words <- c(kl = "cost KL", "reverse-kl" = "cost reverse KL",
 
 #' @export
 print.moe_plan <- function(x, digits = 3, ...) {
-  cat("Transport plan (", x$plan, "), divergence ", format(x$value, digits = digits), "\n", sep = "")
+  cat("Transport plan (", x$plan, "), ", cost_words[[x$cost_kind]], ", divergence ",
+    format(x$value, digits = digits), "\n", sep = "")
   cat("Mean mass, from expert (rows) to expert (columns):\n")
   print(round(x$mass, digits))
   invisible(x)
