@@ -24,7 +24,7 @@
 #'   to start from.
 #' @param support_least Fewest support points of a site.
 #' @param control Settings of the local fits, made by [moe_control()].
-#' @param method,plan Passed to [moe_aggregate()].
+#' @param method,plan,cost,update Passed to [moe_aggregate()].
 #' @param aggregate_weights,aggregate_control `weights` and `control` of
 #'   [moe_aggregate()]; NULL: its default weights.
 #' @return A model of class `moe_aggregate`, see [moe_aggregate()], with two more
@@ -39,7 +39,7 @@ moe_distributed <- function(formula, data, K = NULL, sites, family = stats::gaus
                             weights = NULL, support = NULL, pilot = TRUE, support_least = 200,
                             control = moe_control(singular_ok = TRUE), method = "reduction",
                             plan = "component", aggregate_weights = NULL,
-                            aggregate_control = list()) {
+                            aggregate_control = list(), cost = "kl", update = "exact") {
   call <- match.call()
   family <- check_family(family)
   if (!is.data.frame(data)) {
@@ -67,7 +67,8 @@ moe_distributed <- function(formula, data, K = NULL, sites, family = stats::gaus
   } else {
     moe_sites(formula, sources, K, family, gating, weights, start, control)
   }
-  arguments <- list(fitted, support, K, method = method, plan = plan, control = aggregate_control)
+  arguments <- list(fitted, support, K, method = method, plan = plan, control = aggregate_control,
+    cost = cost, update = update)
   if (!is.null(aggregate_weights)) arguments$weights <- aggregate_weights
   out <- do.call(moe_aggregate, arguments)
   out$call <- call

@@ -219,7 +219,7 @@ select_sites <- function(sites, support, K, criterion, able, elbow, call, ...) {
   fits <- lapply(K, function(k) {
     used <- if (able) some_sites(sites, counts >= k) else sites
     fit <- quiet_fit(moe_aggregate(used, support, K = k, ...), character())
-    list(fit = fit, row = sites_row(k, fit, used$models, support, has_y))
+    list(fit = fit, row = sites_row(k, fit, used$models, support, if (has_y) sites$table))
   })
   path <- do.call(rbind, lapply(fits, function(f) f$row))
   value <- switch(criterion, BIC = path$BIC, loglik = -path$loglik, transport = path$K)
@@ -241,18 +241,21 @@ check_sites_criterion <- function(criterion, has_y) {
 }
 
 some_sites <- function(sites, take) {
+  lost <- sites$table$site %in% names(sites$models)[!take]
+  sites$table$status[lost] <- "fewer experts"
   sites$models <- sites$models[take]
   sites
 }
 
-sites_row <- function(k, fit, models, support, has_y) {
+# `table`: of all sites, where points have y, else NULL.
+sites_row <- function(k, fit, models, support, table) {
   model <- fit$model
   a <- model$aggregation
   row <- data.frame(K = k, sites = length(models), objective = a$objective[length(a$objective)],
     transport = transport_from_sites(model, models, support), converged = a$converged, usable = TRUE,
     message = fit$message)
-  if (!has_y) return(row)
-  l <- support_log_lik(model, support)
+  if (is.null(table)) return(row)
+  l <- support_log_lik(model, support, table)
   row$loglik <- l$mean
   row$df <- count_free(model)
   row$BIC <- -2 * l$n * l$mean + log(l$n) * row$df
@@ -261,7 +264,7 @@ sites_row <- function(k, fit, models, support, has_y) {
 
 # Mean log density of the support points, weighted so that sites count by their rows where the
 # reduction does; points of sites without any model do not count.
-support_log_lik <- function(model, support) {
+support_log_lik <- function(model, support, table) {
   design <- design_new(model$schema, support, need_response = TRUE)
   if (!all(design$complete)) {
     input_error("The {.arg support} sample has {sum(!design$complete)} point{?s} with missing values.",
@@ -269,10 +272,10 @@ support_log_lik <- function(model, support) {
   }
   value <- core_predict(design, core_model(model), "log_density")
   if (model$aggregation$weights == "size") return(list(mean = mean(value), n = length(value)))
-  table <- model$sites$table
-  rows <- table$n[match(support$site, table$site)]
-  used <- !is.na(rows) & table$status[match(support$site, table$site)] == "fitted"
-  count <- as.numeric(table(support$site)[support$site])
+  at <- match(support$site, table$site)
+  rows <- table$n[at]
+  used <- !is.na(at) & table$status[at] %in% "fitted"
+  count <- tabulate(at, nrow(table))[at]
   weight <- ifelse(used, rows / count, 0)
   list(mean = sum(weight * value) / sum(weight), n = sum(used))
 }

@@ -138,6 +138,8 @@ test_that("the centre finds 3 experts although sites have 2 to 5, with y and wit
     expect_identical(s$K, 3L)
     expect_identical(s$criterion, "BIC")
     expect_identical(s$path$sites, c(6L, 6L, 4L, 2L, 1L))
+    expect_output(print(s$model), "4 of 6 sites")
+    expect_output(print(s$model), "a (fewer experts, 500 rows)", fixed = TRUE)
     fit <- moe_aggregate(case$models[c("b", "c", "d", "e")], case$with_y, K = 3, weights = weights)
     expect_equal(s$path$objective[3], tail(fit$aggregation$objective, 1), tolerance = 1e-6)
     value <- predict(s$model, case$points, "density", log = TRUE)
@@ -155,6 +157,19 @@ test_that("the centre finds 3 experts although sites have 2 to 5, with y and wit
   on.exit(grDevices::dev.off())
   plot(blind)
   plot(moe_select(case$models, case$with_y, K = 2:5, criterion = "loglik"))
+})
+
+test_that("sites without a model do not count, and unequal sites count by their rows", {
+  case <- select_sites_case()
+  sites <- as_sites(case$models[c("b", "c", "d")])
+  sites$models$c$n <- sites$models$c$weight <- 1500
+  sites$table$n[2] <- 1500
+  sites$table <- rbind(sites$table, list(site = "a", n = 500, status = "failed"))
+  s <- moe_select(sites, case$with_y, K = 3)
+  value <- predict(s$model, case$points, "density", log = TRUE)
+  by_site <- tapply(value, case$site, mean)
+  expect_equal(s$path$loglik, sum(by_site[c("b", "c", "d")] * c(1, 3, 1)) / 5, tolerance = 1e-10)
+  expect_equal(s$path$BIC, -2 * 300 * s$path$loglik + log(300) * s$path$df, tolerance = 1e-10)
 })
 
 test_that("T_c of the path is that of the sites' models at their own points", {
