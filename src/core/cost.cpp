@@ -2,6 +2,7 @@
 
 #include "experts.h"
 #include "gram.h"
+#include "kernels.h"
 #include "mixture.h"
 #include "parallel.h"
 
@@ -172,11 +173,11 @@ class Hellinger : public Cost {
   bool exact() const override { return false; }
 
   ArrayXd value(const ExpertAt& from, const ExpertAt& to) const override {
-    return -(-distance(from, to)).unaryExpr([](double d) { return std::expm1(d); });
+    return 1.0 - coefficient(from, to);
   }
 
   Pull pull(const ExpertAt& from, const ExpertAt& to) const override {
-    const ArrayXd weight = (-distance(from, to)).exp();
+    const ArrayXd weight = coefficient(from, to);
     if (from.family != FamilyKind::gaussian) {
       return {weight, middle(from, to).mean.colwise() * weight, ArrayXd::Zero(weight.size())};
     }
@@ -194,6 +195,13 @@ class Hellinger : public Cost {
  private:
   static ExpertAt middle(const ExpertAt& from, const ExpertAt& to) {
     return ExpertAt(from.family, 0.5 * (from.eta + to.eta), 1.0);
+  }
+
+  // BC.
+  static ArrayXd coefficient(const ExpertAt& from, const ExpertAt& to) {
+    ArrayXd out = -distance(from, to);
+    kernels().exponential(out.size(), out.data());
+    return out.min(1.0);
   }
 
   // -log BC.
