@@ -58,7 +58,8 @@
 #'   `message`; of aggregates: `K`, `sites` (number used), `objective` (R_c),
 #'   `transport` (T_c), with y `loglik` (mean of a support point), `df` and `BIC`,
 #'   `converged`, `usable`, `message`), `models` (list of all candidates, without rows,
-#'   named by K; NULL where one has failed).
+#'   named by K; NULL where one has failed). `usable` says which
+#'   candidates may be chosen.
 #' @seealso [moe()], [moe_aggregate()]
 #' @examples
 #' set.seed(1)
@@ -67,6 +68,11 @@
 #' choice <- moe_select(y ~ x, d, K = 1:3)
 #' choice
 #' plot(choice)
+#'
+#' # Sites with models of 2, 3 and 2 experts.
+#' sources <- split(d, rep(c("A", "B", "C"), length.out = 500))
+#' models <- Map(function(data, K) suppressWarnings(moe(y ~ x, data, K = K)), sources, c(2, 3, 2))
+#' moe_select(models, moe_support(d))
 #' @export
 moe_select <- function(x, ...) UseMethod("moe_select")
 
