@@ -128,7 +128,8 @@ moe_aggregate <- function(sites, support, K = NULL,
   out$sites <- sites
   out$aggregation <- c(list(method = method, plan = if (method == "reduction") plan,
     cost = if (method != "average") cost, update = if (method == "reduction") update,
-    descends = if (method == "reduction") update == "exact", weights = problem$weights, support = nrow(problem$design$x)), result$aggregation,
+    descends = if (method == "reduction") update == "exact",
+    weights = problem$weights, support = nrow(problem$design$x)), result$aggregation,
     list(lambda = problem$lambda, seconds = proc.time()[[3]] - started, notes = problem$notes))
   if (isFALSE(out$aggregation$converged)) {
     cli::cli_warn(c("The reduction did not converge in {length(out$aggregation$objective) - 1} MM
