@@ -93,12 +93,12 @@ cpp_transport <- function(supply, demand, cost) {
     .Call(`_distmoe_cpp_transport`, supply, demand, cost)
 }
 
-cpp_divergence <- function(from, to, data, plan) {
-    .Call(`_distmoe_cpp_divergence`, from, to, data, plan)
+cpp_divergence <- function(from, to, data, plan, cost = "kl") {
+    .Call(`_distmoe_cpp_divergence`, from, to, data, plan, cost)
 }
 
-cpp_pairwise_divergence <- function(models, data) {
-    .Call(`_distmoe_cpp_pairwise_divergence`, models, data)
+cpp_pairwise_divergence <- function(models, data, cost = "kl") {
+    .Call(`_distmoe_cpp_pairwise_divergence`, models, data, cost)
 }
 
 cpp_match_experts <- function(reference, models, data) {
@@ -109,15 +109,11 @@ cpp_expert_moments <- function(data, model, threads = 1L) {
     .Call(`_distmoe_cpp_expert_moments`, data, model, threads)
 }
 
-cpp_reduce <- function(models, lambda, data, site, experts, start, options, threads = 1L, moments = NULL) {
-    .Call(`_distmoe_cpp_reduce`, models, lambda, data, site, experts, start, options, threads, moments)
+cpp_reduction_objective <- function(models, lambda, data, site, model, plan, threads = 1L, cost = "kl") {
+    .Call(`_distmoe_cpp_reduction_objective`, models, lambda, data, site, model, plan, threads, cost)
 }
 
-cpp_reduction_objective <- function(models, lambda, data, site, model, plan, threads = 1L, moments = NULL) {
-    .Call(`_distmoe_cpp_reduction_objective`, models, lambda, data, site, model, plan, threads, moments)
-}
-
-cpp_coupling <- function(models, lambda, data, site, model, cache_bytes, threads) {
-    .Call(`_distmoe_cpp_coupling`, models, lambda, data, site, model, cache_bytes, threads)
+cpp_coupling <- function(models, lambda, data, site, model, cache_bytes, threads, cost = "kl") {
+    .Call(`_distmoe_cpp_coupling`, models, lambda, data, site, model, cache_bytes, threads, cost)
 }
 

@@ -66,10 +66,11 @@ given_weights <- function(weights, sites) {
 }
 
 # The sites' moments where they are to be used, else NULL.
-shared_moments <- function(models, moments, method, plan) {
+shared_moments <- function(models, moments, method, plan, cost) {
   given <- lapply(unname(models), function(m) m$shared$moments)
   lacks <- vapply(given, is.null, NA)
-  use <- method == "reduction" && plan == "component" && !any(lacks)
+  fits <- method == "reduction" && plan == "component" && cost == "kl"
+  use <- fits && !any(lacks)
   if (is.null(moments)) return(if (use) given)
   if (!check_flag(moments, "moments")) return(NULL)
   if (use) return(given)
@@ -78,8 +79,8 @@ shared_moments <- function(models, moments, method, plan) {
     input_error("{.code moments = TRUE} needs every site's moments; {.val {lacking}} share{?s/} none.",
       i = "Fit the sites with {.code moe_sites(..., share = \"moments\")}.")
   }
-  input_error("{.code moments = TRUE} goes with {.code method = \"reduction\"} and
-    {.code plan = \"component\"}.")
+  input_error("{.code moments = TRUE} goes with {.code method = \"reduction\"},
+    {.code plan = \"component\"} and {.code cost = \"kl\"}.")
 }
 
 # The points with their weights: design (sorted by site), site of every point, lambda, and lambda_at, the

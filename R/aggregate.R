@@ -57,39 +57,73 @@
 #' that is constant there) is harmless with `"site"` weights; with `"size"`
 #' weights it counts, and a warning and the print name site and column.
 #'
+#' @section Costs:
+#' c(a, b) of sending a local expert a to an expert b of the aggregate, at every
+#' x:
+#' * `"kl"` (default): KL(a || b). The means of what is sent to an expert are
+#'   regressed on x, (S8), (S15).
+#' * `"reverse-kl"`: KL(b || a), which lets an expert ignore wide components.
+#'   Gaussian experts are least squares weighted by the components' precisions,
+#'   with the mean of these as precision; for the others the components' linear
+#'   predictors are fitted by Gauss-Newton steps with step-halving.
+#' * `"wasserstein"`: the squared 2-Wasserstein distance of Gaussian experts,
+#'   (gap of the means)^2 + (gap of the standard deviations)^2, in units of y^2.
+#'   Other families are refused.
+#' * `"hellinger"`: the squared Hellinger distance 1 - BC, BC the Bhattacharyya
+#'   coefficient, between 0 and 1. Far components count little, so it is robust
+#'   and far from convex. Its update is a majorisation of its own: the update of
+#'   KL towards the components' midpoints with the expert, weighted by BC.
+#'
+#' Under every cost the objective never rises. KL has the fast loops; the other
+#' costs go through all pairs of points, components and experts.
+#'
 #' @section Departures from the paper:
 #' The variance update is the minimiser of (S7), not the printed (S8b), with
 #' which the objective can rise. Experts of other families are updated by a
-#' weighted regression of their family to convergence (logistic ones: (S15)),
-#' not by (S14). Several starts are
-#' tried (local models, components drawn far apart) as the objective is not
-#' convex in practice. Starts are run under the component plan; the pointwise
-#' plan, whose steps are many and dear, goes on from the few best ends.
+#' weighted regression of their family to convergence (logistic ones: (S15)).
+#' `update = "closed-form"` takes (S14) instead, least squares of the logits of
+#' the mean probabilities, which is not the minimiser: the objective may rise,
+#' and the print says at how many steps it did. It is there for comparison with
+#' the paper, for logistic experts and KL alone.
+#'
+#' @section Starts:
+#' The objective is not convex in practice. The MM algorithm is run from the
+#' local models with K experts that have the least objective themselves (the
+#' first of them is the middle one: nearest to all others), from three sets of
+#' components drawn far apart, and from k-means on the means and standard
+#' deviations of all components at 64 support points; the least objective wins.
+#' An expert to which nothing is sent takes over the component that costs most.
+#' Starts are run under the component plan; the pointwise plan, whose steps are
+#' many and dear, goes on from the few best ends.
 #'
 #' @param sites A `moe_sites` object, or a named list of models of class `moe`.
 #' @param support The support sample: made by [moe_support()], or a data frame
 #'   (matrix, for models of matrices) of points.
 #' @param K Number of experts of the aggregate; by default the sites' (if they
-#'   agree).
+#'   agree). Sites may have different numbers of experts.
 #' @param method `"reduction"`; `"middle"`: the local model with the least
 #'   weighted transport divergence (9) from the others; `"average"`: the
 #'   weighted mean of the parameters after the experts were aligned to the
 #'   middle model by optimal matching on expected cost.
-#' @param plan,weights,moments See the sections. `moments`: NULL (used where all
-#'   sites share them and the plan is `"component"`), TRUE (an error where they
+#' @param plan,weights,cost,moments See the sections. `cost` also serves
+#'   `"middle"`. `moments`: NULL (used where all
+#'   sites share them the plan is `"component"` and the cost `"kl"`), TRUE (an error where they
 #'   can't be), or FALSE.
 #' @param screen TRUE: leave out sites whose models stand out, see the section.
+#' @param update `"exact"`, or `"closed-form"`: (S14), see departures.
 #' @param control List of settings: `starts` (local models from which the MM
 #'   algorithm is run, 5), `max_iterations` (200), `gate_ridge` (1e-4), and
 #'   `middle_points` (points used for the pairwise divergences of the middle
 #'   estimator, 500; fewer with many sites).
 #' @return A model of class `moe_aggregate` and `moe` (see [moe-class]) with two
 #'   more fields. `sites`: the `moe_sites` object. `aggregation`: list with
-#'   `method`, `plan`, `weights`, `moments` (were they used?), `support` (number
-#'   of points), `objective` (R_c
-#'   at the start and after every MM step), `converged` and `gates_converged` (of
-#'   the MM algorithm, of the gates' regression), `start` (site from
-#'   which the best run started, or NA), `runs` (final objective of every run),
+#'   `method`, `plan`, `cost`, `update`, `descends` (is the objective bound not to
+#'   rise?), `weights`, `moments` (were they used?), `support` (number of points),
+#'   `objective` (R_c at the start and after every MM step), `rises` (steps at which
+#'   it rose), `converged` and `gates_converged` (of the MM algorithm, of the gates'
+#'   regression), `reseeds` (experts placed anew), `start` (site from
+#'   which the best run started, or NA), `runs` (final objective of every run,
+#'   named by its start: a site, `"far apart"`, `"k-means"`),
 #'   `baselines` (objective of the best local model and of the average), `mass`
 #'   (L x K matrix: mean mass sent from each local expert to each expert; row
 #'   names are `site:expert`), `lambda` (the sites' weights), `order` (K x M
@@ -109,7 +143,9 @@
 moe_aggregate <- function(sites, support, K = NULL,
                           method = c("reduction", "middle", "average"),
                           plan = c("component", "pointwise"),
-                          weights = c("site", "density", "size"), moments = NULL, screen = TRUE,
+                          weights = c("site", "density", "size"),
+                          cost = c("kl", "reverse-kl", "wasserstein", "hellinger"),
+                          update = c("exact", "closed-form"), moments = NULL, screen = TRUE,
                           control = list()) {
   started <- proc.time()[[3]]
   method <- check_choice(method, c("reduction", "middle", "average"), "method")
@@ -117,15 +153,17 @@ moe_aggregate <- function(sites, support, K = NULL,
   asked <- if (!missing(weights)) weights
   control <- aggregate_control(control)
   sites <- as_sites(sites)
+  cost <- check_cost(cost, sites$models[[1]]$family)
+  update <- check_update(update, sites$models[[1]]$family, cost, method)
   K <- aggregate_K(sites$models, K, method)
   support <- moe_support(support)
   kept <- screen_sites(sites$models, support, screen)
   models <- kept$models
   problem <- support_problem(models, support, asked)
-  problem$moments <- shared_moments(models, moments, method, plan)
+  problem$moments <- shared_moments(models, moments, method, plan, cost)
   result <- switch(method,
-    reduction = reduction(models, problem, K, plan, control),
-    middle = middle(models, problem, control),
+    reduction = reduction(models, problem, K, c(control, plan = plan, cost = cost, update = update)),
+    middle = middle(models, problem, control, cost),
     average = average(models, problem, control))
   first <- models[[1]]
   out <- new_moe(result$parameters, first$family, sites$schema,
@@ -133,6 +171,8 @@ moe_aggregate <- function(sites, support, K = NULL,
     share = result$share, call = match.call(), class = "moe_aggregate")
   out$sites <- sites
   out$aggregation <- c(list(method = method, plan = if (method == "reduction") plan,
+    cost = if (method != "average") cost, update = if (method == "reduction") update,
+    descends = if (method == "reduction") update == "exact",
     weights = problem$weights, moments = !is.null(problem$moments),
     support = nrow(problem$design$x)), result$aggregation,
     list(lambda = problem$lambda, order = matched_order(out, models, problem), screening = kept$screening, control = control,
@@ -229,10 +269,32 @@ aggregate_K <- function(models, K, method) {
   K
 }
 
-reduction <- function(models, problem, K, plan, control, start = NULL) {
+# The costs c(., .) and the families that have them.
+check_cost <- function(cost, family) {
+  cost <- check_choice(cost, c("kl", "reverse-kl", "wasserstein", "hellinger"), "cost")
+  if (cost == "wasserstein" && family$family != "gaussian") {
+    input_error("{.code cost = \"wasserstein\"} is for Gaussian experts; these are
+      {.val {family$family}}.", i = "{.val kl}, {.val reverse-kl} and {.val hellinger} are for all.")
+  }
+  cost
+}
+
+check_update <- function(update, family, cost, method) {
+  update <- check_choice(update, c("exact", "closed-form"), "update")
+  fits <- family$family == "binomial" && cost == "kl" && method == "reduction"
+  if (update == "closed-form" && !fits) {
+    input_error("{.code update = \"closed-form\"}, (S14), is for the reduction of logistic experts under
+      {.code cost = \"kl\"}; here: {.val {method}}, {.val {family$family}}, {.val {cost}}.",
+      i = "Other experts have exact updates alone.")
+  }
+  update
+}
+
+# `options`: control, plan, cost and update.
+reduction <- function(models, problem, K, options, start = NULL) {
   core <- lapply(unname(models), core_model)
   fit <- cpp_reduce(core, problem$lambda_at, problem$design, problem$site, K,
-    if (!is.null(start)) core_model(start), c(control, plan = plan), moe_threads(), problem$moments)
+    if (!is.null(start)) core_model(start), options, moe_threads(), problem$moments)
   counts <- vapply(models, function(m) m$K, 0L)
   rownames(fit$plan) <- paste0(rep(names(models), counts), ":", sequence(counts))
   colnames(fit$plan) <- as.character(seq_len(K))
@@ -242,25 +304,27 @@ reduction <- function(models, problem, K, plan, control, start = NULL) {
     mean <- aligned_mean(models, centre, problem)
     if (!is.null(mean)) {
       baselines["average"] <- cpp_reduction_objective(core, problem$lambda_at, problem$design,
-        problem$site, c(list(family = models[[1]]$family$family), mean), plan, moe_threads(),
-        problem$moments)
+        problem$site, c(list(family = models[[1]]$family$family), mean), options$plan,
+        moe_threads(), options$cost, problem$moments)
     }
   }
+  names(fit$runs) <- c("k-means", "far apart", names(models))[fit$run_starts + 2L]
   list(parameters = fit$model, share = colSums(fit$plan), aggregation = list(
-    objective = fit$objective, converged = fit$converged, gates_converged = fit$gates_converged,
+    objective = fit$objective, rises = fit$rises, converged = fit$converged,
+    gates_converged = fit$gates_converged, reseeds = fit$reseeds,
     start = if (fit$start > 0) names(models)[fit$start] else NA_character_, runs = fit$runs,
     baselines = baselines[is.finite(baselines)], mass = fit$plan))
 }
 
 # Pairwise divergences cost M^2 transport problems a point: with many sites fewer points are used.
-middle_index <- function(models, problem, control) {
+middle_index <- function(models, problem, control, cost = "kl") {
   count <- length(models)
   if (count == 1) return(list(index = 1L, score = 0))
   total <- nrow(problem$design$x)
   points <- min(total, max(50L, min(control$middle_points, as.integer(5e6 / count^2))))
   take <- unique(round(seq(1, total, length.out = points)))
   pairs <- cpp_pairwise_divergence(lapply(unname(models), core_model),
-    take_rows(problem$design, take))
+    take_rows(problem$design, take), cost)
   score <- colSums(problem$lambda * pairs)
   list(index = which.min(score), score = score)
 }
@@ -275,8 +339,8 @@ take_rows <- function(design, rows) {
   design
 }
 
-middle <- function(models, problem, control) {
-  found <- middle_index(models, problem, control)
+middle <- function(models, problem, control, cost) {
+  found <- middle_index(models, problem, control, cost)
   model <- models[[found$index]]
   list(parameters = model$parameters, share = unname(model$share),
     aggregation = list(start = names(models)[found$index], score = found$score))

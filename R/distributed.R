@@ -24,7 +24,7 @@
 #'   to start from.
 #' @param support_least Fewest support points of a site.
 #' @param control Settings of the local fits, made by [moe_control()].
-#' @param method,plan Passed to [moe_aggregate()].
+#' @param method,plan,cost,update Passed to [moe_aggregate()].
 #' @param aggregate_weights,aggregate_control `weights` and `control` of
 #'   [moe_aggregate()]; NULL: its default weights.
 #' @param information Passed to [moe_sites()].
@@ -40,7 +40,8 @@ moe_distributed <- function(formula, data, K = NULL, sites, family = stats::gaus
                             weights = NULL, support = NULL, pilot = TRUE, support_least = 200,
                             control = moe_control(singular_ok = TRUE), method = "reduction",
                             plan = "component", aggregate_weights = NULL,
-                            aggregate_control = list(), information = FALSE) {
+                            aggregate_control = list(), cost = "kl", update = "exact",
+                            information = FALSE) {
   call <- match.call()
   family <- check_family(family)
   if (!is.data.frame(data)) {
@@ -65,7 +66,8 @@ moe_distributed <- function(formula, data, K = NULL, sites, family = stats::gaus
   sources <- lapply(rows, function(i) data[i, , drop = FALSE])
   fitted <- moe_sites(formula, sources, K, family, gating, weights, start, control,
     information = information)
-  arguments <- list(fitted, support, K, method = method, plan = plan, control = aggregate_control)
+  arguments <- list(fitted, support, K, method = method, plan = plan, control = aggregate_control,
+    cost = cost, update = update)
   if (!is.null(aggregate_weights)) arguments$weights <- aggregate_weights
   out <- do.call(moe_aggregate, arguments)
   out$call <- call

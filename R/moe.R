@@ -69,23 +69,29 @@ moe.formula <- function(formula, data = NULL, K = NULL, family = stats::gaussian
   }
   call <- match.call()
   call[[1]] <- quote(moe)
+  family <- check_family(family)
+  design <- formula_design(call, formula, data, gating, family,
+    start_schema(start, formula, gating, data), parent.frame())
+  fit_design(design, K, family, start, control, keep, call)
+}
+
+# The design of a call with `data`, `subset`, `weights` and `na.action`, made from `frame`.
+formula_design <- function(call, formula, data, gating, family, schema, frame) {
   asked <- call[c(1, match(c("data", "subset", "weights", "na.action"), names(call), 0))]
   asked[[1]] <- quote(stats::model.frame)
   # `data` is evaluated once: a call such as d[sample(n), ] must not give two sets of rows.
-  caller <- new.env(parent = parent.frame())
+  caller <- new.env(parent = frame)
   caller$.moe_data <- data
   if (!is.null(asked$data)) asked$data <- quote(.moe_data)
   frame_call <- function(f) {
     asked$formula <- f
-    action <- if ("na.action" %in% names(asked)) na.action else default_na_action(data)
+    action <- if ("na.action" %in% names(asked)) eval(asked$na.action, frame)
+              else default_na_action(data)
     if (!is.null(action)) asked$na.action <- spare_complete(action)
     if (is.null(schema)) asked$drop.unused.levels <- TRUE
     eval(asked, caller)
   }
-  family <- check_family(family)
-  schema <- start_schema(start, formula, gating, data)
-  design <- design_build(formula, gating, data, family$family, frame_call, schema)
-  fit_design(design, K, family, start, control, keep, call)
+  design_build(formula, gating, data, family$family, frame_call, schema)
 }
 
 #' @rdname moe
@@ -96,8 +102,13 @@ moe.matrix <- function(x, y, K = NULL, family = stats::gaussian(), gating = NULL
   call <- match.call()
   call[[1]] <- quote(moe)
   family <- check_family(family)
-  x <- check_matrix(x, "x")
   if (missing(y)) input_error("{.arg y}, the response, is missing.")
+  design <- matrix_design(x, y, gating, if (!missing(weights)) weights, family)
+  fit_design(design, K, family, start, control, keep, call)
+}
+
+matrix_design <- function(x, y, gating, weights, family) {
+  x <- check_matrix(x, "x")
   if (NROW(y) != nrow(x)) {
     input_error("{.arg y} has {NROW(y)} value{?s}, {.arg x} has {nrow(x)} row{?s}.")
   }
@@ -110,10 +121,9 @@ moe.matrix <- function(x, y, K = NULL, family = stats::gaussian(), gating = NULL
   z <- if (is.null(gating)) x else check_matrix(gating, "gating", nrow(x))
   labels <- response_labels(y, family$family)
   y <- check_response(y, family$family, "response `y`", labels)
-  design <- list(x = x, z = z, y = y, weight = check_weights(weights, nrow(x)),
+  list(x = x, z = z, y = y, weight = check_weights(weights, nrow(x)),
     offset = NULL, gate_offset = NULL, x_intercept = 1L, z_intercept = 1L, add_intercept = TRUE,
     schema = matrix_schema(x, if (!is.null(gating)) z, family$family, labels))
-  fit_design(design, K, family, start, control, keep, call)
 }
 
 #' @rdname moe

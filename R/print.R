@@ -199,9 +199,11 @@ print_sites <- function(x) {
   words <- c(reduction = "Reduction by optimal transport", middle = "Middle estimator",
     average = "Weighted average of aligned experts")
   cat(words[[a$method]])
+  if (a$method == "middle" && a$cost != "kl") cat(",", cost_words[[a$cost]])
   if (a$method == "reduction") {
     cat(", ", a$plan, " plan, ", if (a$weights == "given") "given weights" else
-      paste("weights by", a$weights), "; ", format_big(a$support), " support points",
+      paste("weights by", a$weights),
+      if (a$cost != "kl") paste0(", ", cost_words[[a$cost]]), "; ", format_big(a$support), " support points",
       if (isTRUE(a$moments)) " (gates; experts from the sites' moments)", sep = "")
     cat("\nObjective ", format(a$objective[length(a$objective)], digits = 4), " after ",
       length(a$objective) - 1, if (length(a$objective) == 2) " MM step" else " MM steps",
@@ -209,6 +211,15 @@ print_sites <- function(x) {
     if (length(a$baselines)) {
       cat("; ", paste0(names(a$baselines), " ", format(a$baselines, digits = 4), collapse = ", "),
         sep = "")
+    }
+    counts <- table(vapply(x$sites$models, function(m) m$K, 0L))
+    if (length(counts) > 1) {
+      cat("\nExperts at the sites: ", paste0(names(counts), " (", counts, " site",
+        ifelse(counts == 1, "", "s"), ")", collapse = ", "), sep = "")
+    }
+    if (!a$descends) {
+      cat("\nClosed-form update (S14): descent is not guaranteed; the objective rose at ", a$rises,
+        if (a$rises == 1) " step" else " steps", sep = "")
     }
   }
   cat("\n")

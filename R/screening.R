@@ -152,6 +152,7 @@ moe_influence <- function(object, support) {
   at <- support_design(support, object$schema, with_y)
   value <- function(model) if (with_y) mean(core_predict(at, core_model(model), "log_density")) else NA_real_
   whole <- value(object)
+  options <- c(a$control, a[c("plan", "cost", "update")])
   given <- if (a$weights == "given") stats::setNames(a$lambda, names(models)) else a$weights
   rows <- lapply(seq_along(models), function(m) {
     without <- models[-m]
@@ -159,8 +160,8 @@ moe_influence <- function(object, support) {
     if (a$weights == "site") kept <- take_points(support, support$site %in% names(without))
     weights <- if (is.numeric(given)) given[-m] else given
     problem <- support_problem(without, kept, weights)
-    problem$moments <- shared_moments(without, a$moments, "reduction", a$plan)
-    less <- reduction(without, problem, object$K, a$plan, a$control, start = object)
+    problem$moments <- shared_moments(without, a$moments, "reduction", a$plan, a$cost)
+    less <- reduction(without, problem, object$K, options, start = object)
     other <- replace(object, "parameters", list(less$parameters))
     data.frame(site = names(models)[m], n = models[[m]]$n,
       transport = cpp_divergence(core_model(object), core_model(other), at, "exact")$value,

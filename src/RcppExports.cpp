@@ -285,26 +285,28 @@ BEGIN_RCPP
 END_RCPP
 }
 // cpp_divergence
-Rcpp::List cpp_divergence(Rcpp::List from, Rcpp::List to, Rcpp::List data, std::string plan);
-RcppExport SEXP _distmoe_cpp_divergence(SEXP fromSEXP, SEXP toSEXP, SEXP dataSEXP, SEXP planSEXP) {
+Rcpp::List cpp_divergence(Rcpp::List from, Rcpp::List to, Rcpp::List data, std::string plan, std::string cost);
+RcppExport SEXP _distmoe_cpp_divergence(SEXP fromSEXP, SEXP toSEXP, SEXP dataSEXP, SEXP planSEXP, SEXP costSEXP) {
 BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
     Rcpp::traits::input_parameter< Rcpp::List >::type from(fromSEXP);
     Rcpp::traits::input_parameter< Rcpp::List >::type to(toSEXP);
     Rcpp::traits::input_parameter< Rcpp::List >::type data(dataSEXP);
     Rcpp::traits::input_parameter< std::string >::type plan(planSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_divergence(from, to, data, plan));
+    Rcpp::traits::input_parameter< std::string >::type cost(costSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_divergence(from, to, data, plan, cost));
     return rcpp_result_gen;
 END_RCPP
 }
 // cpp_pairwise_divergence
-Eigen::MatrixXd cpp_pairwise_divergence(Rcpp::List models, Rcpp::List data);
-RcppExport SEXP _distmoe_cpp_pairwise_divergence(SEXP modelsSEXP, SEXP dataSEXP) {
+Eigen::MatrixXd cpp_pairwise_divergence(Rcpp::List models, Rcpp::List data, std::string cost);
+RcppExport SEXP _distmoe_cpp_pairwise_divergence(SEXP modelsSEXP, SEXP dataSEXP, SEXP costSEXP) {
 BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
     Rcpp::traits::input_parameter< Rcpp::List >::type models(modelsSEXP);
     Rcpp::traits::input_parameter< Rcpp::List >::type data(dataSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_pairwise_divergence(models, data));
+    Rcpp::traits::input_parameter< std::string >::type cost(costSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_pairwise_divergence(models, data, cost));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -352,8 +354,8 @@ BEGIN_RCPP
 END_RCPP
 }
 // cpp_reduction_objective
-double cpp_reduction_objective(Rcpp::List models, Rcpp::NumericVector lambda, Rcpp::List data, Rcpp::IntegerVector site, Rcpp::List model, std::string plan, int threads, SEXP moments);
-RcppExport SEXP _distmoe_cpp_reduction_objective(SEXP modelsSEXP, SEXP lambdaSEXP, SEXP dataSEXP, SEXP siteSEXP, SEXP modelSEXP, SEXP planSEXP, SEXP threadsSEXP, SEXP momentsSEXP) {
+double cpp_reduction_objective(Rcpp::List models, Rcpp::NumericVector lambda, Rcpp::List data, Rcpp::IntegerVector site, Rcpp::List model, std::string plan, int threads, std::string cost);
+RcppExport SEXP _distmoe_cpp_reduction_objective(SEXP modelsSEXP, SEXP lambdaSEXP, SEXP dataSEXP, SEXP siteSEXP, SEXP modelSEXP, SEXP planSEXP, SEXP threadsSEXP, SEXP costSEXP) {
 BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
     Rcpp::traits::input_parameter< Rcpp::List >::type models(modelsSEXP);
@@ -363,14 +365,14 @@ BEGIN_RCPP
     Rcpp::traits::input_parameter< Rcpp::List >::type model(modelSEXP);
     Rcpp::traits::input_parameter< std::string >::type plan(planSEXP);
     Rcpp::traits::input_parameter< int >::type threads(threadsSEXP);
-    Rcpp::traits::input_parameter< SEXP >::type moments(momentsSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_reduction_objective(models, lambda, data, site, model, plan, threads, moments));
+    Rcpp::traits::input_parameter< std::string >::type cost(costSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_reduction_objective(models, lambda, data, site, model, plan, threads, cost));
     return rcpp_result_gen;
 END_RCPP
 }
 // cpp_coupling
-Rcpp::List cpp_coupling(Rcpp::List models, Rcpp::NumericVector lambda, Rcpp::List data, Rcpp::IntegerVector site, Rcpp::List model, double cache_bytes, int threads);
-RcppExport SEXP _distmoe_cpp_coupling(SEXP modelsSEXP, SEXP lambdaSEXP, SEXP dataSEXP, SEXP siteSEXP, SEXP modelSEXP, SEXP cache_bytesSEXP, SEXP threadsSEXP) {
+Rcpp::List cpp_coupling(Rcpp::List models, Rcpp::NumericVector lambda, Rcpp::List data, Rcpp::IntegerVector site, Rcpp::List model, double cache_bytes, int threads, std::string cost);
+RcppExport SEXP _distmoe_cpp_coupling(SEXP modelsSEXP, SEXP lambdaSEXP, SEXP dataSEXP, SEXP siteSEXP, SEXP modelSEXP, SEXP cache_bytesSEXP, SEXP threadsSEXP, SEXP costSEXP) {
 BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
     Rcpp::traits::input_parameter< Rcpp::List >::type models(modelsSEXP);
@@ -380,7 +382,8 @@ BEGIN_RCPP
     Rcpp::traits::input_parameter< Rcpp::List >::type model(modelSEXP);
     Rcpp::traits::input_parameter< double >::type cache_bytes(cache_bytesSEXP);
     Rcpp::traits::input_parameter< int >::type threads(threadsSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_coupling(models, lambda, data, site, model, cache_bytes, threads));
+    Rcpp::traits::input_parameter< std::string >::type cost(costSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_coupling(models, lambda, data, site, model, cache_bytes, threads, cost));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -409,13 +412,12 @@ static const R_CallMethodDef CallEntries[] = {
     {"_distmoe_cpp_predict", (DL_FUNC) &_distmoe_cpp_predict, 4},
     {"_distmoe_cpp_quantiles", (DL_FUNC) &_distmoe_cpp_quantiles, 4},
     {"_distmoe_cpp_transport", (DL_FUNC) &_distmoe_cpp_transport, 3},
-    {"_distmoe_cpp_divergence", (DL_FUNC) &_distmoe_cpp_divergence, 4},
-    {"_distmoe_cpp_pairwise_divergence", (DL_FUNC) &_distmoe_cpp_pairwise_divergence, 2},
+    {"_distmoe_cpp_divergence", (DL_FUNC) &_distmoe_cpp_divergence, 5},
+    {"_distmoe_cpp_pairwise_divergence", (DL_FUNC) &_distmoe_cpp_pairwise_divergence, 3},
     {"_distmoe_cpp_match_experts", (DL_FUNC) &_distmoe_cpp_match_experts, 3},
-    {"_distmoe_cpp_expert_moments", (DL_FUNC) &_distmoe_cpp_expert_moments, 3},
-    {"_distmoe_cpp_reduce", (DL_FUNC) &_distmoe_cpp_reduce, 9},
+    {"_distmoe_cpp_reduce", (DL_FUNC) &_distmoe_cpp_reduce, 8},
     {"_distmoe_cpp_reduction_objective", (DL_FUNC) &_distmoe_cpp_reduction_objective, 8},
-    {"_distmoe_cpp_coupling", (DL_FUNC) &_distmoe_cpp_coupling, 7},
+    {"_distmoe_cpp_coupling", (DL_FUNC) &_distmoe_cpp_coupling, 8},
     {NULL, NULL, 0}
 };
 

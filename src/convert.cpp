@@ -51,6 +51,14 @@ PlanKind plan_from_name(const std::string& name) {
   throw std::invalid_argument("unknown plan '" + name + "'");
 }
 
+CostKind cost_from_name(const std::string& name) {
+  if (name == "kl") return CostKind::kl;
+  if (name == "reverse-kl") return CostKind::reverse_kl;
+  if (name == "wasserstein") return CostKind::wasserstein;
+  if (name == "hellinger") return CostKind::hellinger;
+  throw std::invalid_argument("unknown cost '" + name + "'");
+}
+
 Model model_from_list(const Rcpp::List& list) {
   Model m;
   m.family = family_from_name(Rcpp::as<std::string>(list["family"]));

@@ -15,6 +15,7 @@ Rcpp::List model_to_list(const Model& model);
 FamilyKind family_from_name(const std::string& name);
 std::string name_of_family(FamilyKind family);
 PlanKind plan_from_name(const std::string& name);
+CostKind cost_from_name(const std::string& name);
 
 // A design list from R: x, z (the same object where the designs are shared), y, weight, offset,
 // gate_offset (or NULL), x_intercept, z_intercept (1-based, 0 for none), add_intercept (are these

@@ -67,23 +67,26 @@ Rcpp::List cpp_transport(Eigen::VectorXd supply, Eigen::VectorXd demand, Eigen::
 }
 
 // [[Rcpp::export(rng = false)]]
-Rcpp::List cpp_divergence(Rcpp::List from, Rcpp::List to, Rcpp::List data, std::string plan) {
+Rcpp::List cpp_divergence(Rcpp::List from, Rcpp::List to, Rcpp::List data, std::string plan,
+                          std::string cost = "kl") {
   const RData r(data);
   const Divergence d =
-      divergence(model_for(r, from), model_for(r, to), points_of(r), plan_from_name(plan));
+      divergence(model_for(r, from), model_for(r, to), points_of(r), plan_from_name(plan),
+                 cost_from_name(cost));
   return Rcpp::List::create(Rcpp::_["value"] = d.value, Rcpp::_["plan"] = d.plan,
                             Rcpp::_["cost"] = d.cost);
 }
 
 // [[Rcpp::export(rng = false)]]
-Eigen::MatrixXd cpp_pairwise_divergence(Rcpp::List models, Rcpp::List data) {
+Eigen::MatrixXd cpp_pairwise_divergence(Rcpp::List models, Rcpp::List data,
+                                        std::string cost = "kl") {
   const RData r(data);
   const std::vector<Model> all = models_for(r, models);
   // All models are held at a block, so many models want smaller blocks.
   Index experts = 1;
   for (const Model& m : all) experts += m.experts();
   const Index rows = std::min<Index>(1000, std::max<Index>(50, 4000000 / experts));
-  return pairwise_divergence(all, points_of(r, rows), r_services(1));
+  return pairwise_divergence(all, points_of(r, rows), cost_from_name(cost), r_services(1));
 }
 
 // K x M: the experts (1-based) of every model in the order of the reference's.
@@ -129,6 +132,13 @@ Rcpp::List cpp_reduce(Rcpp::List models, Rcpp::NumericVector lambda, Rcpp::List 
   o.max_iterations = options["max_iterations"];
   o.starts = options["starts"];
   o.gate_ridge = options["gate_ridge"];
+  if (options.containsElementNamed("cost")) {
+    o.cost = cost_from_name(Rcpp::as<std::string>(options["cost"]));
+  }
+  if (options.containsElementNamed("update") &&
+      Rcpp::as<std::string>(options["update"]) == "closed-form") {
+    o.update = UpdateKind::closed_form;
+  }
   if (options.containsElementNamed("cache_bytes")) o.cache_bytes = options["cache_bytes"];
   if (options.containsElementNamed("tolerance")) o.tolerance = options["tolerance"];
   Model from;
@@ -136,10 +146,14 @@ Rcpp::List cpp_reduce(Rcpp::List models, Rcpp::NumericVector lambda, Rcpp::List 
   if (given) from = model_for(r, start);
   const ReduceResult result = reduce(locals_from(r, models, lambda, site, moments), experts,
                                      given ? &from : nullptr, o, r_services(threads));
+  // 1-based; 0 and less: starts that are no local model.
+  Rcpp::IntegerVector run_starts;
+  for (Index from : result.run_starts) run_starts.push_back(static_cast<int>(from) + 1);
   return Rcpp::List::create(
       Rcpp::_["model"] = model_to_list(result.model), Rcpp::_["objective"] = result.objective,
       Rcpp::_["converged"] = result.converged, Rcpp::_["gates_converged"] = result.gates_converged,
-      Rcpp::_["reseeds"] = result.reseeds, Rcpp::_["start"] = result.start + 1,
+      Rcpp::_["reseeds"] = result.reseeds, Rcpp::_["rises"] = result.rises,
+      Rcpp::_["start"] = result.start + 1, Rcpp::_["run_starts"] = run_starts,
       Rcpp::_["runs"] = result.runs, Rcpp::_["candidates"] = result.candidates,
       Rcpp::_["plan"] = result.plan);
 }
@@ -147,10 +161,11 @@ Rcpp::List cpp_reduce(Rcpp::List models, Rcpp::NumericVector lambda, Rcpp::List 
 // [[Rcpp::export(rng = false)]]
 double cpp_reduction_objective(Rcpp::List models, Rcpp::NumericVector lambda, Rcpp::List data,
                                Rcpp::IntegerVector site, Rcpp::List model, std::string plan,
-                               int threads = 1, SEXP moments = R_NilValue) {
+                               int threads = 1, std::string cost = "kl",
+                               SEXP moments = R_NilValue) {
   const RData r(data);
   return reduction_objective(locals_from(r, models, lambda, site, moments), model_for(r, model),
-                             plan_from_name(plan), r_services(threads));
+                             plan_from_name(plan), cost_from_name(cost), r_services(threads));
 }
 
 // Costs (L x K, made in both ways), the pointwise plan at a model, and how it spreads mass, all on the
@@ -158,14 +173,14 @@ double cpp_reduction_objective(Rcpp::List models, Rcpp::NumericVector lambda, Rc
 // [[Rcpp::export(rng = false)]]
 Rcpp::List cpp_coupling(Rcpp::List models, Rcpp::NumericVector lambda, Rcpp::List data,
                         Rcpp::IntegerVector site, Rcpp::List model, double cache_bytes,
-                        int threads) {
+                        int threads, std::string cost = "kl") {
   const RData r(data);
   const LocalModels locals = locals_from(r, models, lambda, site);
   const Services services = r_services(threads);
   const HeldSource points(ScaledSource(locals.points, takes_offset(locals.models.front().family)));
   const Components components(points, locals.models, locals.lambda, locals.site, cache_bytes,
                               services);
-  const Coupling coupling(components, services);
+  const Coupling coupling(components, services, cost_from_name(cost));
   const Model to = model_for(r, model);
   const Spread spread = coupling.spread(to);
   const ComponentPlan plan = coupling.component_plan(to);

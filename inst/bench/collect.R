@@ -19,6 +19,9 @@ titles <- c(
   "many-sites" = "Many sites",
   reduction = "The reduction",
   coverage = "Coverage of intervals",
+  regions = "Sites that see different x",
+  transport = "Transport: exactness and descent",
+  select = "Choice of the number of experts",
   "paper-design" = "The paper's design")
 
 section <- function(name) {

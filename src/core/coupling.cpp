@@ -100,11 +100,11 @@ Spread empty_spread(const Components& components, Index experts, bool masses_onl
 }  // namespace
 
 MatrixXd Coupling::cost(const Model& to) const {
-  if (components_.family() != FamilyKind::gaussian) return cost_at_points(to);
-  return moments().cost(to);
+  return updates_from_moments() ? moments().cost(to) : cost_at_points(to);
 }
 
 MatrixXd Coupling::cost_at_points(const Model& to) const {
+  if (!kl_) return expected_costs(components_, cost_, to);
   MatrixXd cost;
   VectorXd none;
   sum_components(components_, to, false, cost, none);
@@ -112,6 +112,7 @@ MatrixXd Coupling::cost_at_points(const Model& to) const {
 }
 
 ComponentPlan Coupling::component_plan(const Model& to) const {
+  if (!kl_) return pointwise_plan(components_, cost_, to);
   MatrixXd plan;
   ComponentPlan out;
   sum_components(components_, to, true, plan, out.cost);
@@ -130,6 +131,7 @@ void Coupling::update_from_moments(Model& to, const std::vector<Index>& target) 
 }
 
 Spread Coupling::spread(const Model& to) const {
+  if (!kl_) return spread_costs(components_, cost_, to, nullptr);
   const Index k_count = to.experts();
   const MatrixXd constant = gaussian_constants(components_.dispersion, to);
   Spread out = empty_spread(components_, k_count, false);
@@ -152,7 +154,9 @@ Spread Coupling::spread(const Model& to) const {
   return out;
 }
 
-Spread Coupling::spread(const std::vector<Index>& target, Index experts, bool masses_only) const {
+// The masses sent to every expert, and unless `masses_only` what that makes of the components' means.
+Spread Coupling::spread_targets(const std::vector<Index>& target, Index experts,
+                                bool masses_only) const {
   Spread out = empty_spread(components_, experts, masses_only);
   std::vector<TileSpread> part(static_cast<std::size_t>(components_.chunks()));
   components_.visit([&](Index chunk, const Tile& tile) {
@@ -170,6 +174,15 @@ Spread Coupling::spread(const std::vector<Index>& target, Index experts, bool ma
     sums.end(tile, out);
   }, masses_only);
   return out;
+}
+
+Spread Coupling::spread(const std::vector<Index>& target, const Model& to) const {
+  if (!kl_) return spread_costs(components_, cost_, to, &target);
+  return spread_targets(target, to.experts(), false);
+}
+
+MatrixXd Coupling::weights(const std::vector<Index>& target, Index experts) const {
+  return spread_targets(target, experts, true).weight;
 }
 
 ComponentPlan Coupling::component_plan(const std::vector<Index>& target, const MatrixXd& cost) const {

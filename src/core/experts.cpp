@@ -144,4 +144,25 @@ MatrixXd fit_experts(const Model& model, const MatrixView& x, const VectorView& 
   return beta;
 }
 
+MatrixXd regress_logits(const Model& model, const MatrixView& x, const VectorView& offset,
+                        const MatrixXd& weighted_response, const MatrixXd& weight,
+                        const VectorView& point_weight) {
+  const double least = 1e-300;  // shares of nothing have no logarithm
+  MatrixXd counts = MatrixXd::Zero(x.rows(), model.experts()), response = counts;
+  for (Index k = 0; k < counts.cols(); ++k) {
+    for (Index s = 0; s < counts.rows(); ++s) {
+      const double mass = weight(s, k);
+      if (!(mass > 0)) continue;
+      const double success = std::max(weighted_response(s, k), least);
+      const double failure = std::max(mass - weighted_response(s, k), 1e-16 * mass);
+      counts(s, k) = point_weight.size() > 0 ? point_weight(s) : 1.0;
+      response(s, k) = counts(s, k) * (std::log(success / failure) -
+                                       (offset.size() > 0 ? offset(s) : 0.0));
+    }
+  }
+  Model linear{FamilyKind::gaussian, model.beta, model.alpha, model.dispersion};
+  VectorXd unused;
+  return fit_experts(linear, x, VectorXd(0), response, counts, VectorXd::Zero(model.experts()), unused);
+}
+
 }  // namespace distmoe

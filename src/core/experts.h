@@ -42,6 +42,12 @@ MatrixXd fit_experts(const Model& model, const MatrixView& x, const VectorView& 
                      const MatrixXd& weighted_response, const MatrixXd& weight,
                      const VectorXd& deviation, VectorXd& dispersion, int threads = 1);
 
+// (S14) for logistic experts: least squares of the logits of the mean responses on x, weighted by
+// `point_weight` (empty: ones) and not by `weight`. Not the minimiser of (S13), which is (S15).
+MatrixXd regress_logits(const Model& model, const MatrixView& x, const VectorView& offset,
+                        const MatrixXd& weighted_response, const MatrixXd& weight,
+                        const VectorView& point_weight);
+
 }  // namespace distmoe
 
 #endif

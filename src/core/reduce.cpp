@@ -3,97 +3,12 @@
 #include <algorithm>
 #include <limits>
 
-#include "coupling.h"
-#include "experts.h"
 #include "fit.h"
-#include "numerics.h"
+#include "reduce_starts.h"
 
 namespace distmoe {
 
 namespace {
-
-// The problem on standardised columns, ready for the MM algorithm.
-struct Problem {
-  Scaling scaling;
-  HeldSource points;
-  std::vector<Model> models;
-  Components components;
-  Coupling coupling;
-  int threads;
-
-  Problem(const LocalModels& locals, double cache_bytes, const Services& services)
-      : scaling(find_scaling(locals.points, locals.models.front().family, locals.x_intercept,
-                             locals.z_intercept, services)),
-        points(ScaledSource(locals.points, takes_offset(locals.models.front().family), &scaling)),
-        models(internal(locals.models)),
-        components(points, models, locals.lambda, locals.site, cache_bytes, services),
-        coupling(components, services, given_moments(locals, services)),
-        threads(services.threads) {}
-
-  std::unique_ptr<ComponentMoments> given_moments(const LocalModels& locals,
-                                                  const Services& services) const {
-    if (locals.moments.empty()) return nullptr;
-    return std::unique_ptr<ComponentMoments>(
-        new ComponentMoments(components, locals.moments, scaling.x, services));
-  }
-
-  std::vector<Model> internal(const std::vector<Model>& user) const {
-    std::vector<Model> out;
-    for (const Model& m : user) out.push_back(scaling.to_internal(m));
-    return out;
-  }
-};
-
-std::vector<Index> cheapest(const MatrixXd& cost) {
-  std::vector<Index> target(static_cast<std::size_t>(cost.rows()));
-  for (Index l = 0; l < cost.rows(); ++l) cost.row(l).minCoeff(&target[static_cast<std::size_t>(l)]);
-  return target;
-}
-
-double objective_at(const Coupling& coupling, const Model& model, PlanKind plan) {
-  if (plan == PlanKind::pointwise) return coupling.spread(model).objective;
-  return coupling.cost(model).rowwise().minCoeff().sum();
-}
-
-// The plan at a model: what the majorant (15) is made of.
-struct Assigned {
-  double objective;
-  VectorXd mass;              // K, mass that each expert receives
-  std::vector<Index> target;  // component plan
-  VectorXd cost;              // L, the same
-  Spread spread;              // pointwise plan
-};
-
-Assigned assign(const Coupling& coupling, const Model& model, PlanKind plan) {
-  Assigned a;
-  if (plan == PlanKind::pointwise) {
-    a.spread = coupling.spread(model);
-    a.objective = a.spread.objective;
-    a.mass = a.spread.weight.colwise().sum().transpose();
-    return a;
-  }
-  const MatrixXd cost = coupling.cost(model);
-  a.target = cheapest(cost);
-  a.cost = cost.rowwise().minCoeff();
-  a.objective = a.cost.sum();
-  a.mass = VectorXd::Zero(model.experts());
-  for (Index k : a.target) a.mass(k) += 1.0;
-  return a;
-}
-
-// Minimises the majorant: the update (17).
-Model update(const Problem& problem, const Model& model, Assigned& a) {
-  const Coupling& coupling = problem.coupling;
-  Model next = model;
-  if (!a.target.empty() && model.family == FamilyKind::gaussian) {
-    coupling.update_from_moments(next, a.target);
-    return next;
-  }
-  if (!a.target.empty()) a.spread = coupling.spread(a.target, model.experts(), false);
-  next.beta = fit_experts(model, problem.points.x, problem.points.offset, a.spread.response,
-                          a.spread.weight, a.spread.deviation, next.dispersion, problem.threads);
-  return next;
-}
 
 // An expert that receives nothing takes over the component that costs most.
 bool reseed(const Coupling& coupling, Model& model, const Assigned& a) {
@@ -106,9 +21,30 @@ bool reseed(const Coupling& coupling, Model& model, const Assigned& a) {
   return true;
 }
 
-ReduceResult descend(const Problem& problem, const Model& start, const ReduceOptions& options,
+// A step of an update that only lowers the objective, made twice as long where that pays: towards
+// midpoints (see cost.cpp) it goes half the way. A long step that gains nothing to speak of is not taken,
+// so that it can't be mistaken for convergence.
+Assigned step_down(const ReduceProblem& problem, const ReduceOptions& options, PlanKind plan,
+                   Assigned& now, Model& model) {
+  const Model next = update(problem, model, now);
+  if (!problem.coupling.cost_object().exact()) {
+    Model far = next;
+    far.beta += next.beta - model.beta;
+    far.dispersion = (next.dispersion.array().square() / model.dispersion.array()).matrix();
+    Assigned there = assign(problem.coupling, far, plan);
+    if (now.objective - there.objective > std::abs(options.tolerance) * now.objective + 1e-14) {
+      model = far;
+      return there;
+    }
+  }
+  model = next;
+  return assign(problem.coupling, model, plan);
+}
+
+ReduceResult descend(const ReduceProblem& problem, const Model& start, const ReduceOptions& options,
                      PlanKind plan, int most, const Services& services) {
   ReduceResult out;
+  const bool exact = problem.coupling.cost_object().exact();
   Model model = start;
   Assigned now = assign(problem.coupling, model, plan);
   out.objective.push_back(now.objective);
@@ -120,14 +56,14 @@ ReduceResult descend(const Problem& problem, const Model& start, const ReduceOpt
       out.objective.push_back(now.objective);
       continue;
     }
-    model = update(problem, model, now);
-    Assigned next = assign(problem.coupling, model, plan);
-    const double gain = now.objective - next.objective;
-    // Under the component plan the update is exact, so an unchanged plan is a fixed point.
+    Assigned next = step_down(problem, options, plan, now, model);
+    const double change = next.objective - now.objective;
+    if (change > 1e-12 + 1e-9 * now.objective) ++out.rises;
+    const bool still = std::abs(change) <= options.tolerance * now.objective + 1e-14;
+    // Where the update is exact, an unchanged component plan is a fixed point.
+    const bool same = plan == PlanKind::component && next.target == now.target;
     out.converged = options.tolerance >= 0.0 &&
-                    (plan == PlanKind::component
-                         ? next.target == now.target
-                         : gain <= options.tolerance * now.objective + 1e-14);
+                    (plan == PlanKind::component ? same && (exact || still) : still);
     now = std::move(next);
     out.objective.push_back(now.objective);
   }
@@ -136,7 +72,7 @@ ReduceResult descend(const Problem& problem, const Model& start, const ReduceOpt
 }
 
 // Gates by softmax regression on the plan's mass, (S4), (S5).
-void finish_gates(const Problem& problem, const ReduceOptions& options, ReduceResult& out) {
+void finish_gates(const ReduceProblem& problem, const ReduceOptions& options, ReduceResult& out) {
   const Coupling& coupling = problem.coupling;
   MatrixXd weight;
   if (options.plan == PlanKind::pointwise) {
@@ -145,7 +81,7 @@ void finish_gates(const Problem& problem, const ReduceOptions& options, ReduceRe
   } else {
     const MatrixXd cost = coupling.cost(out.model);
     const std::vector<Index> target = cheapest(cost);
-    weight = coupling.spread(target, out.model.experts(), true).weight;
+    weight = coupling.weights(target, out.model.experts());
     out.plan = coupling.component_plan(target, cost).plan;
   }
   GatePrior prior = gate_prior(problem.scaling.z, out.model.experts(), options.gate_ridge);
@@ -155,45 +91,6 @@ void finish_gates(const Problem& problem, const ReduceOptions& options, ReduceRe
                                               out.model.alpha, prior, problem.threads);
   out.model.alpha = gates.alpha;
   out.gates_converged = gates.converged;
-}
-
-// K components far apart: each drawn with probability proportional to its cost from those before.
-Model seeded_start(const Problem& problem, Index experts, const Services& services) {
-  const Coupling& coupling = problem.coupling;
-  const Model& shape = problem.models.front();
-  Model model = shape;
-  model.alpha = MatrixXd::Zero(shape.alpha.rows(), experts - 1);
-  VectorXd cost = VectorXd::Ones(coupling.components());
-  for (Index k = 0; k < experts; ++k) {
-    if (!(cost.maxCoeff() > 0)) cost.setOnes();
-    const Index l = draw_index(cost, services.uniform);
-    model.beta.conservativeResize(shape.beta.rows(), (k + 1) * coupling.parts());
-    model.dispersion.conservativeResize(k + 1);
-    model.beta.rightCols(coupling.parts()) = coupling.beta(l);
-    model.dispersion(k) = coupling.dispersion(l);
-    cost = coupling.cost(model).rowwise().minCoeff().cwiseMax(0.0);
-  }
-  return model;
-}
-
-// Local models with the right number of experts, least objective under the component plan first.
-std::vector<Index> rank_candidates(const Problem& problem, Index experts,
-                                   const ReduceOptions& options, std::vector<double>& objective) {
-  const Index count = static_cast<Index>(problem.models.size());
-  objective.assign(static_cast<std::size_t>(count), std::numeric_limits<double>::quiet_NaN());
-  std::vector<Index> order;
-  const Index stride = std::max<Index>(1, count / options.candidates);
-  for (Index m = 0; m < count; m += stride) {
-    const Model& model = problem.models[static_cast<std::size_t>(m)];
-    if (model.experts() != experts) continue;
-    objective[static_cast<std::size_t>(m)] =
-        objective_at(problem.coupling, model, PlanKind::component);
-    order.push_back(m);
-  }
-  std::stable_sort(order.begin(), order.end(), [&](Index a, Index b) {
-    return objective[static_cast<std::size_t>(a)] < objective[static_cast<std::size_t>(b)];
-  });
-  return order;
 }
 
 // Best first. Runs that differ by rounding keep their order: labels must not hang on it.
@@ -210,33 +107,33 @@ void sort_by_objective(std::vector<ReduceResult>& runs) {
 }
 
 // The MM algorithm under the component plan from several starts, best first.
-std::vector<ReduceResult> search(const Problem& problem, Index experts, const ReduceOptions& options,
-                                 const Services& services, std::vector<double>& tried,
-                                 std::vector<double>& final) {
+std::vector<ReduceResult> search(const ReduceProblem& problem, Index experts,
+                                 const ReduceOptions& options, const Services& services,
+                                 std::vector<double>& tried) {
   std::vector<ReduceResult> runs;
-  const auto run = [&](const Model& from, Index origin) {
-    runs.push_back(descend(problem, from, options, PlanKind::component, options.max_iterations,
+  for (const ReduceStart& from : reduction_starts(problem, experts, options, services, tried)) {
+    runs.push_back(descend(problem, from.model, options, PlanKind::component, options.max_iterations,
                            services));
-    runs.back().start = origin;
-    final.push_back(runs.back().objective.back());
-  };
-  const std::vector<Index> order = rank_candidates(problem, experts, options, tried);
-  for (std::size_t i = 0; i < order.size() && static_cast<int>(i) < options.starts; ++i) {
-    run(problem.models[static_cast<std::size_t>(order[i])], order[i]);
+    runs.back().start = from.origin;
   }
-  // One site with K experts is its own reduction: there is nothing to search.
-  const int seeded = problem.models.size() > 1 || order.empty() ? options.seeded : 0;
-  for (int i = 0; i < seeded; ++i) run(seeded_start(problem, experts, services), -1);
   sort_by_objective(runs);
   return runs;
+}
+
+// What is said of all runs.
+void list_runs(const std::vector<ReduceResult>& runs, ReduceResult& best) {
+  for (const ReduceResult& run : runs) {
+    best.runs.push_back(run.objective.back());
+    best.run_starts.push_back(run.start);
+  }
 }
 
 // The pointwise plan costs a pass over all points and components a step, and needs many. So its runs
 // start where the component plan's end: one at each of the few best different ends; after a few steps
 // the best alone goes on.
-ReduceResult search_pointwise(const Problem& problem, const std::vector<ReduceResult>& ends,
+ReduceResult search_pointwise(const ReduceProblem& problem, const std::vector<ReduceResult>& ends,
                               const ReduceOptions& options, const Services& services,
-                              std::vector<double>& tried, std::vector<double>& final) {
+                              std::vector<double>& tried) {
   for (std::size_t m = 0; m < tried.size(); ++m) {
     // Objectives are those of the plan asked for: of the models that runs started from.
     const bool used = std::any_of(ends.begin(), ends.end(), [&](const ReduceResult& end) {
@@ -261,49 +158,57 @@ ReduceResult search_pointwise(const Problem& problem, const std::vector<ReduceRe
     more.objective.insert(more.objective.begin(), best.objective.begin(), best.objective.end() - 1);
     more.start = best.start;
     more.reseeds += best.reseeds;
+    more.rises += best.rises;
     best = std::move(more);
   }
-  final.clear();
-  for (const ReduceResult& run : runs) final.push_back(run.objective.back());
-  return best;
+  ReduceResult out = best;
+  list_runs(runs, out);
+  return out;
 }
 
 }  // namespace
 
 ReduceResult reduce(const LocalModels& locals, Index experts, const Model* start,
                     const ReduceOptions& options, const Services& services) {
-  const Problem problem(locals, options.cache_bytes, services);
+  const ReduceProblem problem(locals, options.cost, options.update, options.cache_bytes, services);
   ReduceResult best;
-  std::vector<double> runs, tried;
+  std::vector<double> tried;
   if (start) {
     best = descend(problem, problem.scaling.to_internal(*start), options, options.plan,
                    options.max_iterations, services);
-    runs.push_back(best.objective.back());
+    list_runs({best}, best);
   } else {
-    const std::vector<ReduceResult> ends =
-        search(problem, experts, options, services, tried, runs);
-    if (options.plan == PlanKind::component) best = ends.front();
-    else best = search_pointwise(problem, ends, options, services, tried, runs);
+    const std::vector<ReduceResult> ends = search(problem, experts, options, services, tried);
+    if (options.plan == PlanKind::component) {
+      best = ends.front();
+      list_runs(ends, best);
+    } else {
+      best = search_pointwise(problem, ends, options, services, tried);
+    }
   }
-  best.runs = runs;
   best.candidates = tried;
   finish_gates(problem, options, best);
   // Columns that the support does not determine keep what the start says of them.
   const Model* kept = start;
   if (!start && best.start >= 0) kept = &locals.models[static_cast<std::size_t>(best.start)];
   best.model = problem.scaling.to_user(best.model, kept);
+  for (std::vector<double>* values : {&best.objective, &best.runs, &best.candidates}) {
+    for (double& value : *values) value *= problem.unit;
+  }
   return best;
 }
 
 double reduction_objective(const LocalModels& locals, const Model& model, PlanKind plan,
-                           const Services& services) {
-  const Problem problem(locals, 0.0, services);
+                           CostKind cost, const Services& services) {
+  const ReduceProblem problem(locals, cost, UpdateKind::exact, 0.0, services);
   const Model internal = problem.scaling.to_internal(model);
-  if (plan == PlanKind::pointwise) return problem.coupling.spread(internal).objective;
+  if (plan == PlanKind::pointwise) {
+    return problem.unit * problem.coupling.spread(internal).objective;
+  }
   // Moments of the points would pay for themselves only with more models than one.
-  const MatrixXd cost = locals.moments.empty() ? problem.coupling.cost_at_points(internal)
-                                               : problem.coupling.cost(internal);
-  return cost.rowwise().minCoeff().sum();
+  const MatrixXd costs = locals.moments.empty() ? problem.coupling.cost_at_points(internal)
+                                                : problem.coupling.cost(internal);
+  return problem.unit * costs.rowwise().minCoeff().sum();
 }
 
 }  // namespace distmoe

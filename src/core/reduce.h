@@ -2,6 +2,7 @@
 #ifndef DISTMOE_CORE_REDUCE_H
 #define DISTMOE_CORE_REDUCE_H
 
+#include "cost.h"
 #include "expert_moments.h"
 #include "transport.h"
 
@@ -19,11 +20,20 @@ struct LocalModels {
   std::vector<ExpertMoments> moments;
 };
 
+// exact: the minimiser (17). closed_form: (S14), which is not one and may raise the objective; for
+// logistic experts and KL only.
+enum class UpdateKind { exact, closed_form };
+
+// Starts that are no local model.
+const Index start_far_apart = -1, start_kmeans = -2;
+
 struct ReduceOptions {
   PlanKind plan = PlanKind::component;
+  CostKind cost = CostKind::kl;
+  UpdateKind update = UpdateKind::exact;
   int max_iterations = 200;
-  double tolerance = 1e-10;   // pointwise plan: relative change of the objective; negative, for any
-                              // plan: all iterations are made, converged or not
+  double tolerance = 1e-10;   // relative change of the objective, where an unchanged plan does not tell;
+                              // negative: all iterations are made, converged or not
   int starts = 5;             // local models from which the MM algorithm is run (component plan)
   int candidates = 25;        // local models tried as starts
   int seeded = 3;             // further starts: components drawn far apart by cost
@@ -37,7 +47,9 @@ struct ReduceResult {
   bool converged = false;
   bool gates_converged = false;
   int reseeds = 0;
-  Index start = -1;               // the local model that the best run started from; -1: seeded
+  int rises = 0;                  // steps at which the objective rose: none with the exact update
+  Index start = start_far_apart;  // the local model that the best run started from, or see above
+  std::vector<Index> run_starts;  // the same of every run
   std::vector<double> runs;       // final objective of every run; pointwise plan: best first, and the
                                   // others after their first few steps only
   MatrixXd plan;                  // L x K, mean over the support of the plan
@@ -50,7 +62,7 @@ ReduceResult reduce(const LocalModels& locals, Index experts, const Model* start
 
 // R_c (11) of a model under the plan.
 double reduction_objective(const LocalModels& locals, const Model& model, PlanKind plan,
-                           const Services& services);
+                           CostKind cost, const Services& services);
 
 }  // namespace distmoe
 

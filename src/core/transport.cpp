@@ -36,13 +36,14 @@ struct Sums {
 // Two models compared at one block after another; scratch is made once.
 class Comparison {
  public:
-  Comparison(Index l_count, Index k_count) : problem_(l_count, k_count) {}
+  Comparison(Index l_count, Index k_count, CostKind kind)
+      : cost_function_(cost_of(kind)), problem_(l_count, k_count) {}
 
   // c(from_l, to_k) at every point, and its sums over from's mass.
   void add_costs(const Model& from, const Seen& a, const VectorXd& dispersion_to,
                  const MatrixXd& eta_to, const VectorXd& weight, Sums& sums) {
     const Index k_count = dispersion_to.size();
-    family_of(from.family).divergences(a.eta, from.dispersion, eta_to, dispersion_to, cost_);
+    cost_function_.values(from, a.eta, dispersion_to, eta_to, cost_);
     for (Index l = 0; l < from.experts(); ++l) {
       mass_ = weight.array() * a.gate.col(l);
       sums.mass(l) += mass_.sum();
@@ -81,6 +82,7 @@ class Comparison {
   }
 
  private:
+  const Cost& cost_function_;
   ArrayXXd cost_;  // column l K + k: expert l to expert k
   ArrayXd mass_;
   TransportProblem problem_;
@@ -113,7 +115,7 @@ std::vector<MatrixXd> costs_of_experts(const Model& reference, const std::vector
   }
   std::vector<Sums> sums;
   for (const Model& m : models) sums.emplace_back(reference.experts(), m.experts());
-  Comparison comparison(reference.experts(), reference.experts());
+  Comparison comparison(reference.experts(), reference.experts(), CostKind::kl);
   points.visit([&](const Block& block) {
     services.interrupt();
     const Seen a(reference, block);
@@ -130,9 +132,10 @@ std::vector<MatrixXd> costs_of_experts(const Model& reference, const std::vector
 
 }  // namespace
 
-Divergence divergence(const Model& from, const Model& to, const Source& points, PlanKind plan) {
+Divergence divergence(const Model& from, const Model& to, const Source& points, PlanKind plan,
+                      CostKind cost) {
   Sums sums(from.experts(), to.experts());
-  Comparison comparison(from.experts(), to.experts());
+  Comparison comparison(from.experts(), to.experts(), cost);
   double total = 0.0;
   points.visit([&](const Block& block) {
     const Seen a(from, block), b(to, block);
@@ -146,7 +149,7 @@ Divergence divergence(const Model& from, const Model& to, const Source& points, 
   return Divergence{sums.value / total, sums.plan / total, sums.cost / total};
 }
 
-MatrixXd pairwise_divergence(const std::vector<Model>& models, const Source& points,
+MatrixXd pairwise_divergence(const std::vector<Model>& models, const Source& points, CostKind cost,
                              const Services& services) {
   const std::size_t count = models.size();
   MatrixXd out = MatrixXd::Zero(static_cast<Index>(count), static_cast<Index>(count));
@@ -162,7 +165,7 @@ MatrixXd pairwise_divergence(const std::vector<Model>& models, const Source& poi
       for (std::size_t b = 0; b < count; ++b) {
         if (a == b) continue;
         Sums sums(models[a].experts(), models[b].experts());
-        Comparison comparison(models[a].experts(), models[b].experts());
+        Comparison comparison(models[a].experts(), models[b].experts(), cost);
         comparison.add_costs(models[a], seen[a], models[b].dispersion, seen[b].eta, weight, sums);
         comparison.add_exact(seen[a], seen[b], weight, sums);
         out(static_cast<Index>(a), static_cast<Index>(b)) += sums.value;

@@ -205,3 +205,96 @@ test_that("models that travelled on their own, each with its schema, are the sit
   travelled <- lapply(s$sites$models, function(m) unserialize(serialize(m, NULL)))
   expect_equal(coef(moe_aggregate(travelled, s$support)), coef(moe_aggregate(s$sites, s$support)))
 })
+
+test_that("costs: every one aggregates near the truth, and says which it is", {
+  s <- three_sites()
+  value <- function(model) moe_metrics(model, s$sim$data)$loglik
+  best <- value(moe_aggregate(s$sites, s$support))
+  words <- c("reverse-kl" = "reverse KL", wasserstein = "2-Wasserstein", hellinger = "Hellinger")
+  for (cost in names(words)) for (plan in c("component", "pointwise")) {
+    fit <- moe_aggregate(s$sites, s$support, cost = cost, plan = plan)
+    expect_gt(value(fit), best - if (plan == "component") 0.05 else 0.2)
+    expect_identical(fit$aggregation$cost, cost)
+    expect_falling(fit$aggregation$objective)
+    expect_output(print(fit), words[[cost]], fixed = TRUE)
+    expect_true(fit$aggregation$descends)
+  }
+  middle <- moe_aggregate(s$sites, s$support, method = "middle", cost = "hellinger")
+  expect_true(all(middle$aggregation$score <= 1))
+})
+
+test_that("costs and updates that a family has not are refused", {
+  s <- three_sites()
+  expect_error(moe_aggregate(s$sites, s$support, cost = "euclid"), class = "moe_input_error")
+  expect_error(moe_aggregate(s$sites, s$support, update = "closed-form"), "logistic",
+    class = "moe_input_error")
+  expect_error(moe_aggregate(s$sites, s$support, update = "quick"), class = "moe_input_error")
+  for (family in list(stats::binomial(), stats::poisson(), multinomial())) {
+    truth <- moe_simulate(50, K = 2, d = 2, seed = 1, family = family)
+    expect_error(moe_aggregate(list(a = truth$model), truth$data, cost = "wasserstein"), "Gaussian",
+      class = "moe_input_error")
+    expect_error(transport_divergence(truth$model, truth$model, truth$data, cost = "wasserstein"),
+      "Gaussian", class = "moe_input_error")
+  }
+  logistic <- moe_simulate(50, K = 2, d = 2, seed = 1, family = stats::binomial())
+  for (other in list(list(cost = "hellinger"), list(method = "middle"))) {
+    arguments <- c(list(list(a = logistic$model), logistic$data, update = "closed-form"), other)
+    expect_error(do.call(moe_aggregate, arguments), "closed-form", class = "moe_input_error")
+  }
+})
+
+test_that("the closed-form update says that it may rise, and counts where it did", {
+  sim <- moe_simulate(1500, K = 2, d = 2, seed = 3, family = stats::binomial())
+  withr::local_seed(1)
+  models <- lapply(1:4, function(m) {
+    model <- sim$model
+    model$parameters$beta[] <- model$parameters$beta + stats::rnorm(6)
+    model$parameters$alpha[] <- model$parameters$alpha + stats::rnorm(3)
+    model
+  })
+  names(models) <- letters[1:4]
+  closed <- suppressWarnings(moe_aggregate(models, sim$data, update = "closed-form"))
+  a <- closed$aggregation
+  expect_identical(a$update, "closed-form")
+  expect_false(a$descends)
+  expect_equal(a$rises, sum(diff(a$objective) > 1e-12 + 1e-9 * abs(a$objective[-1])))
+  expect_output(print(closed), "(S14): descent is not guaranteed; the objective rose at", fixed = TRUE)
+  exact <- moe_aggregate(models, sim$data)
+  expect_identical(exact$aggregation$rises, 0L)
+  expect_lte(tail(exact$aggregation$objective, 1), tail(a$objective, 1) + 1e-9)
+  expect_false(any(grepl("S14", capture.output(print(exact)))))
+})
+
+test_that("unequal numbers of experts: print, plots, baselines, divergences, refusals", {
+  s <- three_sites()
+  models <- s$sites$models
+  set.seed(1)
+  models$A <- suppressWarnings(moe(y ~ ., s$sim$data[s$site == "A", ], K = 1))
+  models$B <- suppressWarnings(moe(y ~ ., s$sim$data[s$site == "B", ], K = 3))
+  expect_error(moe_aggregate(models, s$support), "which `K`", class = "moe_input_error")
+  expect_error(moe_aggregate(models, s$support, K = 7), "more than all", class = "moe_input_error")
+  for (method in c("middle", "average")) {
+    expect_error(moe_aggregate(models, s$support, K = 2, method = method), "reduction",
+      class = "moe_input_error")
+  }
+  for (K in c(1, 2, 5)) for (plan in c("component", "pointwise")) for (cost in c("kl", "hellinger")) {
+    fit <- suppressWarnings(moe_aggregate(models, s$support, K = K, plan = plan, cost = cost))
+    expect_identical(fit$K, as.integer(K))
+    expect_falling(fit$aggregation$objective)
+    expect_equal(sum(fit$aggregation$mass), 1, tolerance = 1e-10)
+    expect_setequal(rownames(fit$aggregation$mass), c("A:1", "B:1", "B:2", "B:3", "C:1", "C:2"))
+    # Only sites with K experts can be baselines and starts; the mean of the parameters is no model.
+    expect_identical(names(fit$aggregation$baselines), if (K == 5) character() else "best site")
+    expect_true(all(names(fit$aggregation$runs) %in% c(names(models), "far apart", "k-means")))
+    expect_output(print(fit), "Experts at the sites: 1 (1 site), 2 (1 site), 3 (1 site)", fixed = TRUE)
+    grDevices::pdf(NULL)
+    plot(fit)
+    grDevices::dev.off()
+    for (m in models) {
+      exact <- transport_divergence(m, fit, s$support, cost = cost)
+      expect_gte(exact, transport_divergence(m, fit, s$support, exact = FALSE, cost = cost) - 1e-12)
+    }
+    plan_table <- transport_plan(models$B, fit, s$support, cost = cost)
+    expect_identical(dim(plan_table$mass), c(3L, as.integer(K)))
+  }
+})

@@ -56,3 +56,12 @@ test_that("case weights are used at the sites", {
   fit <- moe_distributed(y ~ x1 + x2, d, K = 2, sites = 3, weights = "w")
   expect_equal(fit$weight, 4500)
 })
+
+test_that("cost and update reach the aggregation", {
+  sim <- moe_simulate(800, K = 2, d = 2, seed = 1)
+  set.seed(1)
+  fit <- moe_distributed(y ~ ., sim$data, K = 2, sites = 2, cost = "hellinger")
+  expect_identical(fit$aggregation$cost, "hellinger")
+  expect_error(moe_distributed(y ~ ., sim$data, K = 2, sites = 2, update = "closed-form"), "logistic",
+    class = "moe_input_error")
+})

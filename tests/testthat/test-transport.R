@@ -52,3 +52,26 @@ test_that("models of matrices have the divergences of the same models of formula
   expect_equal(moe_metrics(by_matrix, data, truth = moved(by_matrix)),
     moe_metrics(by_formula, sim$data, truth = moved(by_formula)), tolerance = 1e-8)
 })
+
+test_that("divergences under every cost: zero on equal models, at least the relaxed one, named in print", {
+  sim <- moe_simulate(200, K = 2, d = 2, seed = 1)
+  other <- moe_simulate(200, K = 3, d = 2, seed = 2)$model
+  for (cost in c("kl", "reverse-kl", "wasserstein", "hellinger")) {
+    value <- function(a, b, ...) transport_divergence(a, b, sim$data, cost = cost, ...)
+    expect_equal(value(sim$model, sim$model), 0, tolerance = 1e-12)
+    expect_gte(value(sim$model, other), value(sim$model, other, exact = FALSE) - 1e-12)
+    plan <- transport_plan(sim$model, other, sim$data, cost = cost)
+    expect_identical(plan$cost_kind, cost)
+    expect_equal(plan$value, value(sim$model, other))
+    expect_output(print(plan), cost_words[[cost]], fixed = TRUE)
+  }
+  # Symmetric costs and marginals: T_c is symmetric.
+  for (cost in c("wasserstein", "hellinger")) {
+    expect_equal(transport_divergence(sim$model, other, sim$data, cost = cost),
+      transport_divergence(other, sim$model, sim$data, cost = cost), tolerance = 1e-10)
+  }
+  forward <- transport_divergence(sim$model, other, sim$data)
+  expect_equal(transport_divergence(other, sim$model, sim$data, cost = "reverse-kl"), forward,
+    tolerance = 1e-10)
+  expect_error(transport_divergence(sim$model, other, sim$data, cost = 2), class = "moe_input_error")
+})
