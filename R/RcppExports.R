@@ -109,8 +109,12 @@ cpp_expert_moments <- function(data, model, threads = 1L) {
     .Call(`_distmoe_cpp_expert_moments`, data, model, threads)
 }
 
-cpp_reduction_objective <- function(models, lambda, data, site, model, plan, threads = 1L, cost = "kl") {
-    .Call(`_distmoe_cpp_reduction_objective`, models, lambda, data, site, model, plan, threads, cost)
+cpp_reduce <- function(models, lambda, data, site, experts, start, options, threads = 1L, moments = NULL) {
+    .Call(`_distmoe_cpp_reduce`, models, lambda, data, site, experts, start, options, threads, moments)
+}
+
+cpp_reduction_objective <- function(models, lambda, data, site, model, plan, threads = 1L, cost = "kl", moments = NULL) {
+    .Call(`_distmoe_cpp_reduction_objective`, models, lambda, data, site, model, plan, threads, cost, moments)
 }
 
 cpp_coupling <- function(models, lambda, data, site, model, cache_bytes, threads, cost = "kl") {

@@ -40,7 +40,7 @@ tidy.moe <- function(x, conf.int = FALSE, conf.level = 0.95, ...) {
   check_unused(...)
   conf.int <- check_flag(conf.int, "conf.int")
   conf.level <- check_number(conf.level, "conf.level", strict = TRUE, most = 1)
-  out <- coefficient_table(x)
+  out <- tidy_table(x)
   names <- names(coef(x))
   covariance <- covariance_of(x)
   error <- sqrt(diag(covariance)[match(names, rownames(covariance))])
@@ -59,7 +59,7 @@ tidy.moe <- function(x, conf.int = FALSE, conf.level = 0.95, ...) {
 }
 
 # What coef() is a vector of, without errors and tests.
-coefficient_table <- function(x) {
+tidy_table <- function(x) {
   beta <- coef(x, "expert")
   alpha <- coef(x, "gate")
   parts <- count_parts(x$schema)

@@ -354,8 +354,8 @@ BEGIN_RCPP
 END_RCPP
 }
 // cpp_reduction_objective
-double cpp_reduction_objective(Rcpp::List models, Rcpp::NumericVector lambda, Rcpp::List data, Rcpp::IntegerVector site, Rcpp::List model, std::string plan, int threads, std::string cost);
-RcppExport SEXP _distmoe_cpp_reduction_objective(SEXP modelsSEXP, SEXP lambdaSEXP, SEXP dataSEXP, SEXP siteSEXP, SEXP modelSEXP, SEXP planSEXP, SEXP threadsSEXP, SEXP costSEXP) {
+double cpp_reduction_objective(Rcpp::List models, Rcpp::NumericVector lambda, Rcpp::List data, Rcpp::IntegerVector site, Rcpp::List model, std::string plan, int threads, std::string cost, SEXP moments);
+RcppExport SEXP _distmoe_cpp_reduction_objective(SEXP modelsSEXP, SEXP lambdaSEXP, SEXP dataSEXP, SEXP siteSEXP, SEXP modelSEXP, SEXP planSEXP, SEXP threadsSEXP, SEXP costSEXP, SEXP momentsSEXP) {
 BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
     Rcpp::traits::input_parameter< Rcpp::List >::type models(modelsSEXP);
@@ -366,7 +366,8 @@ BEGIN_RCPP
     Rcpp::traits::input_parameter< std::string >::type plan(planSEXP);
     Rcpp::traits::input_parameter< int >::type threads(threadsSEXP);
     Rcpp::traits::input_parameter< std::string >::type cost(costSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_reduction_objective(models, lambda, data, site, model, plan, threads, cost));
+    Rcpp::traits::input_parameter< SEXP >::type moments(momentsSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_reduction_objective(models, lambda, data, site, model, plan, threads, cost, moments));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -415,8 +416,9 @@ static const R_CallMethodDef CallEntries[] = {
     {"_distmoe_cpp_divergence", (DL_FUNC) &_distmoe_cpp_divergence, 5},
     {"_distmoe_cpp_pairwise_divergence", (DL_FUNC) &_distmoe_cpp_pairwise_divergence, 3},
     {"_distmoe_cpp_match_experts", (DL_FUNC) &_distmoe_cpp_match_experts, 3},
-    {"_distmoe_cpp_reduce", (DL_FUNC) &_distmoe_cpp_reduce, 8},
-    {"_distmoe_cpp_reduction_objective", (DL_FUNC) &_distmoe_cpp_reduction_objective, 8},
+    {"_distmoe_cpp_expert_moments", (DL_FUNC) &_distmoe_cpp_expert_moments, 3},
+    {"_distmoe_cpp_reduce", (DL_FUNC) &_distmoe_cpp_reduce, 9},
+    {"_distmoe_cpp_reduction_objective", (DL_FUNC) &_distmoe_cpp_reduction_objective, 9},
     {"_distmoe_cpp_coupling", (DL_FUNC) &_distmoe_cpp_coupling, 8},
     {NULL, NULL, 0}
 };
