@@ -175,8 +175,9 @@ moe_aggregate <- function(sites, support, K = NULL,
     descends = if (method == "reduction") update == "exact",
     weights = problem$weights, moments = !is.null(problem$moments),
     support = nrow(problem$design$x)), result$aggregation,
-    list(lambda = problem$lambda, order = matched_order(out, models, problem), screening = kept$screening, control = control,
-      seconds = proc.time()[[3]] - started, notes = problem$notes))
+    list(lambda = problem$lambda, order = matched_order(out, models, problem),
+      screening = kept$screening, control = control, seconds = proc.time()[[3]] - started,
+      notes = problem$notes))
   warn_about_aggregate(out$aggregation)
   out
 }

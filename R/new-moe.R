@@ -9,8 +9,9 @@
 #'
 #' \describe{
 #'   \item{`parameters`}{List with `beta` (p x K matrix, experts;
-#'     [multinomial()]: p x K (C - 1), expert by expert), `alpha` (q x (K - 1) matrix, gates; the last gate is 0), `dispersion`
-#'     (K variances; ones where the family has none).}
+#'     [multinomial()]: p x K (C - 1), expert by expert), `alpha` (q x (K - 1)
+#'     matrix, gates; the last gate is 0), `dispersion` (K variances; ones where
+#'     the family has none).}
 #'   \item{`K`}{Number of experts.}
 #'   \item{`family`}{The family object.}
 #'   \item{`schema`}{What it takes to build the same design from new data:
