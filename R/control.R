@@ -20,6 +20,10 @@
 #' @param gate_ridge Precision of a weak Gaussian prior on the slopes of the
 #'   gates' standardised columns, symmetric in the experts. It keeps separable
 #'   gates finite. 0 turns it off.
+#' @param expert_ridge Precision of such a prior on the slopes of the experts'
+#'   standardised columns (and standardised y, for Gaussian experts). 0: none.
+#' @param lambda,l1_share The elastic net: see the section. `lambda` is one number, or
+#'   two: `c(expert = , gate = )`. 0: none.
 #' @param dispersion_floor Least variance of a Gaussian expert, as a share of
 #'   the variance of y. It keeps the likelihood bounded; experts held at the
 #'   floor are reported.
@@ -41,20 +45,44 @@
 #'   not, and `vcov(fit, newdata = data)` computes them when asked. NULL: the
 #'   information (which costs some four EM passes) up to 100,000 rows, the products for
 #'   `vcov(type = "sandwich")` (ten passes or more) up to 20,000.
+#' @section Penalties:
+#' With standardised columns (mean 0, mean square 1; y too for Gaussian experts) the
+#' objective is the log-likelihood less
+#' \deqn{\frac{r_e}{2} \sum_k \|\beta_k\|^2 + W \lambda_e \sum_k P(\beta_k) +
+#'   \sum_j \min_c \sum_k \left\{ \frac{r_g}{2} (\alpha_{jk} - c)^2 +
+#'   W \lambda_g P(\alpha_{jk} - c) \right\},}
+#' \eqn{P(b) = s |b| + (1 - s) b^2 / 2}, r_e and r_g being `expert_ridge` and
+#' `gate_ridge`, s `l1_share` (1: LASSO, 0: ridge, between: elastic net), W the sum of the
+#' weights, so that `lambda` means the same at sites of different sizes, while the
+#' priors fade as rows come. Intercepts are free. All K gates are treated alike
+#' (\eqn{\alpha_{jK} = 0}): with LASSO gates that agree on column j do so exactly, and the
+#' column is out of the gates if all do. The experts of [multinomial()] are penalised
+#' in their contrasts to the first class.
+#'
+#' With `s > 0` an EM iteration solves the penalised quadratic of experts and gates by
+#' coordinate ascent, and Newton's method works among the coefficients that are not
+#' 0. Coefficients are then 0 exactly, `df` of [logLik()][logLik.moe] counts
+#' the others, and there are no standard errors. [moe_path()] tries many values of
+#' `lambda`.
 #' @return A list of class `moe_control` with these settings.
 #' @examples
 #' moe_control(starts = 10)
+#' moe_control(lambda = c(expert = 0.01, gate = 0.02))
 #' @export
 moe_control <- function(starts = 5, start_rows = 10000, max_iterations = 500, tolerance = 1e-8,
-                        newton = TRUE, gate_ridge = 1e-4, dispersion_floor = 1e-6, max_reseeds = NULL,
-                        singular_ok = FALSE, threads = NULL, information = NULL) {
+                        newton = TRUE, gate_ridge = 1e-4, expert_ridge = 0, lambda = 0,
+                        l1_share = 1, dispersion_floor = 1e-6,
+                        max_reseeds = NULL, singular_ok = FALSE, threads = NULL, information = NULL) {
   structure(list(
     starts = check_count(starts, "starts"),
     start_rows = check_count(start_rows, "start_rows", 0),
     max_iterations = check_count(max_iterations, "max_iterations"),
     tolerance = check_number(tolerance, "tolerance", strict = TRUE),
     newton = check_flag(newton, "newton"),
-    gate_ridge = check_number(gate_ridge, "gate_ridge"),
+    gate_ridge = check_number(gate_ridge, "gate_ridge", most = .Machine$double.xmax),
+    expert_ridge = check_number(expert_ridge, "expert_ridge", most = .Machine$double.xmax),
+    lambda = check_lambda(lambda),
+    l1_share = check_number(l1_share, "l1_share", most = 1),
     dispersion_floor = check_number(dispersion_floor, "dispersion_floor", strict = TRUE, most = 1),
     max_reseeds = if (!is.null(max_reseeds)) check_count(max_reseeds, "max_reseeds", 0),
     singular_ok = check_flag(singular_ok, "singular_ok"),
@@ -64,11 +92,29 @@ moe_control <- function(starts = 5, start_rows = 10000, max_iterations = 500, to
   ), class = "moe_control")
 }
 
+# Two numbers, those of the experts and of the gates.
+check_lambda <- function(lambda) {
+  parts <- c("expert", "gate")
+  named <- is.null(names(lambda)) || length(lambda) == 2 && setequal(names(lambda), parts)
+  ok <- is.numeric(lambda) && length(lambda) %in% 1:2 && all(is.finite(lambda)) && all(lambda >= 0)
+  if (!ok || !named) {
+    input_error("{.arg lambda} must be one number at least 0, or two, {.code c(expert = , gate = )}, not
+      {show_value(lambda)}.")
+  }
+  if (is.null(names(lambda))) stats::setNames(rep_len(as.numeric(lambda), 2), parts) else lambda[parts]
+}
+
+# What makes the penalty, as the core takes it and as a fit records it.
+penalty_fields <- c("gate_ridge", "expert_ridge", "lambda", "l1_share")
+
+# Can coefficients be exactly 0 under these settings (those of a control or of a fit's record)?
+is_sparse <- function(settings) isTRUE(any(settings$lambda > 0) && settings$l1_share > 0)
+
 #' @export
 print.moe_control <- function(x, ...) {
   cat("Settings of the local fit:\n")
   for (name in names(x)) {
-    value <- if (is.null(x[[name]])) "default" else format(x[[name]])
+    value <- if (is.null(x[[name]])) "default" else paste(format(x[[name]]), collapse = ", ")
     cat("  ", format(name, width = 18), value, "\n")
   }
   invisible(x)

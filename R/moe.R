@@ -11,7 +11,7 @@
 #' Columns are standardised inside; coefficients come back on the scale of the
 #' data. The variance of a Gaussian expert is the maximum likelihood one (no
 #' division by n - p). The objective is the log-likelihood less the weak prior
-#' on the gates' slopes (`gate_ridge` in [moe_control()]).
+#' on the gates' slopes (`gate_ridge` in [moe_control()]) and what other penalties are asked for there.
 #'
 #' Rows with missing values are treated as `na.action` says (left out by
 #' default, and counted in the print); infinite values are an error. An
@@ -185,7 +185,8 @@ fit_design <- function(design, K, family, start, control, keep, call) {
   check_aliased(aliased, columns, control$singular_ok)
   record <- fit[c("objective", "steps", "converged", "stop", "promise", "em_iterations",
     "newton_iterations", "halvings", "reseeds", "empty", "at_floor", "starts", "start_rows", "moves")]
-  record[c("gate_ridge", "dispersion_floor")] <- settings[c("gate_ridge", "dispersion_floor")]
+  kept <- c(penalty_fields, "dispersion_floor")
+  record[kept] <- settings[kept]
   record$aliased <- list(expert = columns$x[aliased$x], gate = columns$z[aliased$z])
   weight <- if (is.null(design$weight)) rep(1, n) else design$weight
   # As in lm(), rows of weight 0 do not count.
@@ -196,7 +197,7 @@ fit_design <- function(design, K, family, start, control, keep, call) {
       weight = design$weight, na.action = design$na.action)
   }
   wish <- control$information
-  if (if (is.null(wish)) n <= information_rows else wish) {
+  if (!is_sparse(settings) && (if (is.null(wish)) n <= information_rows else wish)) {
     model$information <- keep_information(model, used, settings, isTRUE(wish) || n <= sandwich_rows)
   }
   model$record$seconds <- proc.time()[[3]] - started

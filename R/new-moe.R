@@ -28,7 +28,8 @@
 #'     `empty` and `at_floor` (which experts have lost their rows, or are held at
 #'     the least variance), `aliased` (columns that the data do not determine),
 #'     `starts` (data frame), `start_rows`, `moves` (see [moe_control()]),
-#'     `gate_ridge`, `dispersion_floor` (settings of the fit), `seconds`.}
+#'     `gate_ridge`, `expert_ridge`, `lambda`, `l1_share`, `dispersion_floor` (settings of
+#'     the fit), `seconds`.}
 #'   \item{`information`}{NULL, or what standard errors are made of (see
 #'     [vcov.moe()]): `curvature` (negative Hessian of the objective in the
 #'     parameters of standardised columns, with log dispersions), `meat` (sum of

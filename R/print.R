@@ -40,6 +40,7 @@ fit_line <- function(model) {
   if (is.null(r$converged)) return(invisible())
   refinement_line(model)
   if (is.null(model$refinement)) steps_line(r)
+  penalty_line(model)
   aliased <- unique(unlist(r$aliased))
   if (length(aliased)) {
     cat("Not determined by the data, kept at the start's value:",
@@ -54,6 +55,25 @@ steps_line <- function(r) {
   if (r$converged) cat("Converged after ", steps, " iterations", sep = "")
   else cat("NOT CONVERGED after ", steps, " iterations", sep = "")
   if (NROW(r$starts) > 1) cat(", best of", nrow(r$starts), "starts")
+  cat("\n")
+}
+
+# What a penalty other than the weak prior on the gates has done.
+penalty_line <- function(model) {
+  r <- model$record
+  if (!any(r$lambda > 0, r$expert_ridge > 0)) return(invisible())
+  cat("Penalty: ", if (any(r$lambda > 0)) paste0("lambda ", paste(names(r$lambda),
+    vapply(r$lambda, format, "", digits = 4), collapse = ", "), "; share of l1 ", r$l1_share),
+    if (any(r$lambda > 0) && r$expert_ridge > 0) "; ",
+    if (r$expert_ridge > 0) paste("ridge on experts", format(r$expert_ridge, digits = 4)), "\n", sep = "")
+  if (!is_sparse(r)) return(invisible())
+  used <- lapply(count_coefficients(model), function(count) count[names(count) != "(Intercept)"])
+  words <- vapply(names(used), function(part) {
+    out <- names(used[[part]])[used[[part]] == 0]
+    paste0(length(out), " of ", length(used[[part]]), " columns out of the ", part, "s",
+      if (length(out) %in% 1:6) paste0(" (", paste(out, collapse = ", "), ")"))
+  }, "")
+  cat(if (model$K > 1) words else words[1], sep = "; ")
   cat("\n")
 }
 

@@ -36,7 +36,7 @@
 #' @param weights NULL, or the name of a column of every source with case weights.
 #' @param control Settings made by [moe_control()]: `tolerance` (the
 #'   log-likelihood that one more Newton step may promise at convergence),
-#'   `gate_ridge`, `dispersion_floor`, `max_iterations` and `threads` are used.
+#'   `dispersion_floor`, `max_iterations`, `threads` and the penalties are used.
 #' @return The refined model, of the class of `model`, with its log-likelihood
 #'   on all sites' rows and their summed information (so [vcov()][vcov.moe] is exact).
 #'   An aggregate keeps its `sites` and `aggregation`. The new field `refinement` is a list:
@@ -118,7 +118,7 @@ refine_rounds <- function(model, sources, task, rounds, settings) {
   }
   propose <- function(state) {
     cpp_propose(state$model, task$scaling, state$sums,
-      c(settings[c("gate_ridge", "dispersion_floor", "tolerance")], newton_below = state$newton_below,
+      c(settings[c(penalty_fields, "dispersion_floor", "tolerance")], newton_below = state$newton_below,
         length = 2^-state$halvings))
   }
   clock <- proc.time()[[3]]
@@ -199,15 +199,16 @@ refined_model <- function(model, run, found, scaling, settings) {
     em_iterations = sum(done$accepted & done$step == "EM"),
     newton_iterations = sum(done$accepted & done$step == "Newton"), halvings = sum(!done$accepted),
     reseeds = 0L, empty = state$empty, at_floor = state$at_floor,
-    gate_ridge = settings$gate_ridge, dispersion_floor = settings$dispersion_floor,
     aliased = list(expert = model$schema$expert$columns[scaling$x$aliased],
       gate = model$schema$gate$columns[scaling$z$aliased]))
+  settings_kept <- c(penalty_fields, "dispersion_floor")
+  record[settings_kept] <- settings[settings_kept]
   out <- new_moe(cpp_to_user(run$model, scaling, core_model(model)), model$family, model$schema, sum(n),
     sums$weight, sums$log_lik + run$shift, drop(sums$mass) / sum(sums$mass), record, call = model$call,
     dropped = sum(vapply(found, function(f) f$dropped, 0L)), class = setdiff(class(model), "moe"))
   kept <- setdiff(names(model), c(names(out), "rows", "information"))
   out[kept] <- model[kept]
-  out$information <- list(scaling = scaling, curvature = state$curvature, empty = state$empty,
+  if (!is_sparse(settings)) out$information <- list(scaling = scaling, curvature = state$curvature, empty = state$empty,
     at_floor = state$at_floor, rows = sums$rows, weight = sums$weight)
   out$refinement <- list(rounds = table, sites = data.frame(site = names(found), n = unname(n)),
     exchanges = nrow(table) + 1L, converged = record$converged, stop = stop)

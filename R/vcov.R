@@ -81,6 +81,7 @@ vcov.moe <- function(object, type = c("observed", "sandwich"), newdata = NULL, w
     input_error("{.arg weights} are those of {.arg newdata}, which is missing.")
   }
   sandwich <- type == "sandwich"
+  refuse_sparse(object)
   information <- if (is.null(newdata)) kept_information(object, sandwich)
                  else information_of_rows(object, newdata, weights, sandwich)
   warn_not_converged(object)
@@ -100,6 +101,13 @@ warn_not_converged <- function(object) {
   cli::cli_warn(c("The model is not at a maximum of the likelihood: its standard errors are rough.",
     i = if (is.null(object$refinement)) "Raise {.arg max_iterations} in {.fn moe_control}."
         else "Give {.fn moe_refine} more rounds."))
+}
+
+refuse_sparse <- function(object) {
+  if (is_sparse(object$record)) {
+    no_covariance("The model was fitted with LASSO ({.code lambda}), which has no standard errors.",
+      i = "Fit again without it on the columns that are left.")
+  }
 }
 
 kept_information <- function(object, sandwich) {
@@ -123,17 +131,12 @@ information_of_rows <- function(object, newdata, weights, sandwich) {
   weights <- check_weights(weights, length(design$complete))
   design$weight <- weights[design$complete]
   design$weight <- if (length(design$weight)) design$weight
-  ridge <- object$record$gate_ridge
-  settings <- list(threads = moe_threads(), dispersion_floor = dispersion_floor(object),
-    gate_ridge = if (is.null(ridge)) 1e-4 else ridge)
+  settings <- unclass(moe_control(threads = moe_threads()))
+  known <- intersect(c(penalty_fields, "dispersion_floor"), names(object$record))
+  settings[known] <- object$record[known]
   information <- model_information(object, design, settings, sandwich)
   check_is_maximum(object, information)
   information
-}
-
-dispersion_floor <- function(object) {
-  floor <- object$record$dispersion_floor
-  if (is.null(floor)) 1e-6 else floor
 }
 
 # Rows at which a Newton step would still promise much are not those of the fit.

@@ -151,6 +151,17 @@ Services r_services(int threads) {
   return s;
 }
 
+PenaltyOptions penalty_options(const Rcpp::List& list) {
+  const Rcpp::NumericVector lambda = list["lambda"];
+  PenaltyOptions o;
+  o.gate_ridge = list["gate_ridge"];
+  o.expert_ridge = list["expert_ridge"];
+  o.expert_lambda = lambda[0];
+  o.gate_lambda = lambda[1];
+  o.l1_share = list["l1_share"];
+  return o;
+}
+
 Rcpp::LogicalVector to_logical(const std::vector<bool>& from) {
   return Rcpp::LogicalVector(from.begin(), from.end());
 }

@@ -13,7 +13,6 @@ FitOptions fit_options(const Rcpp::List& o) {
   f.tolerance = o["tolerance"];
   f.newton = o["newton"];
   f.dispersion_floor = o["dispersion_floor"];
-  f.gate_ridge = o["gate_ridge"];
   f.max_reseeds = o["max_reseeds"];
   return f;
 }
@@ -101,6 +100,7 @@ Rcpp::List fit_to_list(const DrivenFit& driven, const Scaling& scaling, const Mo
   return out;
 }
 
+// One precision a column, for tests.
 GatePrior prior_from(const RData& data, Index experts, const Rcpp::NumericVector& ridge) {
   return GatePrior{Rcpp::as<VectorXd>(ridge), MatrixXd::Zero(data.block().z.cols(), experts - 1)};
 }
@@ -129,13 +129,13 @@ Rcpp::List cpp_fit(Rcpp::List data, std::string family, int parts, int experts, 
   if (!Rcpp::as<bool>(options["singular_ok"]) && (any(scaling.x.aliased) || any(scaling.z.aliased))) {
     return Rcpp::List::create(Rcpp::_["aliased"] = aliased);
   }
-  const GatePrior prior = gate_prior(scaling.z, experts, fit_opts.gate_ridge);
+  const PenaltyRule rule = penalty_rule(scaling, experts, penalty_options(options));
   const ScaledSource source(r.data(), takes_offset(kind.family), &scaling);
   DrivenFit driven;
   driven.start_rows = source.rows();
   Model given;
   if (Rf_isNull(start) && experts > 1) {
-    driven = fit_from_starts(r.data(), scaling, kind, experts, prior, fit_opts,
+    driven = fit_from_starts(r.data(), scaling, kind, experts, rule, fit_opts,
                              start_options(options), services);
   } else {
     Model from;
@@ -143,12 +143,12 @@ Rcpp::List cpp_fit(Rcpp::List data, std::string family, int parts, int experts, 
       // One expert: there is nothing to search for.
       const MatrixXd responsibility = Rf_isNull(start) ? MatrixXd::Ones(source.rows(), 1)
                                                        : Rcpp::as<MatrixXd>(start);
-      from = model_from(source, kind, responsibility, prior, fit_opts.dispersion_floor, services);
+      from = model_from(source, kind, responsibility, rule, fit_opts.dispersion_floor, services);
     } else {
       given = model_for(r, start);
       from = scaling.to_internal(given);
     }
-    driven.fit = fit(source, from, prior, fit_opts, services);
+    driven.fit = fit(source, from, rule, fit_opts, services);
   }
   return fit_to_list(driven, scaling, given.experts() > 0 ? &given : nullptr, aliased);
 }
@@ -175,7 +175,11 @@ Rcpp::List cpp_em_step(Rcpp::List data, Rcpp::List model, Rcpp::NumericVector ri
   const Statistics sums =
       sum_over(source, Statistics(m), r_services(1),
                [&](const Block& block) { return statistics(block, m); });
-  return model_to_list(em_step(m, sums, prior_from(r, m.experts(), ridge), 0.0, 0.0));
+  PenaltyRule rule = penalty_rule(Scaling{ColumnScaling::identity(m.beta.rows()),
+                                          ColumnScaling::identity(m.alpha.rows())},
+                                  m.experts(), PenaltyOptions());
+  rule.prior = prior_from(r, m.experts(), ridge);
+  return model_to_list(em_step(m, sums, rule, 0.0, 0.0));
 }
 
 // Score and Hessian of the log-likelihood, parameters ordered as in coef() with log dispersions.

@@ -36,16 +36,11 @@ Statistics statistics_from_list(const Model& model, const Rcpp::List& l) {
   return s;
 }
 
-Information information_at(const Source& source, const Model& m, const Services& services) {
-  return sum_over(source, Information(parameter_count(m)), services,
-                  [&](const Block& block) { return information(block, m); });
-}
-
 }  // namespace
 
 // Gradient and negative Hessian of log-likelihood less prior on standardised columns, at a model on
-// the user's scale; with `meat` the sum of products of the rows' scores. options: gate_ridge,
-// dispersion_floor, threads.
+// the user's scale; with `meat` the sum of products of the rows' scores. options:
+// dispersion_floor, threads, those of penalty_options().
 // [[Rcpp::export(rng = false)]]
 Rcpp::List cpp_model_information(Rcpp::List data, Rcpp::List model, Rcpp::List options, bool meat) {
   const RData r(data);
@@ -54,8 +49,8 @@ Rcpp::List cpp_model_information(Rcpp::List data, Rcpp::List model, Rcpp::List o
   const Scaling scaling = find_scaling(r.data(), user.family, r.x_intercept, r.z_intercept, services);
   const ScaledSource source(r.data(), takes_offset(user.family), &scaling);
   const Model m = scaling.to_internal(user);
-  const GatePrior prior = gate_prior(scaling.z, m.experts(), Rcpp::as<double>(options["gate_ridge"]));
   const Information info = information_at(source, m, services);
+  const Penalty penalty = penalty_rule(scaling, m.experts(), penalty_options(options)).at(info.weight);
   const Score cheap = sum_over(source, Score(m.experts(), parameter_count(m)), services,
                                [&](const Block& block) { return score(block, m); });
   const double least = least_mass(m, info.weight / static_cast<double>(source.rows()));
@@ -66,8 +61,8 @@ Rcpp::List cpp_model_information(Rcpp::List data, Rcpp::List model, Rcpp::List o
     held.push_back(at_floor(m, k, floor));
   }
   Rcpp::List out = Rcpp::List::create(
-      Rcpp::_["curvature"] = objective_curvature(m, info.hessian, prior),
-      Rcpp::_["gradient"] = objective_gradient(m, info.score, prior),
+      Rcpp::_["curvature"] = objective_curvature(m, info.hessian, penalty),
+      Rcpp::_["gradient"] = objective_gradient(m, info.score, penalty),
       Rcpp::_["scaling"] = scaling_to_list(scaling), Rcpp::_["empty"] = to_logical(empty),
       Rcpp::_["at_floor"] = to_logical(held), Rcpp::_["rows"] = static_cast<double>(source.rows()),
       Rcpp::_["weight"] = info.weight);
@@ -136,8 +131,8 @@ Rcpp::List cpp_site_sums(Rcpp::List data, Rcpp::List model, Rcpp::List scaling, 
       Rcpp::_["gate_gram"] = sums.gates.gram);
 }
 
-// The centre's part of a round, from the sites' summed sums. options: gate_ridge, dispersion_floor,
-// tolerance, newton_below, length. Objectives are on the scale of standardised y.
+// The centre's part of a round, from the sites' summed sums. options:
+// dispersion_floor, tolerance, newton_below, length, those of penalty_options(). Objectives are on the scale of standardised y.
 // [[Rcpp::export(rng = false)]]
 Rcpp::List cpp_propose(Rcpp::List model, Rcpp::List scaling, Rcpp::List sums, Rcpp::List options) {
   const Model m = model_from_list(model);
@@ -147,12 +142,12 @@ Rcpp::List cpp_propose(Rcpp::List model, Rcpp::List scaling, Rcpp::List sums, Rc
   info.log_lik = s.log_lik;
   info.score = Rcpp::as<VectorXd>(sums["score"]);
   info.hessian = Rcpp::as<MatrixXd>(sums["hessian"]);
-  const GatePrior prior =
-      gate_prior(scaling_from_list(scaling).z, m.experts(), Rcpp::as<double>(options["gate_ridge"]));
+  const PenaltyRule rule =
+      penalty_rule(scaling_from_list(scaling), m.experts(), penalty_options(options));
   const auto number = [&](const char* name) { return Rcpp::as<double>(options[name]); };
   const RoundOptions o{number("tolerance"), number("dispersion_floor"), number("newton_below"),
                        number("length")};
-  const Proposal p = propose(m, info, s, prior, o);
+  const Proposal p = propose(m, info, s, rule, o);
   const double least = least_mass(m, s.weight / static_cast<double>(s.rows));
   std::vector<bool> empty, held;
   for (Index k = 0; k < m.experts(); ++k) {

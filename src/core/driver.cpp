@@ -70,7 +70,7 @@ class Sample {
 }  // namespace
 
 DrivenFit fit_from_starts(const Data& data, const Scaling& scaling, const ExpertKind& kind, Index experts,
-                          const GatePrior& prior, const FitOptions& fit_options,
+                          const PenaltyRule& rule, const FitOptions& fit_options,
                           const StartOptions& options, const Services& services) {
   const ScaledSource source(data, takes_offset(kind.family), &scaling);
   const Index n = source.rows();
@@ -83,14 +83,14 @@ DrivenFit fit_from_starts(const Data& data, const Scaling& scaling, const Expert
   out.start_rows = search_rows;
   const auto search = [&](const HeldSource& sample) {
     const StartResult best =
-        best_start(sample, kind, experts, prior, fit_options, options, services);
+        best_start(sample, kind, experts, rule, fit_options, options, services);
     out.records = best.records;
     out.moves = best.moves;
     return best.model;
   };
   if (search_rows == n) {
     const HeldSource all(source);
-    out.fit = fit(all, search(all), prior, fit_options, services);
+    out.fit = fit(all, search(all), rule, fit_options, services);
     return out;
   }
 
@@ -112,11 +112,11 @@ DrivenFit fit_from_starts(const Data& data, const Scaling& scaling, const Expert
   FitOptions rough = fit_options;
   rough.tolerance = 1e-2;  // far below what a sample itself is worth
   for (std::size_t i = samples.size() - 1; i-- > 0;) {
-    model = fit(samples[i].rows(), model, prior, rough, services,
+    model = fit(samples[i].rows(), model, rule, rough, services,
                 samples[i + 1].hessian_for(samples[i])).model;
     samples.pop_back();
   }
-  out.fit = fit(source, model, prior, fit_options, services, samples.front().hessian_for_all());
+  out.fit = fit(source, model, rule, fit_options, services, samples.front().hessian_for_all());
   return out;
 }
 

@@ -18,7 +18,7 @@ struct DrivenFit {
 // all n: what a sample's optimum lacks is of the order of one over its size, and the largest sample's
 // Hessian serves as that of all rows (see fit.h). The last fit converges on all rows.
 DrivenFit fit_from_starts(const Data& data, const Scaling& scaling, const ExpertKind& kind, Index experts,
-                          const GatePrior& prior, const FitOptions& fit_options,
+                          const PenaltyRule& rule, const FitOptions& fit_options,
                           const StartOptions& options, const Services& services);
 
 }  // namespace distmoe

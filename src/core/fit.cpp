@@ -12,11 +12,13 @@ namespace {
 // One run of the fit: the state that EM and Newton steps share.
 class Run {
  public:
-  Run(const Source& source, const Model& start, const GatePrior& prior, const FitOptions& options,
+  Run(const Source& source, const Model& start, const PenaltyRule& rule, const FitOptions& options,
       const Services& services, const Source* sample)
-      : source_(source), prior_(prior), options_(options), services_(services), sample_(sample), sums_(start) {
-    out_.model = start;
-    move_to(start, score_at(start));
+      : source_(source), rule_(rule), options_(options), services_(services), sample_(sample), sums_(start) {
+    const Score there = score_at(start);
+    penalty_ = rule.at(there.weight);
+    if (penalty_.sparse()) sample_ = nullptr;
+    move_to(start, there);
     record(StepKind::start);
   }
 
@@ -56,7 +58,7 @@ class Run {
   }
 
   double value(const Model& model, double log_lik) const {
-    return log_lik - prior_.value(model.alpha);
+    return log_lik - penalty_.value(model);
   }
 
   // An EM iteration that gains less than this, a ten-thousandth a row, is within reach of Newton.
@@ -106,7 +108,7 @@ class Run {
     const double before = objective_;
     double length = 1.0;
     for (int halving = 0; halving < 30; ++halving, length /= 2) {
-      const Model candidate = em_step(out_.model, sums_, prior_, options_.dispersion_floor,
+      const Model candidate = em_step(out_.model, sums_, rule_, options_.dispersion_floor,
                                       least_mass(), length);
       const Statistics sums = statistics_at(candidate);
       if (value(candidate, sums.log_lik) >= before - rounding()) {
@@ -127,7 +129,7 @@ class Run {
     ++out_.reseeds;
     keep_best();
     Model m = out_.model;
-    const Model one = grow_on_worst_rows(source_, m, options_.dispersion_floor, services_);
+    const Model one = grow_on_worst_rows(source_, m, rule_, options_.dispersion_floor, services_);
     replace_expert(m, lost, one);
     move_to(m, statistics_at(m));
     record(StepKind::reseed);
@@ -137,24 +139,22 @@ class Run {
   // The negative Hessian of the objective at the present model. From the sample, if there is one: at
   // a fraction of the cost it is as good up to sampling error, and steps are checked on all rows.
   MatrixXd curvature() const {
-    services_.interrupt();
     const Model& m = out_.model;
-    const Source& rows = sample_ ? *sample_ : source_;
-    Information info = sum_over(rows, Information(parameter_count(m)), services_,
-                                [&](const Block& block) { return information(block, m); });
+    const Information info = information_at(sample_ ? *sample_ : source_, m, services_);
     double share = 1.0;
     if (sample_) share = weight_ / info.weight;
-    return objective_curvature(m, share * info.hessian, prior_);
+    return objective_curvature(m, share * info.hessian, penalty_);
   }
 
   VectorXd objective_gradient() const {
-    return distmoe::objective_gradient(out_.model, gradient_, prior_);
+    return distmoe::objective_gradient(out_.model, gradient_, penalty_);
   }
 
   // Newton steps until the promise is below the tolerance. A Hessian, which costs several passes, serves
   // as long as each step takes off three quarters of what was promised.
   void newton() {
     if (gradient_.size() == 0) move_to(out_.model, score_at(out_.model));
+    if (penalty_.sparse()) return newton_among_active();
     MatrixXd hessian;
     Secants secants;
     double before = 0.0;
@@ -168,7 +168,7 @@ class Run {
       VectorXd slope = free_slope;
       MatrixXd held = hessian;
       const double floor = options_.dispersion_floor;
-      if (hold_fixed(out_.model, floor, mass_, least_mass(), slope, held)) secants.clear();
+      if (!hold_fixed(out_.model, floor, mass_, least_mass(), slope, held).empty()) secants.clear();
       Solve solve = secants.direction(held, slope);
       double promise = 0.5 * solve.x.dot(slope);
       // After a step with an exact Hessian the next promise is of higher order; after others it shrinks
@@ -195,7 +195,8 @@ class Run {
       if (last && !solve.positive) return;
       before = promise;
       ++iteration;
-      const bool moved = newton_move(solve.x, last);
+      const bool moved = newton_move(
+          [&](double length) { return from_vector(out_.model, here + length * solve.x); }, last);
       if (moved) {
         ++out_.newton_iterations;
         record(StepKind::newton);
@@ -213,12 +214,26 @@ class Run {
     }
   }
 
+  // The same under a penalty with l1.
+  void newton_among_active() {
+    for (int iteration = 0; iteration < 50; ++iteration) {
+      const Model here = out_.model;
+      const ActiveStep step = active_step(here, gradient_, -information_at(source_, here, services_).hessian,
+                                          penalty_, options_.dispersion_floor, mass_, least_mass());
+      const bool last = step.promise <= options_.tolerance * unit();
+      if (!step.positive) return;
+      const bool moved = newton_move([&](double length) { return step.at(here, length); }, last);
+      if (moved) ++out_.newton_iterations, record(StepKind::newton);
+      if (last) out_.promise = step.promise, out_.stop = StopReason::newton;
+      if (last || !moved) return;
+    }
+  }
+
   // Tries the step, shortened up to three times; the last one, which is near rounding, as it is.
-  bool newton_move(const VectorXd& step, bool last) {
-    const VectorXd here = to_vector(out_.model);
+  bool newton_move(const std::function<Model(double)>& step, bool last) {
     double length = 1.0;
     for (int halving = 0; halving < (last ? 1 : 4); ++halving, length /= 2) {
-      Model candidate = from_vector(out_.model, here + length * step);
+      Model candidate = step(length);
       if (candidate.family == FamilyKind::gaussian) {
         candidate.dispersion = candidate.dispersion.cwiseMax(options_.dispersion_floor);
       }
@@ -254,7 +269,8 @@ class Run {
   }
 
   const Source& source_;
-  const GatePrior& prior_;
+  const PenaltyRule& rule_;
+  Penalty penalty_;       // of all rows
   const FitOptions& options_;
   const Services& services_;
   const Source* sample_;  // null: none, or it served badly
@@ -272,18 +288,9 @@ class Run {
 
 }  // namespace
 
-GatePrior gate_prior(const ColumnScaling& z, Index experts, double ridge) {
-  const Index q = z.centre.size();
-  GatePrior prior{VectorXd::Constant(q, ridge), MatrixXd::Zero(q, experts - 1)};
-  for (Index j = 0; j < q; ++j) {
-    if (j == z.intercept || z.aliased[static_cast<std::size_t>(j)]) prior.ridge(j) = 0.0;
-  }
-  return prior;
-}
-
-FitResult fit(const Source& source, const Model& start, const GatePrior& prior,
+FitResult fit(const Source& source, const Model& start, const PenaltyRule& rule,
               const FitOptions& options, const Services& services, const Source* sample) {
-  return Run(source, start, prior, options, services, sample).finish();
+  return Run(source, start, rule, options, services, sample).finish();
 }
 
 }  // namespace distmoe

@@ -15,7 +15,6 @@ struct FitOptions {
                                   // (of a row of mean weight)
   bool newton = true;             // finish by Newton's method
   double dispersion_floor = 1e-6; // of the variance of y about its mean; Gaussian experts
-  double gate_ridge = 1e-4;       // prior precision of standardised gate slopes
   int max_reseeds = 5;            // how often experts that lost their rows are re-seeded
   // A run that will not come to this objective is worth nothing: it may end early, not converged.
   double worth = -std::numeric_limits<double>::infinity();
@@ -29,7 +28,7 @@ struct FitResult {
   double log_lik = 0.0;              // at `model`, scale of the source
   VectorXd mass;                     // K, sum of weighted responsibilities at `model`
   double mean_weight = 1.0;          // mean case weight
-  std::vector<double> objective;     // log-likelihood - prior: at the start, then after each step
+  std::vector<double> objective;     // log-likelihood - penalty: at the start, then after each step
   std::vector<StepKind> steps;       // what led to each objective; it falls only at a reseed, and
                                      // a reseed that led nowhere better is undone (restore)
   StopReason stop = StopReason::iteration_limit;
@@ -41,14 +40,10 @@ struct FitResult {
   bool converged() const { return stop != StopReason::iteration_limit; }
 };
 
-// The prior on the gates of standardised columns: none on the intercept and on aliased columns,
-// whose coefficients therefore stay where the start has them.
-GatePrior gate_prior(const ColumnScaling& z, Index experts, double ridge);
-
 // Improves `start` on the rows of `source`. The objective rises at every step up to rounding. Where
 // `start` is the optimum of a random `sample` of the rows, the fit begins with Newton steps whose
 // Hessian is the sample's: each costs one cheap pass over the rows.
-FitResult fit(const Source& source, const Model& start, const GatePrior& prior,
+FitResult fit(const Source& source, const Model& start, const PenaltyRule& rule,
               const FitOptions& options, const Services& services, const Source* sample = nullptr);
 
 }  // namespace distmoe

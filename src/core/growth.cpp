@@ -41,13 +41,13 @@ Index core_rows(const HeldSource& sample, const ExpertKind& kind, Index k) {
 // One regression around a row: of the rows near it those are kept that agree best with one
 // regression, since a neighbourhood may hold rows of several experts.
 Model grow_regression(const HeldSource& sample, const MatrixXd& points, const ExpertKind& kind,
-                      Index seed, Index core, double floor, const Services& services) {
+                      Index seed, Index core, const PenaltyRule& rule, double floor,
+                      const Services& services) {
   const ArrayXd distance = square_distances(points, seed).array();
   std::vector<Index> rows = largest(-distance, every_row(sample.rows()), 3 * core);
   std::sort(rows.begin(), rows.end());  // the order in which HeldSource keeps them
   const HeldSource near(sample, rows);
-  const GatePrior no_gates{VectorXd::Zero(sample.z_columns()),
-                           MatrixXd::Zero(sample.z_columns(), 0)};
+  const PenaltyRule no_gates = rule.for_experts(1);
   ArrayXd agreement(near.rows());  // at first: nearness
   for (Index i = 0; i < near.rows(); ++i) agreement(i) = -distance(rows[static_cast<std::size_t>(i)]);
   Model one;
@@ -63,7 +63,7 @@ Model grow_regression(const HeldSource& sample, const MatrixXd& points, const Ex
 }  // namespace
 
 Model model_from(const Source& source, const ExpertKind& kind, const MatrixXd& responsibility,
-                 const GatePrior& prior, double floor, const Services& services) {
+                 const PenaltyRule& rule, double floor, const Services& services) {
   const Index k = responsibility.cols();
   Model model;
   model.family = kind.family;
@@ -80,7 +80,7 @@ Model model_from(const Source& source, const ExpertKind& kind, const MatrixXd& r
     return statistics(Block{b.x, b.z, y, b.weight, none, b.gate_offset, b.first}, model, r);
   });
   // A part with fewer rows than coefficients gets the least-norm fit and an honest wide variance.
-  Model out = em_step(model, sums, prior, floor, 0.0);
+  Model out = em_step(model, sums, rule, floor, 0.0);
   out.family = kind.family;
   if (on_log) out.dispersion.setOnes();
   const double least = static_cast<double>(source.x_columns() * kind.parts + 1);
@@ -135,11 +135,11 @@ ArrayXXd fitness(const HeldSource& sample, const Model& model) {
 }
 
 Model settle(const HeldSource& sample, const ExpertKind& kind, ArrayXXd explained, int passes,
-             const GatePrior& prior, double floor, const Services& services) {
+             const PenaltyRule& rule, double floor, const Services& services) {
   Model model;
   for (int pass = 0; pass < passes; ++pass) {
     services.interrupt();
-    model = model_from(sample, kind, one_hot(best_columns(explained), explained.cols()), prior,
+    model = model_from(sample, kind, one_hot(best_columns(explained), explained.cols()), rule,
                        floor, services);
     explained = fitness(sample, model);
   }
@@ -147,7 +147,7 @@ Model settle(const HeldSource& sample, const ExpertKind& kind, ArrayXXd explaine
 }
 
 Model grown_start(const HeldSource& sample, const MatrixXd& points, const ExpertKind& kind, Index k,
-                  const GatePrior& prior, double floor, const Services& services) {
+                  const PenaltyRule& rule, double floor, const Services& services) {
   ArrayXXd explained(sample.rows(), k);
   VectorXd chance = VectorXd::Ones(sample.rows());
   for (Index j = 0; j < k; ++j) {
@@ -155,14 +155,14 @@ Model grown_start(const HeldSource& sample, const MatrixXd& points, const Expert
     if (!(chance.maxCoeff() > 0)) chance.setOnes();
     const Index seed = draw_index(chance, services.uniform);
     explained.col(j) = fitness(sample, grow_regression(sample, points, kind, seed,
-                                                       core_rows(sample, kind, k), floor,
+                                                       core_rows(sample, kind, k), rule, floor,
                                                        services)).col(0);
     chance = unexplained(explained.leftCols(j + 1).rowwise().maxCoeff());
   }
-  return settle(sample, kind, explained, 8, prior, floor, services);
+  return settle(sample, kind, explained, 8, rule, floor, services);
 }
 
-Model grow_on_worst_rows(const Source& source, const Model& model, double floor,
+Model grow_on_worst_rows(const Source& source, const Model& model, const PenaltyRule& rule, double floor,
                          const Services& services) {
   // log f of all rows, then the worst of them (at least so many that a regression has a choice).
   std::vector<double> log_lik;
@@ -186,7 +186,7 @@ Model grow_on_worst_rows(const Source& source, const Model& model, double floor,
   for (int i = 0; i < draws_of_reseed; ++i) {
     services.interrupt();
     const Index seed = draw_index(VectorXd::Ones(worst.rows()), services.uniform);
-    const Model one = grow_regression(worst, worst.x, model.kind(), seed, core, floor, services);
+    const Model one = grow_regression(worst, worst.x, model.kind(), seed, core, rule, floor, services);
     const double gain = (fitness(worst, one).col(0) - now).max(0.0).sum();
     if (i > 0 && gain <= best_gain) continue;
     best = one;

@@ -10,12 +10,12 @@ namespace distmoe {
 // A model from responsibilities of all rows of a source (rows x K): one M-step from nothing. floor:
 // least dispersion of a Gaussian expert.
 Model model_from(const Source& source, const ExpertKind& kind, const MatrixXd& responsibility,
-                 const GatePrior& prior, double floor, const Services& services);
+                 const PenaltyRule& rule, double floor, const Services& services);
 
-// Labels as responsibilities, n x k.
 // log(y + 1/2): counts on the scale of their predictor, 0 included.
 VectorXd log_of_counts(const VectorView& y);
 
+// Labels as responsibilities, n x k.
 MatrixXd one_hot(const std::vector<Index>& labels, Index k);
 
 // k rows far from each other: each drawn with probability proportional to its square distance from
@@ -27,19 +27,19 @@ ArrayXXd fitness(const HeldSource& sample, const Model& model);
 
 // A few passes in which every row joins the regression that explains it best.
 Model settle(const HeldSource& sample, const ExpertKind& kind, ArrayXXd explained, int passes,
-             const GatePrior& prior, double floor, const Services& services);
+             const PenaltyRule& rule, double floor, const Services& services);
 
 // k regressions grown one after the other, each from a row that those before explain badly.
 // points: what nearness of rows means, n x anything.
 Model grown_start(const HeldSource& sample, const MatrixXd& points, const ExpertKind& kind, Index k,
-                  const GatePrior& prior, double floor, const Services& services);
+                  const PenaltyRule& rule, double floor, const Services& services);
 
 // Random numbers that one call of grow_on_worst_rows takes.
 const int draws_of_reseed = 10;
 
 // One regression on rows that `model` explains worst: the one, of several grown there, that would
 // raise their log density most.
-Model grow_on_worst_rows(const Source& source, const Model& model, double floor,
+Model grow_on_worst_rows(const Source& source, const Model& model, const PenaltyRule& rule, double floor,
                          const Services& services);
 
 // Puts `one` (a single expert) in the place of an expert that lost its rows. Its gate becomes the mean

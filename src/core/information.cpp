@@ -212,8 +212,8 @@ bool at_floor(const Model& model, Index k, double floor) {
   return family_of(model.family).has_dispersion() && model.dispersion(k) <= floor * 1.000001;
 }
 
-bool hold_fixed(const Model& model, double floor, const VectorXd& mass, double least_mass,
-                VectorXd& gradient, MatrixXd& curvature) {
+std::vector<Index> hold_fixed(const Model& model, double floor, const VectorXd& mass, double least_mass,
+                              VectorXd& gradient, MatrixXd& curvature) {
   const Layout at(model);
   std::vector<Index> fixed;
   for (Index k = 0; k < at.k; ++k) {
@@ -230,7 +230,7 @@ bool hold_fixed(const Model& model, double floor, const VectorXd& mass, double l
     curvature.col(j).setZero();
     curvature(j, j) = 1.0;
   }
-  return !fixed.empty();
+  return fixed;
 }
 
 Score& Score::operator+=(const Score& other) {

@@ -17,8 +17,8 @@ Model from_vector(const Model& shape, const VectorXd& parameters);
 bool at_floor(const Model& model, Index k, double floor);
 // What is no free parameter is taken out of the gradient and the negative Hessian: a dispersion at its
 // floor that wants to fall, and an expert (of several) whose mass, that of its rows, is no more than
-// `least_mass`, as in EM. True if there is any.
-bool hold_fixed(const Model& model, double floor, const VectorXd& mass, double least_mass,
+// `least_mass`, as in EM. Gives their numbers.
+std::vector<Index> hold_fixed(const Model& model, double floor, const VectorXd& mass, double least_mass,
                 VectorXd& gradient, MatrixXd& curvature);
 
 // The gradient of the log-likelihood, and what else one cheap pass over the rows tells.

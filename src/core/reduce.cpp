@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "fit.h"
+#include "penalty.h"
 #include "reduce_starts.h"
 
 namespace distmoe {

@@ -23,20 +23,23 @@ struct Proposal {
   double promise = 0.0;    // what a Newton step from there promises
   bool positive = false;   // is the negative Hessian positive, so that the promise is worth something?
   bool last = false;       // a Newton step that promises less than the tolerance
-  VectorXd gradient;       // of the objective, what is held fixed taken out
-  MatrixXd curvature;      // negative Hessian of the objective
+  VectorXd gradient;       // of the objective, what is held fixed or stays 0 taken out
+  MatrixXd curvature;      // negative Hessian of the objective, without l1
 };
 
 Proposal propose(const Model& model, const Information& information, const Statistics& sums,
-                 const GatePrior& prior, const RoundOptions& options);
+                 const PenaltyRule& rule, const RoundOptions& options);
+
+// Summed over all rows of a source, at `model`.
+Information information_at(const Source& source, const Model& model, const Services& services);
 
 // Mass of as many rows of mean weight as an expert has coefficients, and one: with less it can't be
 // fitted.
 double least_mass(const Model& model, double mean_weight);
 
-// The negative Hessian of log-likelihood less prior, and its gradient.
-MatrixXd objective_curvature(const Model& model, const MatrixXd& hessian, const GatePrior& prior);
-VectorXd objective_gradient(const Model& model, const VectorXd& score, const GatePrior& prior);
+// The negative Hessian of log-likelihood less penalty, and its gradient (of what has one: without l1).
+MatrixXd objective_curvature(const Model& model, const MatrixXd& hessian, const Penalty& penalty);
+VectorXd objective_gradient(const Model& model, const VectorXd& score, const Penalty& penalty);
 
 }  // namespace distmoe
 

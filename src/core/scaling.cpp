@@ -58,6 +58,14 @@ ColumnScaling ColumnScaling::identity(Index columns) {
   return s;
 }
 
+VectorXd ColumnScaling::slopes(double value) const {
+  VectorXd out = VectorXd::Constant(centre.size(), value);
+  for (Index j = 0; j < out.size(); ++j) {
+    if (j == intercept || aliased[static_cast<std::size_t>(j)]) out(j) = 0.0;
+  }
+  return out;
+}
+
 Model Scaling::to_internal(const Model& user) const {
   Model m = user;
   m.beta = carry_over(x, standardised(x, user.beta));

@@ -15,6 +15,8 @@ struct ColumnScaling {
   std::vector<bool> aliased;
   MatrixXd combination;        // p x p, standardised columns; 0 for columns that stand on their own
 
+  // `value` for every slope; 0 for the intercept and for aliased columns.
+  VectorXd slopes(double value) const;
   static ColumnScaling identity(Index columns);
 };
 

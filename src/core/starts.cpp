@@ -63,13 +63,13 @@ std::vector<Index> sample_rows(Index n, Index size, const Services& services) {
 namespace {
 
 Model make_start(StartKind how, const HeldSource& sample, const ExpertKind& kind, Index experts,
-                 const GatePrior& prior, const FitOptions& options, const Services& services) {
+                 const PenaltyRule& rule, const FitOptions& options, const Services& services) {
   if (how == StartKind::regressions) {
-    return grown_start(sample, kmeans_points(sample, kind, false), kind, experts, prior,
+    return grown_start(sample, kmeans_points(sample, kind, false), kind, experts, rule,
                        options.dispersion_floor, services);
   }
   const auto labels = kmeans(kmeans_points(sample, kind, how == StartKind::kmeans_xy), experts, services);
-  return model_from(sample, kind, one_hot(labels, experts), prior, options.dispersion_floor,
+  return model_from(sample, kind, one_hot(labels, experts), rule, options.dispersion_floor,
                     services);
 }
 
@@ -87,7 +87,7 @@ bool better(const FitResult& a, const FitResult& b) {
 // Short runs from all starts, next to each other. Each may draw as many random numbers as its reseeds
 // need; they are drawn before, so that no result depends on the number of threads.
 std::vector<FitResult> short_runs(const HeldSource& sample, const std::vector<Model>& starts,
-                                  const GatePrior& prior, const FitOptions& quick,
+                                  const PenaltyRule& rule, const FitOptions& quick,
                                   const Services& services) {
   const std::size_t draws = static_cast<std::size_t>(draws_of_reseed * quick.max_reseeds);
   std::vector<std::vector<double>> drawn(starts.size());
@@ -105,13 +105,13 @@ std::vector<FitResult> short_runs(const HeldSource& sample, const std::vector<Mo
     own.threads = within ? services.threads : 1;
     if (within) own.interrupt = services.interrupt;
     own.uniform = [&drawn, at, used]() mutable { return drawn[at].at(used++); };
-    runs[at] = fit(sample, starts[at], prior, quick, own);
+    runs[at] = fit(sample, starts[at], rule, quick, own);
   });
   return runs;
 }
 
 // Several starts, short runs; the best are finished.
-FitResult search(const HeldSource& sample, const ExpertKind& kind, Index experts, const GatePrior& prior,
+FitResult search(const HeldSource& sample, const ExpertKind& kind, Index experts, const PenaltyRule& rule,
                  const FitOptions& quick, const FitOptions& finish, const StartOptions& options,
                  std::vector<StartRecord>& records, const Services& services) {
   const double n = static_cast<double>(sample.rows());
@@ -121,10 +121,10 @@ FitResult search(const HeldSource& sample, const ExpertKind& kind, Index experts
     const StartKind how = i == 0   ? StartKind::kmeans_x
                            : i == 1 ? StartKind::kmeans_xy
                                     : StartKind::regressions;
-    begin.push_back(make_start(how, sample, kind, experts, prior, quick, services));
+    begin.push_back(make_start(how, sample, kind, experts, rule, quick, services));
     records.push_back({how, 0.0});
   }
-  std::vector<FitResult> runs = short_runs(sample, begin, prior, quick, services);
+  std::vector<FitResult> runs = short_runs(sample, begin, rule, quick, services);
   for (std::size_t i = 0; i < runs.size(); ++i) records[i].objective = runs[i].objective.back() / n;
   std::vector<std::size_t> order(runs.size());
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
@@ -134,7 +134,7 @@ FitResult search(const HeldSource& sample, const ExpertKind& kind, Index experts
   for (std::size_t i = 0; i < order.size() && static_cast<int>(i) < options.finalists; ++i) {
     FitOptions enough = finish;
     if (i > 0 && !spurious(best)) enough.worth = best.objective.back();
-    const FitResult run = fit(sample, runs[order[i]].model, prior, enough, services);
+    const FitResult run = fit(sample, runs[order[i]].model, rule, enough, services);
     StartRecord& record = records[order[i]];
     record.finalist = true;
     record.finished = run.objective.back() / n;
@@ -146,13 +146,13 @@ FitResult search(const HeldSource& sample, const ExpertKind& kind, Index experts
 // A mode in which two experts share what one could explain while a third covers two parts is left by
 // splitting that one (a two-expert fit to its rows) and dropping one of the others. Gives the best
 // such change, judged by how well the experts then explain the rows; the caller compares.
-Model split_and_drop(const HeldSource& sample, const Model& model, const GatePrior& prior,
+Model split_and_drop(const HeldSource& sample, const Model& model, const PenaltyRule& rule,
                      const FitOptions& quick, const StartOptions& options,
                      const Services& services) {
   const Index k = model.experts();
   const ArrayXXd now = fitness(sample, model);
   const std::vector<Index> labels = best_columns(now);
-  const GatePrior two_prior{prior.ridge, MatrixXd::Zero(prior.centre.rows(), 1)};
+  const PenaltyRule two_rule = rule.for_experts(2);
   StartOptions few = options;
   few.finalists = 1;
   const Index most = 1000;          // rows of a part that its two-expert fit looks at
@@ -172,7 +172,7 @@ Model split_and_drop(const HeldSource& sample, const Model& model, const GatePri
       rows = some;
     }
     std::vector<StartRecord> unused;
-    const FitResult two = search(HeldSource(sample, rows), model.kind(), 2, two_prior, quick, quick,
+    const FitResult two = search(HeldSource(sample, rows), model.kind(), 2, two_rule, quick, quick,
                                  few, unused, services);
     const ArrayXXd halves = fitness(sample, two.model);
     for (Index drop = 0; drop < k; ++drop) {
@@ -187,13 +187,13 @@ Model split_and_drop(const HeldSource& sample, const Model& model, const GatePri
     }
   }
   if (best.size() == 0) return model;
-  return settle(sample, model.kind(), best, 2, prior, quick.dispersion_floor, services);
+  return settle(sample, model.kind(), best, 2, rule, quick.dispersion_floor, services);
 }
 
 }  // namespace
 
 StartResult best_start(const HeldSource& sample, const ExpertKind& kind, Index experts,
-                       const GatePrior& prior, const FitOptions& fit_options,
+                       const PenaltyRule& rule, const FitOptions& fit_options,
                        const StartOptions& options, const Services& services) {
   FitOptions quick = fit_options;
   quick.max_iterations = options.short_iterations;
@@ -202,14 +202,14 @@ StartResult best_start(const HeldSource& sample, const ExpertKind& kind, Index e
   finish.max_iterations = std::min(fit_options.max_iterations, 100);
   finish.tolerance = 1e-2;  // far below what the sample itself is worth
   StartResult out;
-  FitResult best = search(sample, kind, experts, prior, quick, finish, options, out.records,
+  FitResult best = search(sample, kind, experts, rule, quick, finish, options, out.records,
                           services);
   for (int failures = 0; experts > 2 && out.moves < options.moves && failures < 2;) {
-    FitResult run = fit(sample, split_and_drop(sample, best.model, prior, quick, options, services),
-                        prior, quick, services);
+    FitResult run = fit(sample, split_and_drop(sample, best.model, rule, quick, options, services),
+                        rule, quick, services);
     FitOptions enough = finish;
     if (!spurious(best)) enough.worth = best.objective.back();
-    run = fit(sample, run.model, prior, enough, services);
+    run = fit(sample, run.model, rule, enough, services);
     if (better(run, best) && run.objective.back() > best.objective.back() + 0.1 * best.mean_weight) {
       best = run;
       ++out.moves;

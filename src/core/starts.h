@@ -32,7 +32,7 @@ struct StartResult {
 
 // Runs `options.starts` starts of K experts on the rows of `sample`.
 StartResult best_start(const HeldSource& sample, const ExpertKind& kind, Index experts,
-                       const GatePrior& prior, const FitOptions& fit_options,
+                       const PenaltyRule& rule, const FitOptions& fit_options,
                        const StartOptions& options, const Services& services);
 
 // Labels 0..k-1 of the rows of `points` by k-means (k-means++ seeds, Lloyd's iterations).

@@ -84,15 +84,19 @@ Statistics statistics(const Block& block, const Model& model, const MatrixXd& re
   return sums_given(block, model, evaluate(block, model), responsibility.array());
 }
 
-Model em_step(const Model& model, const Statistics& sums, const GatePrior& prior, double floor,
+Model em_step(const Model& model, const Statistics& sums, const PenaltyRule& rule, double floor,
               double least_mass, double length) {
   Model next = model;
-  const ExpertStep step = expert_step(model, sums.experts, floor, least_mass);
+  const Penalty penalty = rule.at(sums.weight);
+  const ExpertStep step =
+      penalty.on_experts() ? penalised_expert_step(model, sums.experts, penalty, floor, least_mass)
+                           : expert_step(model, sums.experts, floor, least_mass);
   // The Gaussian update is the exact maximiser of its part, so it needs no shortening.
   const bool exact = family_of(model.family).has_dispersion();
   next.beta += (exact ? 1.0 : length) * step.delta;
   next.dispersion = step.dispersion;
-  next.alpha += length * gate_step(model.alpha, sums.gates, prior);
+  next.alpha = penalised_gates(model.alpha, sums.gates, penalty);
+  if (length != 1.0) next.alpha = model.alpha + length * (next.alpha - model.alpha);
   return next;
 }
 

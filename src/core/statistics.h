@@ -3,8 +3,7 @@
 #ifndef DISTMOE_CORE_STATISTICS_H
 #define DISTMOE_CORE_STATISTICS_H
 
-#include "experts.h"
-#include "gating.h"
+#include "penalty.h"
 
 namespace distmoe {
 
@@ -31,8 +30,9 @@ Statistics statistics(const Block& block, const Model& model);
 Statistics statistics(const Block& block, const Model& model, const MatrixXd& responsibility);
 
 // One generalised EM step from the sums at `model`: exact (Gaussian) or one-Newton-step (GLM)
-// experts and one joint Newton step of the gates. `length` < 1 shortens the Newton parts.
-Model em_step(const Model& model, const Statistics& sums, const GatePrior& prior, double floor,
+// experts and one joint Newton step of the gates, under the penalty if there is one. `length` < 1
+// shortens the Newton parts.
+Model em_step(const Model& model, const Statistics& sums, const PenaltyRule& rule, double floor,
               double least_mass, double length = 1.0);
 
 }  // namespace distmoe
