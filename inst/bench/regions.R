@@ -9,8 +9,9 @@
 # support points, a basis of the hour and the smallest airlines, one of them alone (Mesa, 445 flights)
 # can decide what weights by size lose: its second expert has coefficients of tens of thousands
 # on the basis, which are right at the hours that it flies and up to 2,500 minutes off elsewhere.
-# With a mass of 0.0009 it makes four fifths of the variance of the expert that it is sent to. How far off it is depends on the mode in
-# which its fit ends, and nothing in it is wrong at its own x: this belongs to constant weights.
+# With a mass of 0.0009 it makes four fifths of the variance of the expert that it is sent to. How far off
+# it is depends on the mode in which its fit ends, and nothing in it is wrong at its own x: this belongs
+# to constant weights.
 # Part 3: the paper's design, where all sites see the same x.
 
 source(system.file("bench/tools.R", package = "distmoe"))
