@@ -22,7 +22,9 @@ titles <- c(
   regions = "Sites that see different x",
   transport = "Transport: exactness and descent",
   select = "Choice of the number of experts",
-  "paper-design" = "The paper's design")
+  "paper-design" = "The paper's design",
+  rounds = "Rounds of refinement, and a bad site",
+  diamonds = "Diamonds: 32 random sites of real data")
 
 section <- function(name) {
   file <- file.path(folder, paste0(name, ".txt"))
