@@ -21,8 +21,8 @@ endif
 # keeps the files' times, so objects there serve again. R's make rules do not
 # know which headers an object depends on: those older than any are dropped.
 STAGE := mkdir -p $(OUT)/pkg/src; \
-	  (cd $(OUT)/pkg && rm -rf R man inst DESCRIPTION NAMESPACE); \
-	  cp -Rp DESCRIPTION NAMESPACE R man inst $(OUT)/pkg/; cp -Rp src/. $(OUT)/pkg/src/; \
+	  (cd $(OUT)/pkg && rm -rf R man inst exec DESCRIPTION NAMESPACE); \
+	  cp -Rp DESCRIPTION NAMESPACE R man inst exec $(OUT)/pkg/; cp -Rp src/. $(OUT)/pkg/src/; \
 	  find $(OUT)/pkg/src \( -name '*.h' -o -name 'Makevars*' \) \
 	  -exec find $(OUT)/pkg/src -name '*.o' ! -newer {} -delete \;
 

@@ -109,6 +109,14 @@ cpp_expert_moments <- function(data, model, threads = 1L) {
     .Call(`_distmoe_cpp_expert_moments`, data, model, threads)
 }
 
+cpp_gate_shares <- function(data, model, reference, threads = 1L) {
+    .Call(`_distmoe_cpp_gate_shares`, data, model, reference, threads)
+}
+
+cpp_gates_from_reference <- function(data, reference, slope, curvature, total, alpha, ridge, threads = 1L) {
+    .Call(`_distmoe_cpp_gates_from_reference`, data, reference, slope, curvature, total, alpha, ridge, threads)
+}
+
 cpp_reduce <- function(models, lambda, data, site, experts, start, options, threads = 1L, moments = NULL) {
     .Call(`_distmoe_cpp_reduce`, models, lambda, data, site, experts, start, options, threads, moments)
 }

@@ -83,6 +83,51 @@ shared_moments <- function(models, moments, method, plan, cost) {
     {.code plan = \"component\"} and {.code cost = \"kl\"}.")
 }
 
+# The sites' sums for gates where they are to be used, all taken at the same start's, else NULL.
+shared_gates <- function(models, moments, method, plan) {
+  given <- lapply(unname(models), function(m) m$shared$gates)
+  fits <- method == "reduction" && plan == "component" && !isFALSE(moments)
+  if (!fits || any(vapply(given, is.null, NA))) return(NULL)
+  same <- vapply(given, function(g) identical(g$reference, given[[1]]$reference), NA)
+  if (all(same)) given
+}
+
+# For every row the column it is for, each one once: the largest entry first.
+most_votes <- function(votes) {
+  out <- integer(nrow(votes))
+  for (i in seq_along(out)) {
+    at <- arrayInd(which.max(votes), dim(votes))
+    out[at[1]] <- at[2]
+    votes[at[1], ] <- votes[, at[2]] <- -Inf
+  }
+  out
+}
+
+# The gates on all rows (see src/core/gate_reference.h), or NULL where they can't be had. Which of the
+# start's gates is whose the sites' experts tell, that have kept its labels: any order gives the right
+# sums, a good one makes what the points add small.
+gates_from_shares <- function(fit, models, problem, ridge) {
+  given <- problem$gate_shares
+  K <- ncol(fit$plan)
+  counts <- vapply(models, function(m) m$K, 0L)
+  if (is.null(given) || K == 1 || ncol(given[[1]]$reference) != K - 1 || !any(counts == K)) return(NULL)
+  target <- max.col(fit$plan, "first")
+  keeps <- rep(counts == K, counts)
+  label <- sequence(counts)
+  votes <- rowsum(fit$plan[keeps, , drop = FALSE], label[keeps])
+  order <- order(most_votes(votes))
+  if (any(order != seq_len(K)) && has_gate_offset(models[[1]])) return(NULL)
+  total <- function(part) Reduce(`+`, lapply(given, function(g) g[[part]]))
+  own <- rowsum(t(do.call(cbind, lapply(given, function(g) g$own))), factor(target, seq_len(K)))
+  sent <- matrix(0, nrow(given[[1]]$reference), K)
+  sent[, as.integer(rownames(own))] <- t(own)
+  back <- kronecker(gate_relabel_map(order(order)), diag(nrow(sent)))
+  gates <- cpp_gates_from_reference(problem$design, relabel_gates(given[[1]]$reference, order),
+    (sent - total("expected")[, order])[, -K, drop = FALSE], t(back) %*% total("curvature") %*% back,
+    sum(vapply(models, function(m) m$weight, 0)), fit$model$alpha, ridge, moe_threads())
+  if (gates$converged) gates$alpha
+}
+
 # The points with their weights: design (sorted by site), site of every point, lambda, and lambda_at, the
 # models' weights at the points (the same for all, or S x M).
 support_problem <- function(models, support, weights) {

@@ -35,6 +35,13 @@
 #' from these, that is from all rows with each site asked about its own;
 #' the support and its weights then serve the gates alone.
 #'
+#' The gates (all families, component plan) come from all rows too where all sites share the sums for
+#' them (`share = "gates"`, taken at the gates of the sites' common start). In the gates'
+#' score equations \eqn{\sum_i z_i (a_{ik} - \pi_k(z_i; \alpha)) = 0} the first sum, of what
+#' the sites send (S4), is then exact, and the second is known at the start's gates, with its
+#' derivative; only how it differs from there on, beyond that, is taken from the support. It is not used where
+#' the start has another number of experts.
+#'
 #' @section Screening:
 #' With five sites or more each local model is scored, and one that stands out
 #' (a fit in a poor mode, nonsense) is left out, with a warning and a line in the
@@ -107,8 +114,8 @@
 #'   middle model by optimal matching on expected cost.
 #' @param plan,weights,cost,moments See the sections. `cost` also serves
 #'   `"middle"`. `moments`: NULL (used where all
-#'   sites share them the plan is `"component"` and the cost `"kl"`), TRUE (an error where they
-#'   can't be), or FALSE.
+#'   sites share them, the plan is `"component"` and the cost `"kl"`; sums for gates under any cost),
+#'   TRUE (an error where the experts' can't be), or FALSE (neither is used).
 #' @param screen TRUE: leave out sites whose models stand out, see the section.
 #' @param update `"exact"`, or `"closed-form"`: (S14), see departures.
 #' @param control List of settings: `starts` (local models from which the MM
@@ -118,7 +125,8 @@
 #' @return A model of class `moe_aggregate` and `moe` (see [moe-class]) with two
 #'   more fields. `sites`: the `moe_sites` object. `aggregation`: list with
 #'   `method`, `plan`, `cost`, `update`, `descends` (is the objective bound not to
-#'   rise?), `weights`, `moments` (were they used?), `support` (number of points),
+#'   rise?), `weights`, `moments` (were they used?), `gates_from_sums` (likewise, for the gates),
+#'   `support` (number of points),
 #'   `objective` (R_c at the start and after every MM step), `rises` (steps at which
 #'   it rose), `converged` and `gates_converged` (of the MM algorithm, of the gates'
 #'   regression), `reseeds` (experts placed anew), `start` (site from
@@ -161,6 +169,7 @@ moe_aggregate <- function(sites, support, K = NULL,
   models <- kept$models
   problem <- support_problem(models, support, asked)
   problem$moments <- shared_moments(models, moments, method, plan, cost)
+  problem$gate_shares <- shared_gates(models, moments, method, plan)
   result <- switch(method,
     reduction = reduction(models, problem, K, c(control, plan = plan, cost = cost, update = update)),
     middle = middle(models, problem, control, cost),
@@ -297,6 +306,11 @@ reduction <- function(models, problem, K, options, start = NULL) {
   fit <- cpp_reduce(core, problem$lambda_at, problem$design, problem$site, K,
     if (!is.null(start)) core_model(start), options, moe_threads(), problem$moments)
   counts <- vapply(models, function(m) m$K, 0L)
+  gates <- gates_from_shares(fit, models, problem, options$gate_ridge)
+  if (!is.null(gates)) {
+    fit$model$alpha <- gates
+    fit$gates_converged <- TRUE
+  }
   rownames(fit$plan) <- paste0(rep(names(models), counts), ":", sequence(counts))
   colnames(fit$plan) <- as.character(seq_len(K))
   baselines <- c("best site" = suppressWarnings(min(fit$candidates, na.rm = TRUE)))
@@ -314,7 +328,7 @@ reduction <- function(models, problem, K, options, start = NULL) {
     objective = fit$objective, rises = fit$rises, converged = fit$converged,
     gates_converged = fit$gates_converged, reseeds = fit$reseeds,
     start = if (fit$start > 0) names(models)[fit$start] else NA_character_, runs = fit$runs,
-    baselines = baselines[is.finite(baselines)], mass = fit$plan))
+    gates_from_sums = !is.null(gates), baselines = baselines[is.finite(baselines)], mass = fit$plan))
 }
 
 # Pairwise divergences cost M^2 transport problems a point: with many sites fewer points are used.

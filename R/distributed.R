@@ -27,7 +27,9 @@
 #' @param method,plan,cost,update Passed to [moe_aggregate()].
 #' @param aggregate_weights,aggregate_control `weights` and `control` of
 #'   [moe_aggregate()]; NULL: its default weights.
-#' @param information Passed to [moe_sites()].
+#' @param information,share Passed to [moe_sites()]. By default sites share their `"moments"` (Gaussian
+#'   experts) and, with a pilot, the sums for `"gates"`, so that the aggregate is that of all rows and not of
+#'   the support alone; `NULL`: nothing but their models.
 #' @return A model of class `moe_aggregate`, see [moe_aggregate()], with two more
 #'   fields: `pilot` (the common start or NULL) and `seconds` (named vector:
 #'   `pilot`, `slowest_site`, `aggregation`).
@@ -41,7 +43,7 @@ moe_distributed <- function(formula, data, K = NULL, sites, family = stats::gaus
                             control = moe_control(singular_ok = TRUE), method = "reduction",
                             plan = "component", aggregate_weights = NULL,
                             aggregate_control = list(), cost = "kl", update = "exact",
-                            information = FALSE) {
+                            information = FALSE, share = c("moments", "gates")) {
   call <- match.call()
   family <- check_family(family)
   if (!is.data.frame(data)) {
@@ -64,7 +66,10 @@ moe_distributed <- function(formula, data, K = NULL, sites, family = stats::gaus
   }
   start <- pilot_model(pilot, formula, gating, data, support, K, family, weights, control)
   sources <- lapply(rows, function(i) data[i, , drop = FALSE])
-  fitted <- moe_sites(formula, sources, K, family, gating, weights, start, control,
+  if (missing(share)) {
+    share <- c(if (family$family == "gaussian") "moments", if (!is.null(start)) "gates")
+  }
+  fitted <- moe_sites(formula, sources, K, family, gating, weights, start, control, share = share,
     information = information)
   arguments <- list(fitted, support, K, method = method, plan = plan, control = aggregate_control,
     cost = cost, update = update)

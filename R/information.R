@@ -79,10 +79,15 @@ relabel_map <- function(order, model) {
   K <- length(order)
   own <- nrow(model$parameters$beta) * count_parts(model$schema)
   move <- diag(K)[order, , drop = FALSE]
-  gates <- diag(1, K, K - 1L)[order, , drop = FALSE]
-  gates <- (gates - rep(gates[K, ], each = K))[-K, , drop = FALSE]
   block_diagonal(kronecker(move, diag(own)),
-    kronecker(gates, diag(nrow(model$parameters$alpha))), if (has_dispersion(model)) move)
+    kronecker(gate_relabel_map(order), diag(nrow(model$parameters$alpha))), if (has_dispersion(model)) move)
+}
+
+# For one column's gates, (K - 1) x (K - 1).
+gate_relabel_map <- function(order) {
+  K <- length(order)
+  gates <- diag(1, K, K - 1L)[order, , drop = FALSE]
+  (gates - rep(gates[K, ], each = K))[-K, , drop = FALSE]
 }
 
 relabel_information <- function(information, order, model) {

@@ -91,11 +91,16 @@ relabel <- function(model, order) {
 # with them.
 relabel_parameters <- function(p, order) {
   K <- length(order)
-  alpha <- cbind(p$alpha, 0)[, order, drop = FALSE]
   parts <- ncol(p$beta) / K
   columns <- rep((order - 1) * parts, each = parts) + seq_len(parts)
-  list(beta = p$beta[, columns, drop = FALSE], alpha = (alpha - alpha[, K])[, -K, drop = FALSE],
+  list(beta = p$beta[, columns, drop = FALSE], alpha = relabel_gates(p$alpha, order),
     dispersion = p$dispersion[order])
+}
+
+relabel_gates <- function(alpha, order) {
+  K <- length(order)
+  alpha <- cbind(alpha, 0)[, order, drop = FALSE]
+  (alpha - alpha[, K])[, -K, drop = FALSE]
 }
 
 # Does the model's last gate carry an offset-free reference that relabelling would move?

@@ -224,7 +224,9 @@ print_sites <- function(x) {
     cat(", ", a$plan, " plan, ", if (a$weights == "given") "given weights" else
       paste("weights by", a$weights),
       if (a$cost != "kl") paste0(", ", cost_words[[a$cost]]), "; ", format_big(a$support), " support points",
-      if (isTRUE(a$moments)) " (gates; experts from the sites' moments)", sep = "")
+      if (isTRUE(a$moments) && a$gates_from_sums) " (experts and gates from the sites' sums over all rows)"
+      else if (isTRUE(a$moments)) " (gates; experts from the sites' moments)"
+      else if (a$gates_from_sums) " (experts; gates from the sites' sums over all rows)", sep = "")
     cat("\nObjective ", format(a$objective[length(a$objective)], digits = 4), " after ",
       length(a$objective) - 1, if (length(a$objective) == 2) " MM step" else " MM steps",
       if (!a$converged) " (NOT CONVERGED)", if (!a$gates_converged) ", gates NOT CONVERGED", sep = "")

@@ -161,6 +161,7 @@ moe_influence <- function(object, support) {
     weights <- if (is.numeric(given)) given[-m] else given
     problem <- support_problem(without, kept, weights)
     problem$moments <- shared_moments(without, a$moments, "reduction", a$plan, a$cost)
+    problem$gate_shares <- shared_gates(without, if (!a$gates_from_sums) FALSE, "reduction", a$plan)
     less <- reduction(without, problem, object$K, options, start = object)
     other <- replace(object, "parameters", list(less$parameters))
     data.frame(site = names(models)[m], n = models[[m]]$n,

@@ -31,7 +31,10 @@
 #'   `weights = "density"` of [moe_aggregate()] weighs models; `"moments"`
 #'   (Gaussian experts): for each expert the p x p sums of products of columns
 #'   over all rows, weighted by its gate, by which [moe_aggregate()] finds the
-#'   experts on all rows. In the models' field `shared`.
+#'   experts on all rows; `"gates"` (with a `start`): sums of the gates' columns weighted by the
+#'   site's gates and by those of the start (q x K numbers each), and the second derivatives at
+#'   the latter ((q (K - 1))^2), by which it finds the gates on all rows. In the models' field
+#'   `shared`.
 #' @param information TRUE: every site also sends its information matrix (the
 #'   `information` of [moe_control()] is not used), so that the aggregate has
 #'   standard errors by `vcov(type = "information")`. The matrix has a row and a column for
@@ -66,6 +69,9 @@ moe_sites <- function(formula, sources, K = NULL, family = stats::gaussian(), ga
     check_moe(start, "start")
     start$information <- NULL
     if (is.null(K)) K <- start$K
+  }
+  if ("gates" %in% share && is.null(start)) {
+    input_error("{.code share = \"gates\"} needs a {.arg start}: the sums are taken at its gates.")
   }
   if (is.null(K)) input_error("{.arg K}, the number of experts, is missing.")
   K <- check_count(K, "K")
@@ -159,7 +165,7 @@ fit_source <- function(data, task) {
   design <- site_design(data, task)
   if (length(design$y) < floor_rows) too_small(length(design$y))
   model <- fit_design(design, K, task$family, task$start, task$control, keep = FALSE, call = NULL)
-  if (length(task$share)) model$shared <- site_shares(model, design, data, task$share)
+  if (length(task$share)) model$shared <- site_shares(model, design, data, task$share, task$start)
   model
 }
 

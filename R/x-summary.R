@@ -3,7 +3,7 @@
 
 # The words of `share` in moe_sites().
 check_share <- function(share) {
-  known <- c("x", "moments")
+  known <- c("x", "moments", "gates")
   if (is.null(share)) return(character())
   unknown <- setdiff(share, known)
   if (!is.character(share) || length(unknown)) {
@@ -12,8 +12,8 @@ check_share <- function(share) {
   unique(share)
 }
 
-# What a fitted site shares: a list with some of `x` and `moments`.
-site_shares <- function(model, design, data, share) {
+# What a fitted site shares: a list with some of `x`, `moments` and `gates`; `start`: the common start.
+site_shares <- function(model, design, data, share, start) {
   out <- list()
   if ("x" %in% share) out$x <- x_summary(data, model$schema, design)
   if ("moments" %in% share) {
@@ -22,6 +22,9 @@ site_shares <- function(model, design, data, share) {
         {.val {model$family$family}}.")
     }
     out$moments <- cpp_expert_moments(design, core_model(model), moe_threads())
+  }
+  if ("gates" %in% share && start$K > 1) {
+    out$gates <- cpp_gate_shares(design, core_model(model), unname(start$parameters$alpha), moe_threads())
   }
   out
 }

@@ -334,6 +334,36 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_gate_shares
+Rcpp::List cpp_gate_shares(Rcpp::List data, Rcpp::List model, Eigen::MatrixXd reference, int threads);
+RcppExport SEXP _distmoe_cpp_gate_shares(SEXP dataSEXP, SEXP modelSEXP, SEXP referenceSEXP, SEXP threadsSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< Rcpp::List >::type data(dataSEXP);
+    Rcpp::traits::input_parameter< Rcpp::List >::type model(modelSEXP);
+    Rcpp::traits::input_parameter< Eigen::MatrixXd >::type reference(referenceSEXP);
+    Rcpp::traits::input_parameter< int >::type threads(threadsSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_gate_shares(data, model, reference, threads));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_gates_from_reference
+Rcpp::List cpp_gates_from_reference(Rcpp::List data, Eigen::MatrixXd reference, Eigen::MatrixXd slope, Eigen::MatrixXd curvature, double total, Eigen::MatrixXd alpha, double ridge, int threads);
+RcppExport SEXP _distmoe_cpp_gates_from_reference(SEXP dataSEXP, SEXP referenceSEXP, SEXP slopeSEXP, SEXP curvatureSEXP, SEXP totalSEXP, SEXP alphaSEXP, SEXP ridgeSEXP, SEXP threadsSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< Rcpp::List >::type data(dataSEXP);
+    Rcpp::traits::input_parameter< Eigen::MatrixXd >::type reference(referenceSEXP);
+    Rcpp::traits::input_parameter< Eigen::MatrixXd >::type slope(slopeSEXP);
+    Rcpp::traits::input_parameter< Eigen::MatrixXd >::type curvature(curvatureSEXP);
+    Rcpp::traits::input_parameter< double >::type total(totalSEXP);
+    Rcpp::traits::input_parameter< Eigen::MatrixXd >::type alpha(alphaSEXP);
+    Rcpp::traits::input_parameter< double >::type ridge(ridgeSEXP);
+    Rcpp::traits::input_parameter< int >::type threads(threadsSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_gates_from_reference(data, reference, slope, curvature, total, alpha, ridge, threads));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_reduce
 Rcpp::List cpp_reduce(Rcpp::List models, Rcpp::NumericVector lambda, Rcpp::List data, Rcpp::IntegerVector site, int experts, SEXP start, Rcpp::List options, int threads, SEXP moments);
 RcppExport SEXP _distmoe_cpp_reduce(SEXP modelsSEXP, SEXP lambdaSEXP, SEXP dataSEXP, SEXP siteSEXP, SEXP expertsSEXP, SEXP startSEXP, SEXP optionsSEXP, SEXP threadsSEXP, SEXP momentsSEXP) {
@@ -417,6 +447,8 @@ static const R_CallMethodDef CallEntries[] = {
     {"_distmoe_cpp_pairwise_divergence", (DL_FUNC) &_distmoe_cpp_pairwise_divergence, 3},
     {"_distmoe_cpp_match_experts", (DL_FUNC) &_distmoe_cpp_match_experts, 3},
     {"_distmoe_cpp_expert_moments", (DL_FUNC) &_distmoe_cpp_expert_moments, 3},
+    {"_distmoe_cpp_gate_shares", (DL_FUNC) &_distmoe_cpp_gate_shares, 4},
+    {"_distmoe_cpp_gates_from_reference", (DL_FUNC) &_distmoe_cpp_gates_from_reference, 8},
     {"_distmoe_cpp_reduce", (DL_FUNC) &_distmoe_cpp_reduce, 9},
     {"_distmoe_cpp_reduction_objective", (DL_FUNC) &_distmoe_cpp_reduction_objective, 9},
     {"_distmoe_cpp_coupling", (DL_FUNC) &_distmoe_cpp_coupling, 8},

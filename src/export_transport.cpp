@@ -1,5 +1,7 @@
 // Doors to transport and reduction.
 #include "convert.h"
+#include "core/gate_reference.h"
+#include "core/gram.h"
 #include "core/coupling.h"
 #include "core/transport.h"
 
@@ -118,6 +120,30 @@ Rcpp::List cpp_expert_moments(Rcpp::List data, Rcpp::List model, int threads = 1
   return Rcpp::List::create(
       Rcpp::_["mass"] = Rcpp::NumericVector(moments.mass.data(), moments.mass.data() + k),
       Rcpp::_["factor"] = factor);
+}
+
+// What a site's gates leave of its rows, beside what the gates of the common start do: see GateShares.
+// [[Rcpp::export(rng = false)]]
+Rcpp::List cpp_gate_shares(Rcpp::List data, Rcpp::List model, Eigen::MatrixXd reference, int threads = 1) {
+  const RData r(data);
+  const Model m = model_for(r, model);
+  const GateShares zero(m.alpha.rows(), m.experts(), reference.cols() + 1);
+  const GateShares shares = sum_over(
+      points_of(r), zero, r_services(threads),
+      [&](const Block& block) { return gate_shares(block, m.alpha, reference); });
+  return Rcpp::List::create(
+      Rcpp::_["reference"] = reference, Rcpp::_["own"] = shares.own, Rcpp::_["expected"] = shares.expected,
+      Rcpp::_["curvature"] = unpack_blocks(shares.gram, reference.rows(), reference.cols()));
+}
+
+// [[Rcpp::export(rng = false)]]
+Rcpp::List cpp_gates_from_reference(Rcpp::List data, Eigen::MatrixXd reference, Eigen::MatrixXd slope,
+                                    Eigen::MatrixXd curvature, double total, Eigen::MatrixXd alpha,
+                                    double ridge, int threads = 1) {
+  const RData r(data);
+  const SoftmaxFit fit = gates_from_reference(r.data(), r.z_intercept, reference, slope, curvature, total,
+                                              alpha, ridge, r_services(threads));
+  return Rcpp::List::create(Rcpp::_["alpha"] = fit.alpha, Rcpp::_["converged"] = fit.converged);
 }
 
 // lambda: M, or S x M. site: empty, or the (1-based) model of every point, in rising order. start: a

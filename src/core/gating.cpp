@@ -112,10 +112,16 @@ GateSums sums_of_rows(const MatrixView& z, const MatrixXd& targets, const Vector
 
 SoftmaxFit softmax_regression(const MatrixView& z, const MatrixXd& targets,
                               const VectorView& gate_offset, MatrixXd alpha, const GatePrior& prior,
-                              int threads, int max_iterations, double tolerance) {
+                              int threads, int max_iterations, double tolerance,
+                              const MatrixXd* slope) {
   SoftmaxFit fit;
   const auto sums_at = [&](const MatrixXd& a) {
-    return sums_of_rows(z, targets, gate_offset, a, threads);
+    GateSums sums = sums_of_rows(z, targets, gate_offset, a, threads);
+    if (slope) {
+      sums.log_lik += slope->cwiseProduct(a).sum();
+      sums.score += *slope;
+    }
+    return sums;
   };
   GateSums sums = sums_at(alpha);
   double objective = sums.log_lik - prior.value(alpha);

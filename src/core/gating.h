@@ -43,10 +43,12 @@ struct SoftmaxFit {
   bool converged = false;
 };
 
-// Weighted softmax regression to convergence, (S5). The penalised objective never falls.
+// Weighted softmax regression to convergence, (S5). The penalised objective never falls. `slope`
+// (q x (K - 1)): what other rows add to the score, whatever the gates are.
 SoftmaxFit softmax_regression(const MatrixView& z, const MatrixXd& targets,
                               const VectorView& gate_offset, MatrixXd alpha, const GatePrior& prior,
-                              int threads = 1, int max_iterations = 100, double tolerance = 1e-12);
+                              int threads = 1, int max_iterations = 100, double tolerance = 1e-12,
+                              const MatrixXd* slope = nullptr);
 
 }  // namespace distmoe
 

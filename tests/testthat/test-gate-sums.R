@@ -1,0 +1,85 @@
+# Gates from the sites' sums over all rows (share = "gates").
+
+shared_sites <- function(family = "gaussian", n = 1500, share = "gates", seed = 9) {
+  sim <- moe_simulate(n, K = 3, d = 2, seed = seed, family = family)
+  site <- rep(c("A", "B", "C"), length.out = n)
+  start <- suppressWarnings(moe(y ~ ., sim$data[1:600, ], K = 3, family = family))
+  list(data = sim$data, site = site, start = start,
+    sites = suppressWarnings(moe_sites(y ~ ., split(sim$data, site), start = start, family = family, share = share)))
+}
+
+plain <- function(sites) {
+  sites$models <- lapply(sites$models, function(m) {
+    m$shared <- NULL
+    m
+  })
+  sites
+}
+
+test_that("with all rows as support they are those of the sites asked about their own rows", {
+  for (family in c("gaussian", "poisson")) {
+    p <- shared_sites(family)
+    all_rows <- moe_support(p$data, site = p$site)
+    with <- moe_aggregate(p$sites, moe_support(p$data), weights = "size", control = list(gate_ridge = 0))
+    without <- moe_aggregate(plain(p$sites), all_rows, weights = "site", control = list(gate_ridge = 0))
+    expect_true(with$aggregation$gates_from_sums)
+    expect_false(without$aggregation$gates_from_sums)
+    order <- match_all(without, list(with), support_design(moe_support(p$data), with$schema))[, 1]
+    expect_equal(unname(relabel_gates(with$parameters$alpha, order)), unname(without$parameters$alpha),
+      tolerance = 1e-6)
+    expect_output(print(with), "gates from the sites' sums")
+  }
+})
+
+test_that("the sums are those of plain R, at the start's gates and the site's", {
+  p <- shared_sites()
+  rows <- p$site == "B"
+  z <- cbind(1, as.matrix(p$data[rows, c("x1", "x2")]))
+  shared <- p$sites$models$B$shared$gates
+  own <- ref_gates(z, p$sites$models$B$parameters$alpha)
+  pi <- ref_gates(z, p$start$parameters$alpha)
+  expect_equal(shared$own, unname(crossprod(z, own)))
+  expect_equal(shared$expected, unname(crossprod(z, pi)))
+  expect_equal(shared$reference, unname(p$start$parameters$alpha))
+  hessian <- ref_gate_hessian(z, pi, p$start$parameters$alpha, rep(1, nrow(z)), 0, rep(0, 3))
+  expect_equal(shared$curvature, hessian, tolerance = 1e-10)
+})
+
+test_that("points other than the rows do little harm, in any order of the start's labels", {
+  p <- shared_sites(n = 6000)
+  pooled <- moe(y ~ ., p$data, K = 3, start = p$start)
+  points <- moe_support(p$data[seq(1, 6000, by = 6), ])
+  fits <- lapply(list(1:3, c(2, 3, 1)), function(order) {
+    sites <- moe_sites(y ~ ., split(p$data, p$site), start = relabel(p$start, order), share = "gates")
+    moe_aggregate(sites, points, weights = "size")
+  })
+  truth <- predict(pooled, p$data, type = "gate")
+  gap <- function(model) {
+    order <- match_all(pooled, list(model), support_design(points, pooled$schema))[, 1]
+    mean((predict(model, p$data, type = "gate")[, order] - truth)^2)
+  }
+  rough <- gap(moe_aggregate(plain(moe_sites(y ~ ., split(p$data, p$site), start = p$start)), points,
+    weights = "size"))
+  for (fit in fits) {
+    expect_true(fit$aggregation$gates_from_sums)
+    expect_lt(gap(fit), rough)
+  }
+  expect_equal(predict(fits[[1]], p$data), predict(fits[[2]], p$data), tolerance = 1e-6)
+})
+
+test_that("they are left aside where they are not all there, asked away, or of another K", {
+  p <- shared_sites()
+  points <- moe_support(p$data)
+  used <- function(sites, ...) moe_aggregate(sites, points, weights = "size", ...)$aggregation$gates_from_sums
+  lacking <- p$sites
+  lacking$models$A$shared <- NULL
+  expect_false(used(lacking))
+  expect_false(used(p$sites, moments = FALSE))
+  expect_false(used(p$sites, plan = "pointwise"))
+  expect_false(used(p$sites, K = 2))
+  other <- p$sites
+  other$models$A$shared$gates$reference <- other$models$A$shared$gates$reference + 1
+  expect_false(used(other))
+  expect_error(moe_sites(y ~ ., split(p$data, p$site), K = 2, share = "gates"), "needs a `start`",
+    class = "moe_input_error")
+})
