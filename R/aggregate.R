@@ -167,6 +167,8 @@ moe_aggregate <- function(sites, support, K = NULL,
   support <- moe_support(support)
   kept <- screen_sites(sites$models, support, screen)
   models <- kept$models
+  # Numbers are asked for every site, also for those that screening leaves out.
+  if (is.numeric(asked)) asked <- given_weights(asked, names(sites$models))[names(models)]
   problem <- support_problem(models, support, asked)
   problem$moments <- shared_moments(models, moments, method, plan, cost)
   problem$gate_shares <- shared_gates(models, moments, method, plan)

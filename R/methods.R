@@ -98,6 +98,36 @@ formula.moe <- function(x, ...) {
   out
 }
 
+#' Standard deviations of the experts, and why there is no deviance
+#'
+#' @param object A model of class `moe`.
+#' @param ... Not used.
+#' @return `sigma()`: the K standard deviations of Gaussian experts, named by expert:
+#'   maximum likelihood estimates, without division by n - p. That of the mixture
+#'   varies with x. For other families an error: their variance follows from the mean.
+#'   `deviance()` is an error: mixtures have no saturated model to be compared
+#'   with. Use `-2 * logLik(model)`, [AIC()] or [BIC()].
+#' @examples
+#' sim <- moe_simulate(500, K = 2, d = 2, seed = 1)
+#' sigma(sim$model)
+#' @importFrom stats sigma
+#' @export
+sigma.moe <- function(object, ...) {
+  if (!has_dispersion(object)) {
+    input_error("Experts of family {.val {object$family$family}} have no {.fn sigma}: their variance
+      follows from their mean.", i = "{.code predict(model, newdata, type = \"expert\")} gives the means.")
+  }
+  sqrt(object$parameters$dispersion)
+}
+
+#' @rdname sigma.moe
+#' @importFrom stats deviance
+#' @export
+deviance.moe <- function(object, ...) {
+  input_error("A mixture of experts has no deviance: there is no saturated model to compare it with.",
+    i = "Use {.code -2 * logLik(model)}, {.fn AIC} or {.fn BIC}.")
+}
+
 #' Fitted values and residuals
 #'
 #' @param object A model of class `moe` fitted with `keep = TRUE`.

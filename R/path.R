@@ -85,6 +85,7 @@ fit_path <- function(design, K, lambda, family, start, control, gate, n_lambda, 
       i = "Fit {.fn moe} with several {.arg lambda} instead.")
   }
   if (!is.null(lambda)) lambda <- check_lambdas(lambda)
+  check_slopes(design$schema)
   n_lambda <- check_count(n_lambda, "n_lambda", 2)
   ratio <- check_number(ratio, "ratio", strict = TRUE, most = 1)
   control$lambda <- c(expert = 0, gate = 0)
@@ -104,6 +105,14 @@ fit_path <- function(design, K, lambda, family, start, control, gate, n_lambda, 
     fits[[length(fits) + 1]] <- fit
   }
   new_path(fits, lambda, criterion, call)
+}
+
+check_slopes <- function(schema) {
+  columns <- unlist(lapply(schema[c("expert", "gate")], function(part) part$columns))
+  if (all(columns == "(Intercept)")) {
+    input_error("There is no column beside the intercepts, and so nothing for {.arg lambda} to penalise.",
+      i = "Fit {.fn moe} instead.")
+  }
 }
 
 check_lambdas <- function(lambda) {

@@ -140,7 +140,7 @@ print.summary.moe <- function(x, digits = 4, ...) {
   data_line(model)
   fit_line(model)
   if (inherits(model, "moe_aggregate")) print_sites(model)
-  cat("Standard errors:", x$standard_errors, "\n")
+  cat(strwrap(paste("Standard errors:", x$standard_errors), width = 100, exdent = 2), sep = "\n")
   if (is.null(x$coefficients)) {
     cat("\nExperts:\n")
     print_coefficients(x$expert, digits)

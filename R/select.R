@@ -224,8 +224,12 @@ select_sites <- function(sites, support, K, criterion, able, elbow, call, ...) {
   }
   fits <- lapply(K, function(k) {
     used <- if (able) some_sites(sites, counts >= k) else sites
-    fit <- quiet_fit(moe_aggregate(used, support, K = k, ...), character())
-    list(fit = fit, row = sites_row(k, fit, used$models, support, if (has_y) sites$table))
+    # Every K may use other sites; numbers given as weights are those of these.
+    given <- if (is.numeric(list(...)$weights)) {
+      given_weights(list(...)$weights, names(models))[names(used$models)]
+    }
+    fit <- quiet_fit(aggregate_given(given, used, support, K = k, ...), character())
+    list(fit = fit, row = sites_row(k, fit, used$models, support, if (has_y) sites$table, given))
   })
   path <- do.call(rbind, lapply(fits, function(f) f$row))
   value <- switch(criterion, BIC = path$BIC, loglik = -path$loglik, transport = path$K)
@@ -233,6 +237,12 @@ select_sites <- function(sites, support, K, criterion, able, elbow, call, ...) {
     path$usable <- below_elbow(path$objective, elbow, fit_noise(models, fits[[1]]$fit$model))
   }
   new_select(lapply(fits, function(f) f$fit$model), path, criterion, call, value)
+}
+
+# moe_aggregate() with the numbers `given` as weights, or, where they are NULL, as it is called.
+aggregate_given <- function(given, sites, support, K, ..., weights = NULL) {
+  if (!is.null(given)) weights <- given
+  moe_aggregate(sites, support, K, weights = weights, ...)
 }
 
 check_sites_criterion <- function(criterion, has_y) {
@@ -253,12 +263,13 @@ some_sites <- function(sites, take) {
   sites
 }
 
-# `table`: of all sites, where points have y, else NULL.
-sites_row <- function(k, fit, models, support, table) {
+# `table`: of all sites, where points have y, else NULL. `given`: the sites' weights where these are numbers.
+sites_row <- function(k, fit, models, support, table, given) {
   model <- fit$model
   a <- model$aggregation
   row <- data.frame(K = k, sites = length(models), objective = a$objective[length(a$objective)],
-    transport = transport_from_sites(model, models, support), converged = a$converged, usable = TRUE,
+    transport = transport_from_sites(model, models, support, if (is.null(given)) a$weights else given),
+    converged = a$converged, usable = TRUE,
     message = fit$message)
   if (is.null(table)) return(row)
   l <- support_log_lik(model, support, table)
@@ -277,7 +288,7 @@ support_log_lik <- function(model, support, table) {
       i = "Leave such points out.")
   }
   value <- core_predict(design, core_model(model), "log_density")
-  if (model$aggregation$weights == "size") return(list(mean = mean(value), n = length(value)))
+  if (model$aggregation$weights != "site") return(list(mean = mean(value), n = length(value)))
   at <- match(support$site, table$site)
   rows <- table$n[at]
   used <- !is.na(at) & table$status[at] %in% "fitted"
@@ -288,8 +299,8 @@ support_log_lik <- function(model, support, table) {
 
 # The mean of T_c (9) from every site's model; at its own points where weights are by site. At 2,000
 # points at most a site: a linear program a point.
-transport_from_sites <- function(model, models, support) {
-  problem <- support_problem(models, support, model$aggregation$weights)
+transport_from_sites <- function(model, models, support, weights) {
+  problem <- support_problem(models, support, weights)
   core <- core_model(model)
   rows <- seq_len(nrow(problem$design$x))
   value <- vapply(seq_along(models), function(m) {

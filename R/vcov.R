@@ -196,7 +196,7 @@ standard_errors.moe <- function(object, type = c("observed", "sandwich"), ...) {
 # The table of a summary: NULL and the reason where there are no standard errors.
 coefficient_table <- function(object, ...) {
   error <- tryCatch(standard_errors(object, ...), moe_no_covariance = function(e) {
-    list(words = paste0("none. ", strsplit(cli::ansi_strip(conditionMessage(e)), "\n")[[1]][1]))
+    list(words = paste0("none. ", one_line(cli::ansi_strip(e$message))))
   })
   if (is.null(error$se)) return(list(table = NULL, words = error$words))
   estimate <- coef(object)

@@ -298,3 +298,14 @@ test_that("unequal numbers of experts: print, plots, baselines, divergences, ref
     expect_identical(dim(plan_table$mass), c(3L, as.integer(K)))
   }
 })
+
+test_that("numbers as weights go with screening", {
+  sim <- moe_simulate(3000, K = 2, d = 2, seed = 1)
+  models <- moe_sites(y ~ ., split(sim$data, rep(letters[1:6], 500)), K = 2, start = sim$model)$models
+  models$f$parameters$beta <- models$f$parameters$beta + 50
+  w <- stats::setNames(1:6, letters[1:6])
+  support <- moe_support(sim$data[1:600, ])
+  fit <- suppressWarnings(moe_aggregate(models, support, weights = w))
+  expect_identical(fit$aggregation$screening$table$site[fit$aggregation$screening$table$outlying], "f")
+  expect_equal(fit$aggregation$lambda, unname(w[1:5]) / 15)
+})

@@ -65,3 +65,13 @@ test_that("cost and update reach the aggregation", {
   expect_error(moe_distributed(y ~ ., sim$data, K = 2, sites = 2, update = "closed-form"), "logistic",
     class = "moe_input_error")
 })
+
+test_that("the sites share what is asked for", {
+  sim <- moe_simulate(1200, K = 2, d = 2, seed = 1)
+  set.seed(1)
+  fit <- moe_distributed(y ~ ., sim$data, K = 2, sites = 2, share = c("x", "moments"))
+  expect_true(fit$aggregation$moments)
+  expect_s3_class(moe_support(fit$sites, n = 50), "moe_support")
+  expect_error(moe_distributed(y ~ ., sim$data, K = 2, sites = 2, share = "rows"), "share",
+    class = "moe_input_error")
+})

@@ -310,3 +310,12 @@ test_that("rows that are not complete give NA, and no rows give none", {
   x[2, 1] <- NA
   expect_equal(is.na(predict(by_matrix, x[1:3, ])), c(FALSE, TRUE, FALSE))
 })
+
+test_that("sigma() is that of the experts, and there is no deviance", {
+  sim <- moe_simulate(300, K = 2, d = 2, seed = 1)
+  expect_equal(sigma(sim$model), sqrt(sim$model$parameters$dispersion))
+  expect_equal(sigma(moe(dist ~ speed, cars, K = 1))[[1]], sqrt(mean(residuals(lm(dist ~ speed, cars))^2)))
+  counts <- moe(breaks ~ wool, warpbreaks, K = 1, family = poisson())
+  expect_error(sigma(counts), "follows from", class = "moe_input_error")
+  expect_error(deviance(sim$model), "no deviance", class = "moe_input_error")
+})

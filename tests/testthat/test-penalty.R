@@ -191,3 +191,10 @@ test_that("a path finds the columns that matter, and its settings are checked", 
   expect_error(moe_control(lambda = c(a = 1, b = 1)), "`lambda` must be one number", class = "moe_input_error")
   expect_error(moe_control(l1_share = 2), "`l1_share` must be one number", class = "moe_input_error")
 })
+
+test_that("without columns there is no path, and the reason for no standard errors is whole", {
+  d <- penalty_problem("gaussian")
+  expect_error(moe_path(y ~ 1, d, K = 2), "nothing for `lambda`", class = "moe_input_error")
+  lasso <- moe(y ~ . - w, d, K = 2, control = moe_control(lambda = 0.05))
+  expect_match(summary(lasso)$standard_errors, "no standard errors[.]$")
+})

@@ -213,3 +213,32 @@ test_that("bad input of the centre's path is refused", {
   bad(case$models, gaps)
   expect_identical(nrow(moe_select(case$models, case$without, K = 6, able = FALSE)$path), 1L)
 })
+
+test_that("weights given as numbers are those of the sites that each K uses", {
+  sim <- moe_simulate(2400, K = 2, d = 2, seed = 1)
+  sources <- split(sim$data, rep(c("A", "B", "C"), 800))
+  set.seed(1)
+  models <- Map(function(data, K) suppressWarnings(moe(y ~ ., data, K = K)), sources, c(2, 1, 2))
+  support <- moe_support(sim$data[1:600, ])
+  w <- c(C = 1, A = 3, B = 6)
+  choice <- suppressWarnings(moe_select(models, support, weights = w))
+  two <- suppressWarnings(moe_aggregate(models[c("A", "C")], support, K = 2, weights = w[c("A", "C")]))
+  expect_equal(choice$models[["2"]]$parameters, two$parameters)
+  expect_equal(choice$path$loglik[2], mean(predict(two, sim$data[1:600, ], "density", log = TRUE)))
+  expect_true(all(is.finite(choice$path$transport)))
+  expect_error(moe_select(models, support, weights = w[1:2]), "one number for every site",
+    class = "moe_input_error")
+  # Numbers in proportion to the sites' rows are the weights by size.
+  size <- suppressWarnings(moe_select(models, support, weights = "size"))
+  same <- suppressWarnings(moe_select(models, support, weights = c(A = 1, B = 1, C = 1)))
+  expect_equal(same$path, size$path, tolerance = 1e-8)
+})
+
+test_that("the criteria are finite under weights by density", {
+  sim <- moe_simulate(1600, K = 2, d = 2, seed = 1)
+  sites <- moe_sites(y ~ ., split(sim$data, rep(1:2, 800)), K = 2, share = "x")
+  choice <- suppressWarnings(moe_select(sites, moe_support(sim$data[1:400, ]), weights = "density"))
+  expect_equal(choice$path$loglik[2],
+    mean(predict(choice$models[["2"]], sim$data[1:400, ], "density", log = TRUE)))
+  expect_true(all(is.finite(choice$path$BIC)))
+})
