@@ -198,6 +198,7 @@ take_formula_design <- function(x, at, out, columns) {
     levels = take_levels(x$levels, in_at("levels"), attr(frame, "dataClasses"), out$response))
   made <- structure(list(), terms = frame)
   schema$expert <- take_part(x$expert, in_at("expert"), terms$expert, made, schema, columns$expert)
+  if (out$same && !is.null(x$gate$contrasts)) bad_field(in_at("gate.contrasts"), "must be null where `same` is true")
   schema$gate <- if (out$same) {
     part <- gate_without_offset(design_part(terms$expert, made))
     part$columns <- columns$gate
