@@ -13,8 +13,10 @@ sums_sizes <- function(shape) {
 # null: the log-likelihood was not finite there.
 sums_tree <- function(sums) {
   if (is.null(sums) || !all(is.finite(unlist(sums)))) return(NULL)
-  lapply(sums, function(v) {
-    if (is.matrix(v)) by_column(v) else if (length(v) == 1 && is.null(dim(v))) v else I(as.vector(v))
+  single <- c("rows", "weight", "log_lik")
+  lapply(stats::setNames(nm = names(sums)), function(name) {
+    v <- sums[[name]]
+    if (is.matrix(v)) by_column(v) else if (name %in% single) v else I(as.vector(v))
   })
 }
 
