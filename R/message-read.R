@@ -53,18 +53,24 @@ message_files <- function(folder) {
 
 # list(site, model) or list(site, statistics), or an error that names file and field.
 read_message <- function(file, max_bytes) {
-  refuse <- function(field, reason) {
-    name <- basename(file)
-    cli::cli_abort(c("Message {.file {name}} is refused.", x = "Field {.field {field}} {reason}."), call = NULL,
-      class = c("moe_message_error", "moe_input_error"), file = file, field = field, reason = reason)
-  }
+  found <- try_message(file, max_bytes)
+  if (is.null(found$reason)) return(found)
+  name <- basename(file)
+  field <- found$field
+  reason <- found$reason
+  cli::cli_abort(c("Message {.file {name}} is refused.", x = "Field {.field {field}} {reason}."), call = NULL,
+    class = c("moe_message_error", "moe_input_error"), file = file, field = field, reason = reason)
+}
+
+# The same, or list(field, reason): what is wrong.
+try_message <- function(file, max_bytes) {
   tryCatch({
     tree <- message_tree(file, max_bytes)
     kind <- take_text(tree$kind, "kind", among = c("model", "statistics"))
     if (kind == "model") tree_model(tree) else tree_statistics(tree)
   }, error = function(e) {
-    if (inherits(e, "moe_bad_field")) refuse(e$field, conditionMessage(e))
-    refuse("(file)", paste("can't be read:", shown_text(conditionMessage(e), 200)))
+    if (inherits(e, "moe_bad_field")) return(list(field = e$field, reason = conditionMessage(e)))
+    list(field = "(file)", reason = paste("can't be read:", shown_text(conditionMessage(e), 200)))
   })
 }
 
@@ -73,9 +79,8 @@ read_message <- function(file, max_bytes) {
 read_sites <- function(files, max_bytes) {
   stem <- sub("\\.json$", "", basename(files), ignore.case = TRUE)
   found <- lapply(files, function(file) {
-    tryCatch(read_message(file, max_bytes), moe_message_error = function(e) {
-      paste0(basename(file), ": field ", e$field, " ", e$reason)
-    })
+    found <- try_message(file, max_bytes)
+    if (is.null(found$reason)) found else paste0(basename(file), ": field ", found$field, " ", found$reason)
   })
   for (i in seq_along(found)) {
     if (is.list(found[[i]]) && is.null(found[[i]]$model)) {
