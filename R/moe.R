@@ -246,6 +246,10 @@ check_same_model <- function(model, name, schema, family) {
       is expected.")
   }
   if (identical(model$schema, schema)) return(invisible())
+  if (!identical(model$schema$labels, schema$labels)) {
+    input_error("{.arg {name}} has the classes {.val {model$schema$labels}} of the response, in this order;
+      {.val {schema$labels}} are expected.", i = "The first counts as failure, or as reference.")
+  }
   for (part in c("expert", "gate")) {
     ours <- schema[[part]]$columns
     theirs <- model$schema[[part]]$columns

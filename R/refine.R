@@ -116,20 +116,10 @@ refine_rounds <- function(model, sources, task, rounds, settings) {
     task$model <- model
     Reduce(function(a, b) Map(`+`, a, b), at_sites(sources, task, site_sums))
   }
-  propose <- function(state) {
-    cpp_propose(state$model, task$scaling, state$sums,
-      c(settings[c(penalty_fields, "dispersion_floor", "tolerance")], newton_below = state$newton_below,
-        length = 2^-state$halvings))
-  }
+  propose <- function(state) propose_step(state, task$scaling, settings)
   clock <- proc.time()[[3]]
-  state <- list(model = model, sums = exchange(model), halvings = 0, accepted = TRUE, change = NA_real_)
-  if (!is.finite(state$sums$log_lik)) {
-    input_error("The log-likelihood of {.arg model} on the {.arg sources} is not finite.",
-      i = "Start from a model that fits these data, such as an aggregate of their fits.")
-  }
+  state <- first_state(model, exchange(model), propose)
   shift <- -state$sums$weight * log(task$scaling$y_scale)
-  state$newton_below <- 1e-3 * state$sums$weight
-  state$step <- propose(state)
   table <- list(round_line(state, 0L, "start", shift, clock))
   stop <- "rounds"
   for (round in seq_len(rounds)) {
@@ -137,14 +127,39 @@ refine_rounds <- function(model, sources, task, rounds, settings) {
     tried <- state$step
     state <- take_round(state, exchange, propose)
     table[[round + 1L]] <- round_line(state, round, tried$step, shift, clock)
-    if (tried$last) stop <- "newton"
-    else if (tried$step == "EM" && abs(state$gain) <= 10 * rounding_of(tried, state$sums)) {
-      stop <- "small gain"
-    }
+    stop <- stop_after(tried, state)
     if (stop != "rounds") break
   }
   list(model = state$model, sums = state$sums, step = state$step, table = do.call(rbind, table),
     stop = stop, shift = shift)
+}
+
+# What a round needs of the settings of a fit.
+round_settings <- c(penalty_fields, "dispersion_floor", "tolerance")
+
+propose_step <- function(state, scaling, settings) {
+  cpp_propose(state$model, scaling, state$sums,
+    c(settings[round_settings], newton_below = state$newton_below,
+      length = 2^-state$halvings))
+}
+
+# What is known once the sites have answered at the model that was given.
+first_state <- function(model, sums, propose) {
+  if (!is.finite(sums$log_lik)) {
+    input_error("The log-likelihood of {.arg model} on the {.arg sources} is not finite.",
+      i = "Start from a model that fits these data, such as an aggregate of their fits.")
+  }
+  state <- list(model = model, sums = sums, halvings = 0, accepted = TRUE, change = NA_real_,
+    newton_below = 1e-3 * sums$weight)
+  state$step <- propose(state)
+  state
+}
+
+# "rounds": go on.
+stop_after <- function(tried, state) {
+  if (tried$last) "newton"
+  else if (tried$step == "EM" && abs(state$gain) <= 10 * rounding_of(tried, state$sums)) "small gain"
+  else "rounds"
 }
 
 # A step may lose this much of the objective and still count as rounding.

@@ -47,8 +47,8 @@
 #'   * `table`: data frame, a row a site in the order of `sources`: `site`, `n`
 #'     (rows used), `status` (`"fitted"`, `"skipped"`, `"failed"`), `needs` (rows
 #'     needed), `loglik` (mean per row), `iterations`, `converged`, `seconds`,
-#'     `bytes` (of the model as text, with its information matrix if asked for:
-#'     what a site has to send),
+#'     `bytes` (of the site's message, with its information matrix if asked for, see
+#'     [write_moe()]; NA where its formula can't be written),
 #'     `message` (why a site is not fitted, a warning, or the columns that its
 #'     data do not determine).
 #'   * `schema`: the common design.
@@ -132,7 +132,7 @@ fit_site <- function(data, task, progress) {
     row$loglik <- outcome$log_lik / outcome$weight
     row$iterations <- outcome$record$em_iterations + outcome$record$newton_iterations
     row$converged <- outcome$record$converged
-    row$bytes <- nchar(site_text(outcome), "bytes")
+    row$bytes <- message_bytes_of(outcome)
     lost <- unique(unlist(outcome$record$aliased))
     if (length(lost)) {
       row$message <- paste(c(if (row$message != "") row$message,
@@ -207,33 +207,6 @@ site_weights <- function(data, column) {
 }
 
 one_line <- function(text) paste(gsub("[[:space:]]+", " ", text), collapse = "; ")
-
-# The model as text: what a site has to send. No row is in it.
-site_text <- function(model) {
-  p <- model$parameters
-  # jsonlite stops at 15 digits; a double needs 17 to come back as it was.
-  numbers <- function(v) {
-    structure(paste0("[", paste(sprintf("%.17g", v), collapse = ","), "]"), class = "json")
-  }
-  message <- list(family = model$family$family, K = model$K, n = model$n,
-    log_lik = numbers(model$log_lik), experts = rownames(p$beta), gates = rownames(p$alpha),
-    levels = model$schema$levels, labels = model$schema$labels, beta = numbers(p$beta),
-    alpha = numbers(p$alpha), dispersion = numbers(p$dispersion), labels = model$schema$labels,
-    shared = shared_text(model$shared, numbers))
-  information <- model$information
-  if (!is.null(information)) {
-    scale <- function(s) list(centre = numbers(s$centre), scale = numbers(s$scale),
-      aliased = which(s$aliased), combination = numbers(s$combination[, s$aliased]))
-    message$information <- list(x = scale(information$scaling$x), z = scale(information$scaling$z),
-      y_scale = numbers(information$scaling$y_scale),
-      curvature = numbers(information$curvature[lower.tri(information$curvature, TRUE)]))
-  }
-  jsonlite::toJSON(message, auto_unbox = TRUE, null = "null", json_verbatim = TRUE)
-}
-
-shared_text <- function(shared, numbers) {
-  if (is.list(shared)) lapply(shared, shared_text, numbers) else if (!is.null(shared)) numbers(shared)
-}
 
 check_sources <- function(sources) {
   if (is.data.frame(sources) || !is.list(sources) || !length(sources)) {
@@ -312,10 +285,11 @@ bind_variables <- function(frames, names) {
 #' @export
 print.moe_sites <- function(x, ...) {
   t <- x$table
-  count <- table(factor(t$status, c("fitted", "skipped", "failed")))
+  count <- table(factor(t$status, c("fitted", "skipped", "failed", "refused")))
   cat("Sites: ", count[["fitted"]], " fitted, ", count[["skipped"]], " skipped, ",
-    count[["failed"]], " failed\n", sep = "")
-  shown <- utils::head(t, 20)
+    count[["failed"]], " failed", if (count[["refused"]]) paste0(", ", count[["refused"]], " refused"), "\n",
+    sep = "")
+  shown <- utils::head(t[names(t) != "file"], 20)
   if (all(is.na(t$needs))) shown$needs <- NULL
   if (all(t$message == "")) shown$message <- NULL
   else shown$message <- strtrim(shown$message, 60)

@@ -96,9 +96,9 @@ test_that("models carry no rows, and messages are small", {
   large <- moe_sites(y ~ x, sites_data(60000), K = 2)
   size <- function(s) length(serialize(s$models[[1]], NULL))
   expect_lt(size(large), 1.2 * size(small))
-  expect_lt(max(large$table$bytes), 2000)
-  text <- jsonlite::fromJSON(site_text(small$models$A))
-  expect_identical(matrix(text$beta, 2), unname(coef(small$models$A, "expert")))
+  expect_lt(max(large$table$bytes), 6000)
+  text <- jsonlite::fromJSON(moe_message(small$models$A, "A")$text)
+  expect_identical(t(text$parameters$beta), unname(coef(small$models$A, "expert")))
 })
 
 test_that("formulas made inside functions do not carry data to the sites", {

@@ -1,0 +1,146 @@
+# The text of a message: how it is written, and what is looked at before anybody trusts it to be JSON.
+
+message_schema <- "distmoe/1"
+
+# More brackets within brackets than any message has.
+message_depth <- 64L
+
+# ---- writing ---------------------------------------------------------------------------------
+
+# jsonlite stops at 15 digits; a double needs 17 to come back as it was, and -0 a point.
+json_numbers <- function(v) {
+  out <- sprintf("%.17g", as.numeric(v))
+  out[!is.finite(v)] <- "null"
+  out[v == 0 & 1 / v < 0] <- "-0.0"
+  out
+}
+
+# Only these two need a backslash: control characters are in no message.
+json_strings <- function(v) {
+  if (!length(v)) return(character())
+  v <- gsub("\\", "\\\\", enc2utf8(v), fixed = TRUE)
+  out <- paste0("\"", gsub("\"", "\\\"", v, fixed = TRUE), "\"")
+  out[is.na(v)] <- "null"
+  out
+}
+
+json_array <- function(v) paste0("[", paste(v, collapse = ","), "]")
+
+# The canonical text of a tree: objects are named lists, arrays are lists without names and vectors
+# under I() or of another length than 1. No white space, fields in their order.
+json_text <- function(x) {
+  if (is.null(x)) return("null")
+  if (is.list(x)) {
+    names <- names(x)
+    if (is.null(names) && length(x) && all(vapply(x, is.numeric, NA)) && all(lengths(x) == 1) &&
+          !any(vapply(x, inherits, NA, "AsIs"))) {
+      return(json_array(json_numbers(unlist(x))))
+    }
+    parts <- vapply(x, json_text, "", USE.NAMES = FALSE)
+    if (is.null(names)) return(json_array(parts))
+    fields <- if (length(x)) paste(json_strings(names), parts, sep = ":", collapse = ",")
+    return(paste0("{", fields, "}"))
+  }
+  text <- if (is.character(x)) json_strings(x)
+          else if (is.logical(x)) ifelse(is.na(x), "null", ifelse(x, "true", "false"))
+          else json_numbers(unclass(x))
+  if (inherits(x, "AsIs") || length(x) != 1) json_array(text) else text
+}
+
+# SHA-256 of the canonical text of all fields but the checksum itself.
+message_checksum <- function(tree) {
+  tree$checksum <- NULL
+  digest::digest(charToRaw(enc2utf8(json_text(tree))), algo = "sha256", serialize = FALSE)
+}
+
+# The text of a file: the canonical one with a line for every field.
+message_file_text <- function(tree) {
+  tree$checksum <- message_checksum(tree)
+  fields <- vapply(tree, json_text, "", USE.NAMES = FALSE)
+  paste0("{\n", paste0(json_strings(names(tree)), ": ", fields, collapse = ",\n"), "\n}\n")
+}
+
+# ---- reading ---------------------------------------------------------------------------------
+
+# A file's fault is a condition of class moe_bad_field until somebody knows the file's name.
+bad_field <- function(at, ...) {
+  stop(structure(class = c("moe_bad_field", "error", "condition"),
+    list(message = paste0(...), call = NULL, field = at)))
+}
+
+# From a file to a tree of lists whose checksum is right. `most`: bytes.
+message_tree <- function(file, most) {
+  size <- file.size(file)
+  if (is.na(size) || dir.exists(file)) bad_field("(file)", "is not a file that can be read")
+  if (size > most) {
+    bad_field("(file)", "has ", format_big(size), " bytes, more than the ", format_big(most),
+      " that are read; `max_bytes` says how many")
+  }
+  text <- message_bytes(readBin(file, "raw", size))
+  tree <- tryCatch(jsonlite::parse_json(text), error = identity, warning = identity)
+  if (inherits(tree, "condition")) bad_field("(file)", "is not JSON: ", shown_text(conditionMessage(tree)))
+  if (!is.list(tree) || is.null(names(tree))) bad_field("(file)", "holds no JSON object")
+  check_envelope(tree)
+  tree
+}
+
+# Bytes as text: UTF-8 without NUL, not nested so deep that a parser could fall over it.
+message_bytes <- function(bytes) {
+  if (!length(bytes)) bad_field("(file)", "is empty")
+  if (length(grepRaw(as.raw(0), bytes, fixed = TRUE))) bad_field("(file)", "holds bytes that are 0; a message is text")
+  text <- rawToChar(bytes)
+  if (!validUTF8(text)) bad_field("(file)", "is not UTF-8 text")
+  Encoding(text) <- "UTF-8"
+  if (grepl("\\u0000", text, fixed = TRUE)) bad_field("(file)", "holds the character NUL in a string")
+  if (json_depth(text) > message_depth) {
+    bad_field("(file)", "is nested deeper than ", message_depth, " brackets")
+  }
+  text
+}
+
+# Brackets within strings do not count.
+json_depth <- function(text) {
+  bare <- gsub("\"(?:[^\"\\\\]++|\\\\.)*+\"", "", text, perl = TRUE, useBytes = TRUE)
+  bytes <- charToRaw(gsub("[^][{}]+", "", bare, useBytes = TRUE))
+  step <- (bytes == charToRaw("{") | bytes == charToRaw("[")) -
+    (bytes == charToRaw("}") | bytes == charToRaw("]"))
+  if (length(step)) max(cumsum(step)) else 0L
+}
+
+# What every message has whatever it is about.
+check_envelope <- function(tree) {
+  if (anyDuplicated(names(tree))) {
+    bad_field(shown_text(names(tree)[anyDuplicated(names(tree))]), "stands there twice")
+  }
+  if (!identical(tree$schema, message_schema)) {
+    bad_field("schema", "must be \"", message_schema, "\", not ", shown_json(tree$schema))
+  }
+  given <- take_text(tree$checksum, "checksum")
+  found <- message_checksum(tree)
+  if (!identical(tolower(given), found)) {
+    bad_field("checksum", "is not that of the content: the file was changed or damaged on its way")
+  }
+}
+
+# ---- words -----------------------------------------------------------------------------------
+
+# Foreign text as it may stand in a message to a person: one line, short, nothing that a terminal obeys.
+shown_text <- function(x, most = 60L) {
+  x <- iconv(paste(as.character(x), collapse = " "), "UTF-8", "UTF-8", sub = "byte")
+  x <- gsub("[[:space:]]+", " ", gsub(harmful, "?", x, perl = TRUE, useBytes = TRUE), useBytes = TRUE)
+  Encoding(x) <- "UTF-8"
+  if (!validUTF8(x)) x <- iconv(x, "latin1", "ASCII", sub = "?")
+  if (nchar(x) > most) paste0(substr(x, 1, most), "...") else x
+}
+
+# Control characters and those that change the direction of text.
+harmful <- "[\\x00-\\x1f\\x7f]|\\xc2[\\x80-\\x9f]|\\xe2\\x80[\\xaa-\\xae]|\\xe2\\x81[\\xa6-\\xa9]"
+
+is_harmful <- function(x) grepl(harmful, x, perl = TRUE, useBytes = TRUE)
+
+shown_json <- function(x) {
+  if (is.null(x)) "nothing"
+  else if (is.list(x)) if (is.null(names(x))) paste("an array of", length(x)) else "an object"
+  else if (is.character(x)) paste0("\"", shown_text(x), "\"")
+  else tolower(format(x, digits = 7))
+}

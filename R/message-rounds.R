@@ -1,0 +1,195 @@
+#' Rounds between institutions, by file
+#'
+#' [moe_refine()] in pieces, for sites that exchange files: `moe_statistics()` makes at
+#' one site the answer of a round, `moe_update()` puts all sites' answers together at the
+#' centre. Both use the functions of [moe_refine()], so r rounds give its model.
+#'
+#' 1. The centre sends a model: `write_moe(model, "model.json")`.
+#' 2. Every site: `write_moe(moe_statistics(read_moe("model.json"), data, site = "A"), "A.json")`.
+#' 3. The centre: `model <- moe_update(model, folder)` with all sites' files in
+#'    `folder`, and sends the result.
+#'
+#' In the first exchange sites send means and second moments of columns, from which
+#' comes the common standardisation; in all later ones sums at the model. As in
+#' [moe_refine()] a step can only be judged by the next exchange: the parameters of the
+#' model that `moe_update()` gives are the best that were judged, and its field `rounds`
+#' holds the step to be tried next. The second exchange judges the model that was given, so
+#' r rounds take r + 2 exchanges. A step that lowers the objective is taken back.
+#'
+#' @param model A model of class `moe` fitted with a formula: at first any, then what
+#'   `moe_update()` gave.
+#' @param data A data frame with the site's rows.
+#' @param weights NULL, or the name of a column of `data` with case weights.
+#' @param site Name of the site.
+#' @param messages A list of what `moe_statistics()` gave at all sites, the names of
+#'   their files, or a folder that holds them and no other `.json` files. Every site of the
+#'   first exchange must be in every later one.
+#' @param control At the first exchange, settings made by [moe_control()]: the penalties,
+#'   `dispersion_floor` and `tolerance` are used and kept.
+#' @param max_bytes As in [read_moe()].
+#' @return `moe_statistics()`: a list of class `moe_statistics` with `site`, `round`, `model`
+#'   (a checksum of what it was computed at), `moments` or `sums`, no row.
+#'   `moe_update()`: a model of the class of `model`, with the fields that [moe_refine()] gives
+#'   once it was judged, and `rounds`: list with `number` (exchanges made), `sites`,
+#'   `scaling`, `settings`, `tried` (parameters of standardised columns that sites are
+#'   asked about next), `stop` (`"rounds"`: go on), `state`, `table`. Errors name the
+#'   sites that lack, or whose messages were made at another model; nothing is changed then.
+#' @examples
+#' sim <- moe_simulate(2000, K = 2, d = 2, seed = 1)
+#' sources <- split(sim$data, rep(c("A", "B"), each = 1000))
+#' model <- moe(y ~ ., sources$A, K = 2)
+#' for (exchange in 1:3) {
+#'   answers <- lapply(names(sources), function(s) moe_statistics(model, sources[[s]], site = s))
+#'   model <- moe_update(model, answers)
+#' }
+#' model
+#' @export
+moe_statistics <- function(model, data, weights = NULL, site = "site") {
+  check_round_model(model)
+  check_weights_column(weights)
+  if (!is.character(site) || length(site) != 1 || is.na(site) || !nzchar(trimws(site))) {
+    input_error("{.arg site} must be one name, not {show_value(site)}.")
+  }
+  task <- list(schema = model$schema, family = model$family, weights = weights, threads = moe_threads(),
+    formula = model$schema$formula, gating = model$schema$gating)
+  environment(task$formula) <- environment(model$schema$frame)
+  design <- site_design(data, task)
+  rounds <- model$rounds
+  found <- if (is.null(rounds)) site_moments(design, task)
+  if (!is.null(rounds)) {
+    task$model <- rounds$tried
+    task$scaling <- rounds$scaling
+    sums <- site_sums(design, task)
+  }
+  n <- if (is.null(rounds)) found$n else if (is.null(design$weight)) length(design$y) else sum(design$weight > 0)
+  share <- if (!is.null(rounds)) drop(sums$mass) / sum(sums$mass)
+  structure(list(site = site, round = if (is.null(rounds)) 0L else rounds$number, model = round_key(model),
+    family = model$family$family, K = model$K,
+    columns = list(expert = model$schema$expert$columns, gate = model$schema$gate$columns),
+    parts = count_parts(model$schema), moments = found, sums = if (!is.null(rounds)) sums,
+    counts = list(n = as.numeric(n), share = share, parameters = count_parameters(model$schema, model$K))),
+    class = "moe_statistics")
+}
+
+check_round_model <- function(model) {
+  check_moe(model, "model")
+  if (model$schema$kind != "formula") {
+    input_error("{.arg model} was fitted to matrices; rounds between sites need a model of a formula.")
+  }
+}
+
+# What sites are asked about: columns, and once there is a scaling the very numbers.
+round_key <- function(model) {
+  asked <- list(family = model$family$family, expert = I(model$schema$expert$columns),
+    gate = I(model$schema$gate$columns), labels = I(as.character(model$schema$labels)))
+  r <- model$rounds
+  asked$parameters <- if (is.null(r)) by_parameters(model$parameters) else by_parameters(r$tried)
+  if (!is.null(r)) asked$scaling <- scaling_tree(r$scaling)
+  message_checksum(asked)
+}
+
+by_parameters <- function(p) {
+  list(beta = by_column(p$beta), alpha = by_column(p$alpha), dispersion = I(unname(p$dispersion)))
+}
+
+#' @rdname moe_statistics
+#' @export
+moe_update <- function(model, messages, control = moe_control(), max_bytes = 5e7) {
+  check_round_model(model)
+  check_control(control)
+  messages <- round_messages(messages, max_bytes)
+  check_round_messages(model, messages)
+  if (is.null(model$rounds)) return(begin_rounds(model, messages, control))
+  next_round(model, messages)
+}
+
+round_messages <- function(messages, max_bytes) {
+  if (inherits(messages, "moe_statistics")) messages <- list(messages)
+  if (is.character(messages)) {
+    files <- if (length(messages) == 1 && dir.exists(messages)) message_files(messages) else messages
+    messages <- lapply(files, function(f) read_moe(f, max_bytes))
+  }
+  ok <- is.list(messages) && length(messages) && all(vapply(messages, inherits, NA, "moe_statistics"))
+  if (!ok) input_error("{.arg messages} must be a list of what {.fn moe_statistics} gave, or their files.")
+  sites <- vapply(messages, function(m) m$site, "")
+  if (anyDuplicated(sites)) input_error("Site {.val {sites[duplicated(sites)]}} is in {.arg messages} twice.")
+  messages <- lapply(messages, function(m) m)
+  names(messages) <- sites
+  messages[order(sites)]
+}
+
+check_round_messages <- function(model, messages) {
+  key <- round_key(model)
+  other <- names(messages)[!vapply(messages, function(m) identical(m$model, key), NA)]
+  if (length(other)) {
+    input_error("The message{?s} of site{?s} {.val {other}} {?was/were} made at another model than {.arg model}.",
+      i = "Send {cli::qty(other)}{?it/them} the present one, and ask again.")
+  }
+  asked <- model$rounds$sites$site
+  lacks <- setdiff(asked, names(messages))
+  extra <- if (!is.null(asked)) setdiff(names(messages), asked)
+  if (length(lacks) || length(extra)) {
+    input_error("All sites of the first exchange must take part, and no others; nothing was changed.",
+      x = if (length(lacks)) "Missing: {.val {lacks}}.", x = if (length(extra)) "New: {.val {extra}}.")
+  }
+}
+
+# The first exchange: the common standardisation.
+begin_rounds <- function(model, messages, control) {
+  first <- messages[[1]]$moments
+  scaling <- cpp_pooled_scaling(lapply(unname(messages), function(m) m$moments$moments), model$family$family,
+    first$x_intercept, first$z_intercept)
+  count <- function(name) vapply(messages, function(m) as.numeric(m$moments[[name]]), 0, USE.NAMES = FALSE)
+  model$rounds <- list(number = 1L, settings = core_control(control, model)[round_settings],
+    scaling = scaling, sites = data.frame(site = names(messages), n = count("n"), dropped = count("dropped")),
+    tried = cpp_to_internal(core_model(model), scaling), stop = "rounds", state = NULL, table = NULL)
+  model
+}
+
+next_round <- function(model, messages) {
+  r <- model$rounds
+  if (r$number > 1 && is.null(r$state)) {
+    input_error("{.arg model} lacks the state of its rounds: it was written with {.code state = FALSE}, for sites.",
+      i = "Go on from the centre's own model.")
+  }
+  all <- lapply(unname(messages), function(m) m$sums)
+  sums <- Reduce(function(a, b) Map(`+`, a, b), all)
+  if (!all(is.finite(unlist(sums)))) sums$log_lik <- -Inf
+  propose <- function(state) propose_step(state, r$scaling, r$settings)
+  clock <- proc.time()[[3]]
+  kind <- "start"
+  if (is.null(r$state)) {
+    state <- first_state(r$tried, sums, propose)
+  } else {
+    state <- r$state
+    state$step <- propose(state)
+    tried <- state$step
+    kind <- tried$step
+    state <- take_round(state, function(model) sums, propose)
+    r$stop <- stop_after(tried, state)
+  }
+  shift <- -state$sums$weight * log(r$scaling$y_scale)
+  r$table <- rbind(r$table, round_line(state, r$number - 1L, kind, shift, clock))
+  r$number <- r$number + 1L
+  r$tried <- state$step$model
+  r$state <- state[c("model", "sums", "halvings", "accepted", "change", "newton_below")]
+  judged_model(model, r, state$step, shift)
+}
+
+judged_model <- function(model, r, step, shift) {
+  found <- lapply(seq_len(nrow(r$sites)), function(i) list(n = r$sites$n[i], dropped = as.integer(r$sites$dropped[i])))
+  names(found) <- r$sites$site
+  run <- list(model = r$state$model, sums = r$state$sums, step = step, table = r$table, stop = r$stop, shift = shift)
+  out <- refined_model(model, run, found, r$scaling, r$settings)
+  out$rounds <- r
+  out
+}
+
+#' @export
+print.moe_statistics <- function(x, ...) {
+  cat("Answer of site \"", x$site, "\" in exchange ", x$round + 1, ": ",
+    if (is.null(x$sums)) "means and second moments of columns" else "sums at the model", "\n", sep = "")
+  cat(format_big(x$counts$n), " rows, ", x$K, if (x$K == 1) " expert" else " experts",
+    "; no row is in it. moe_message() shows what is.\n", sep = "")
+  invisible(x)
+}

@@ -1,0 +1,197 @@
+#' Messages: models as files that institutions may exchange
+#'
+#' `write_moe()` writes a model to a file of text (JSON) that holds no row, after
+#' a check that no single row shows through its numbers. `moe_message()` makes the
+#' same message without writing it; its print shows what would leave the house.
+#' [read_moe()] reads messages, trusting none of them.
+#'
+#' @section Fields:
+#' * `schema`: `"distmoe/1"`. `kind`: `"model"`, or `"statistics"` (see
+#'   [moe_statistics()]). `package`: version that wrote it. `site`: name of the site.
+#' * `family`, `K`, `n`, `weight`, `dropped`: as in [moe-class].
+#' * `design`: `kind` (`"formula"` or `"matrix"`), `same` (have gates the experts'
+#'   columns?), `response` and its `labels` (classes, or null), `expert` and `gate`
+#'   (names of `columns`, `contrasts` of factors), `variables` (of each its type and
+#'   a typical value: mean and standard deviation, or levels and the most frequent).
+#'   Of a formula also: `formula` and `gating` as trees, `response_variables` and
+#'   `needs` (columns that data must hold), `classes` and `levels` of the variables,
+#'   `bases` (calls of `poly()`, `ns()`, `bs()`, `scale()` with what the rows
+#'   decided: knots, coefficients, means), `constants` (single numbers that the
+#'   formula names).
+#' * `parameters`: `beta` (an array for every expert, or expert and class),
+#'   `alpha` (for every gate but the last), `dispersion`.
+#' * `log_lik`, `share`: as in [moe-class], or null.
+#' * `record`: how the fit went, or null: counts of iterations, `converged`,
+#'   `stop`, `promise`, `objective`, `steps`, `empty`, `at_floor`, `aliased`, `starts`, ...
+#' * `information`: null, or `rows`, `weight`, `empty`, `at_floor`, `scaling` (means and
+#'   spreads of columns) and the lower triangle of `curvature`, from which
+#'   [vcov()][vcov.moe] has standard errors.
+#' * `shared`: null, or `x` (means, covariance, frequencies), `moments` and `gates` of
+#'   `moe_sites(share = )`.
+#' * `rounds`: null, or the state of rounds by file, see [moe_update()].
+#' * `checksum`: SHA-256 of the canonical text of all other fields: no white
+#'   space, fields in their order, numbers in C's `%.17g` (-0 as `-0.0`), in strings a
+#'   backslash before `"` and `\` only.
+#'
+#' A tree is `{"name": "x"}` for a name, an array for a call (`["log", {"name":
+#' "x"}]`), or a value. Only functions that [read_moe()] knows may be in it: operators of
+#' formulas, arithmetic and comparison, `I()`, `offset()`, `log()`, `exp()`, `sqrt()` and
+#' the like, `ifelse()`, `factor()`, `poly()`, `ns()`, `bs()`, `scale()`. A model whose
+#' formula names others, or values from where it was made that are not single
+#' numbers, is refused by name: make such columns in the data before the fit.
+#'
+#' @section Disclosure:
+#' A message is refused, with the numbers, if it has fewer than `min_rows` rows, if
+#' an expert stands on fewer than `min_expert_rows` (its share of the rows), or if there are
+#' fewer than `min_rows_per_parameter` rows for each parameter. Sums such as
+#' `information` and `shared` tell more than parameters do: send them where rows are many.
+#'
+#' @param fit A model of class `moe` however it was made (an aggregate is written
+#'   as one model, without its sites; also what [moe_statistics()] gives), a
+#'   `moe_sites` object, or a message.
+#' @param file Name of the file; for `moe_sites` a folder, in which every site's
+#'   model has a file of its own.
+#' @param site Name of the site; by default that of the file without its ending.
+#' @param information TRUE: with the information matrix, if the model keeps one. By
+#'   default for models of `moe_sites` (which have one if asked for).
+#' @param state TRUE: a model amid rounds by file has with it what the centre needs to take
+#'   back a step (the sums of all sites together). FALSE: what sites need alone.
+#' @param min_rows,min_expert_rows,min_rows_per_parameter Limits of the
+#'   disclosure check: 50 rows, 10 rows an expert, 2 rows a parameter. 0 turns one off.
+#' @param overwrite TRUE: an existing file is replaced.
+#' @param ... For methods.
+#' @return `moe_message()`: a list of class `moe_message` with `tree` (nested lists),
+#'   `text`, `counts` (rows, shares, parameters). `write_moe()`: the
+#'   names of the files, invisibly.
+#' @examples
+#' sim <- moe_simulate(1000, K = 2, d = 2, seed = 1)
+#' fit <- moe(y ~ ., sim$data, K = 2)
+#' moe_message(fit, "north")
+#' file <- tempfile(fileext = ".json")
+#' write_moe(fit, file, site = "north")
+#' again <- read_moe(file)
+#' identical(coef(again), coef(fit))
+#' @name moe_message
+#' @export
+moe_message <- function(fit, site = "site", information = FALSE, state = TRUE) {
+  if (inherits(fit, "moe_message")) return(fit)
+  if (!is.character(site) || length(site) != 1 || is.na(site) || !nzchar(trimws(site))) {
+    input_error("{.arg site} must be one name, not {show_value(site)}.")
+  }
+  if (inherits(fit, "moe_statistics")) {
+    tree <- statistics_tree(fit)
+    counts <- fit$counts
+  } else {
+    check_moe(fit, "fit")
+    tree <- model_tree(fit, site, check_flag(information, "information"), check_flag(state, "state"))
+    counts <- model_counts(fit)
+  }
+  structure(list(tree = tree, text = message_file_text(tree), counts = counts), class = "moe_message")
+}
+
+#' @rdname moe_message
+#' @export
+write_moe <- function(fit, file, ...) UseMethod("write_moe")
+
+#' @rdname moe_message
+#' @export
+write_moe.default <- function(fit, file, site = NULL, information = FALSE, state = TRUE, min_rows = 50,
+                              min_expert_rows = 10, min_rows_per_parameter = 2, overwrite = FALSE, ...) {
+  check_unused(...)
+  check_file_name(file)
+  limits <- check_limits(min_rows, min_expert_rows, min_rows_per_parameter)
+  if (is.null(site)) site <- sub("\\.json$", "", basename(file), ignore.case = TRUE)
+  message <- moe_message(fit, site, information, state)
+  check_disclosure(message$counts, limits)
+  write_message(message, file, check_flag(overwrite, "overwrite"))
+  invisible(file)
+}
+
+#' @rdname moe_message
+#' @export
+write_moe.moe_sites <- function(fit, file, information = TRUE, min_rows = 50, min_expert_rows = 10,
+                                min_rows_per_parameter = 2, overwrite = FALSE, ...) {
+  check_unused(...)
+  check_file_name(file)
+  limits <- check_limits(min_rows, min_expert_rows, min_rows_per_parameter)
+  overwrite <- check_flag(overwrite, "overwrite")
+  if (!length(fit$models)) input_error("No site has a model to be written.")
+  names <- names(fit$models)
+  messages <- lapply(stats::setNames(names, names), function(site) {
+    moe_message(fit$models[[site]], site, information)
+  })
+  # All are checked before any is written.
+  faults <- lapply(messages, function(m) disclosure_faults(m$counts, limits))
+  bad <- names[lengths(faults) > 0]
+  if (length(bad)) check_disclosure(messages[[bad[1]]]$counts, limits, paste0("The model of site \"", bad[1], "\"",
+    if (length(bad) > 1) paste0(" (and of ", length(bad) - 1, " more)")))
+  if (!dir.exists(file) && !dir.create(file, recursive = TRUE)) {
+    input_error("The folder {.file {file}} can't be made.")
+  }
+  files <- file.path(file, safe_file_names(names))
+  there <- files[file.exists(files)]
+  if (length(there) && !overwrite) refuse_overwrite(there[1])
+  for (i in seq_along(files)) write_message(messages[[i]], files[i], overwrite)
+  invisible(stats::setNames(files, names))
+}
+
+check_file_name <- function(file) {
+  if (!is.character(file) || length(file) != 1 || is.na(file) || file == "") {
+    input_error("{.arg file} must be the name of a file, not {show_value(file)}.")
+  }
+}
+
+refuse_overwrite <- function(file) {
+  input_error("The file {.file {file}} is there already.", i = "{.code overwrite = TRUE} replaces it.")
+}
+
+# Whole or not at all: nobody shall read half a message.
+write_message <- function(message, file, overwrite) {
+  if (file.exists(file) && !overwrite) refuse_overwrite(file)
+  if (!dir.exists(dirname(file))) input_error("There is no folder {.file {dirname(file)}}.")
+  part <- tempfile(".part-", dirname(file))
+  on.exit(unlink(part))
+  writeBin(charToRaw(enc2utf8(message$text)), part)
+  if (!file.rename(part, file)) input_error("The file {.file {file}} can't be written.")
+}
+
+# Names that every file system takes, different also where case does not count.
+safe_file_names <- function(names) {
+  out <- gsub("^[._-]+", "", gsub("[^A-Za-z0-9._-]+", "_", iconv(names, to = "ASCII", sub = "_")))
+  out <- substr(ifelse(out == "", "site", out), 1, 100)
+  taken <- make.unique(tolower(out), sep = "-")
+  paste0(ifelse(taken == tolower(out), out, taken), ".json")
+}
+
+# What a site's model costs as a file; NA where it can't be one.
+message_bytes_of <- function(model) {
+  tryCatch(nchar(moe_message(model, "site", TRUE)$text, "bytes"), moe_input_error = function(e) NA_real_)
+}
+
+message_words <- c(schema = "format", kind = "what this is", package = "version that wrote it", site = "the site's name",
+  family = "distribution of the experts", K = "number of experts", n = "number of rows", weight = "sum of their weights",
+  dropped = "rows left out as incomplete", design = "formulas, columns, levels, means of variables",
+  parameters = "coefficients and variances", log_lik = "log-likelihood",
+  share = "experts' shares of the rows", record = "how the fit went",
+  information = "second derivatives (a row a parameter)", shared = "summaries of x, moments of columns",
+  rounds = "state of the rounds", round = "exchange that it belongs to", model = "the model it was computed at",
+  columns = "names of the columns", moments = "means and second moments of columns",
+  sums = "sums over the rows at the model", checksum = "SHA-256 of all that")
+
+#' @export
+print.moe_message <- function(x, ...) {
+  tree <- x$tree
+  tree$checksum <- message_checksum(tree)
+  cat("Message of site \"", tree$site, "\": ", format_big(nchar(x$text, "bytes")),
+    " bytes of text; no row is in it\n\n", sep = "")
+  size <- vapply(tree, function(v) nchar(json_text(v), "bytes"), 0)
+  shown <- vapply(tree, function(v) if (is.list(v) || length(v) != 1) "" else shown_json(v), "")
+  shown <- ifelse(vapply(tree, is.null, NA), "none", strtrim(shown, 20))
+  cat(paste0(format(c("field", names(tree))), "  ", format(c("bytes", format_big(size)), justify = "right"), "  ",
+    format(c("what", message_words[names(tree)])), "  ", c("value", shown), "\n"), sep = "")
+  faults <- disclosure_faults(x$counts, check_limits(50, 10, 2))
+  cat("\nDisclosure check (default limits): ", if (length(faults)) "REFUSED" else "passed", "\n", sep = "")
+  if (length(faults)) cat(paste0("  ", faults, "\n"), sep = "")
+  cat("All of it: cat(message$text)\n")
+  invisible(x)
+}

@@ -1,0 +1,67 @@
+# Rounds over files are those of moe_refine().
+
+over_files <- function(model, sources, exchanges) {
+  folder <- withr::local_tempdir()
+  sent <- file.path(folder, "model.txt")
+  for (e in seq_len(exchanges)) {
+    write_moe(model, sent, "centre", overwrite = TRUE, state = e %% 2 == 0)
+    for (s in names(sources)) {
+      answer <- moe_statistics(read_moe(sent), sources[[s]], site = s)
+      write_moe(answer, file.path(folder, paste0(s, ".json")), overwrite = TRUE, min_expert_rows = 0)
+    }
+    # The centre's own state survives being written and read.
+    write_moe(model, sent, "centre", overwrite = TRUE)
+    model <- moe_update(read_moe(sent), folder)
+  }
+  model
+}
+
+test_that("r rounds over files are moe_refine(rounds = r)", {
+  for (family in c("gaussian", "binomial", "poisson", "multinomial")) {
+    d <- two_experts(900, family, 2)
+    fit <- moe(y ~ x + v, d[1:400, ], K = 2, family = family)
+    sources <- split(d, rep(c("A", "B", "C"), c(200, 300, 400)))
+    by_file <- over_files(fit, sources, 4)
+    refined <- moe_refine(fit, sources, 2)
+    expect_equal(coef(by_file), coef(refined), tolerance = 1e-8)
+    expect_equal(by_file$log_lik, refined$log_lik, tolerance = 1e-10)
+    expect_equal(by_file$information$curvature, refined$information$curvature, tolerance = 1e-8)
+    expect_equal(by_file$n, 900)
+  }
+})
+
+test_that("a step that lowers the objective is taken back, over files too", {
+  withr::local_seed(1)
+  d <- data.frame(x = stats::rnorm(400))
+  d$y <- stats::rpois(400, exp(1 + d$x))
+  away <- moe(y ~ x, d, K = 1, family = poisson())
+  away$parameters$beta[] <- c(-6, -1)
+  sources <- list(A = d[1:100, ], B = d[101:400, ])
+  by_file <- over_files(away, sources, 6)
+  refined <- moe_refine(away, sources, 4)
+  expect_identical(by_file$rounds$table$accepted, refined$refinement$rounds$accepted)
+  expect_false(all(by_file$rounds$table$accepted))
+  expect_equal(coef(by_file), coef(refined), tolerance = 1e-8)
+})
+
+test_that("who is missing, new, twice or out of date is named", {
+  d <- two_experts(600, "gaussian")
+  sources <- split(d, rep(c("A", "B"), 300))
+  fit <- moe(y ~ x, sources$A, K = 2)
+  answers <- function(model) lapply(names(sources), function(s) moe_statistics(model, sources[[s]], site = s))
+  first <- moe_update(fit, answers(fit))
+  expect_error(moe_update(first, answers(fit)), "another model", class = "moe_input_error")
+  second <- answers(first)
+  expect_error(moe_update(first, second[1]), "\"B\"")
+  expect_error(moe_update(first, second[c(1, 1)]), "twice")
+  expect_error(moe_update(first, c(second, list(moe_statistics(first, d, site = "new")))), "new")
+  expect_error(moe_update(first, list()), "messages")
+  expect_output(print(second[[1]]), "no row is in it")
+  judged <- moe_update(first, second)
+  judged$rounds["state"] <- list(NULL)
+  expect_error(moe_update(judged, answers(judged)), "state")
+  folder <- withr::local_tempfile()
+  dir.create(folder)
+  write_moe(second[[1]], file.path(folder, "A.json"))
+  expect_match(read_moe(folder)$table$message, "moe_update")
+})
