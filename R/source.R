@@ -29,11 +29,26 @@
 #'   first file.
 #' @param chunk_rows Most rows that are looked at in one go.
 #' @param memory_rows Most rows of a source that is read whole.
-#' @param scratch Where the numbers of a large source are kept while a model is fitted: TRUE, a file in
-#'   [tempdir()], removed at the end; the path of a folder for that file; or FALSE, nowhere: the source
-#'   is then read and decoded anew at each pass over its rows.
+#' @param scratch The folder of the scratch file of a large source; NULL: [tempdir()] of the process that
+#'   opens the source.
 #' @param ... For text files: `sep`, `dec`, `quote`, `na.strings`, `fileEncoding`, `comment.char`,
 #'   `skip`, `strip.white`, as in [utils::read.csv()].
+#' @section Large sources:
+#' A source of more than `memory_rows` rows is decoded chunk by chunk, and the numbers of its design (8
+#' bytes for every column of the model matrix, of the response, weights and offsets, a row: 3.4 GB for
+#' 20 million rows and 20 columns) go to one scratch file, which the passes of the fit read. The
+#' file is removed when the fit ends, also by an error or an interrupt. Memory holds a chunk, blocks of 1,800
+#' rows, and the samples on which starts are compared and improved (an eighth of the rows at most, where they
+#' are drawn for a Newton step). The estimates are those of the fit to a data frame of the same rows.
+#'
+#' Before that the source is read for what all rows together determine: levels of factors and
+#' text (their columns only), and the variables of `poly()`, `ns()`, `bs()`, `scale()` and `factor()`
+#' in the formula, which are held in memory for the time being. Other terms must be functions of
+#' one row, such as `log(x)` or `I(x^2)`; `cut(x, 3)`, for one, is refused. `weights` and `subset` must be made of
+#' columns; `start` must be NULL or a model; `na.action` must be `na.omit`, `na.exclude` or `na.fail`.
+#' The rows are not kept in the model (`keep`). Parquet files are read by row group, which should therefore
+#' not be larger than memory allows (with versions of `nanoparquet` that can't do so, and without
+#' `arrow`, by file).
 #' @return An object of class `moe_source`. Its print says what it is, its columns, and its number of
 #'   rows where that is known without reading them.
 #' @seealso [moe()], [moe_sites()]
@@ -46,7 +61,7 @@
 #' moe(y ~ x1 + x2, source, K = 2)
 #' @export
 moe_source <- function(from, table = NULL, query = NULL, format = NULL, types = NULL,
-                       chunk_rows = 1e5, memory_rows = 2e5, scratch = TRUE, ...) {
+                       chunk_rows = 1e5, memory_rows = 2e5, scratch = NULL, ...) {
   settings <- list(chunk_rows = check_count(chunk_rows, "chunk_rows"),
     memory_rows = check_count(memory_rows, "memory_rows", least = 0),
     scratch = check_scratch(scratch))
@@ -123,9 +138,9 @@ function_source <- function(open, table, query) {
 is_table_id <- function(table) inherits(table, c("Id", "SQL"))
 
 check_scratch <- function(scratch) {
+  if (is.null(scratch)) return(NULL)
   if (is.character(scratch) && length(scratch) == 1 && !is.na(scratch)) return(path.expand(scratch))
-  if (is.logical(scratch) && length(scratch) == 1 && !is.na(scratch)) return(scratch)
-  input_error("{.arg scratch} must be TRUE, FALSE or the path of a folder, not {show_value(scratch)}.")
+  input_error("{.arg scratch} must be NULL or the path of a folder, not {show_value(scratch)}.")
 }
 
 is_source <- function(x) inherits(x, "moe_source")

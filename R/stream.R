@@ -163,14 +163,15 @@ stream_rows <- function(source, columns, schema, frame_of, describe = FALSE) {
   file <- new_scratch(source$scratch)
   kept <- FALSE
   on.exit(if (!kept) file$remove())
-  seen <- list(rows = 0, weight = 0, dropped = 0, y = NULL)
+  seen <- list(rows = 0, weight = 0, dropped = 0L, y = NULL)
   shape <- NULL
   levels <- lapply(schema$levels, function(l) stats::setNames(numeric(length(l)), l))
   variables <- NULL
   first <- 0
   count <- source_visit(source, function(chunk) {
-    frame <- stream_frame(source, chunk, schema, frame_of, first)
+    before <- first
     first <<- first + nrow(chunk)
+    frame <- stream_frame(source, chunk, schema, frame_of, before)
     seen$dropped <<- seen$dropped + length(stats::na.action(frame))
     if (describe) variables <<- add_descriptions(variables, chunk, schema)
     weight <- chunk_weights(frame)
@@ -182,7 +183,7 @@ stream_rows <- function(source, columns, schema, frame_of, describe = FALSE) {
     for (name in names(levels)) {
       levels[[name]] <<- levels[[name]] + tabulate(frame[[name]], length(levels[[name]]))
     }
-    design <- in_rows(design_from_frame(frame, schema), source, first)
+    design <- in_rows(design_from_frame(frame, schema), source, before)
     part <- scratch_columns(design, weight)
     shape <<- part$shape
     file$add(part$numbers)
@@ -296,41 +297,55 @@ drop_scratch <- function(design) if (!is.null(design$file)) design$file$remove()
 
 # ---- summaries of variables -------------------------------------------------------------------
 
-# describe_variable() over chunks: counts, means and sums of squares add.
+# describe_variable() over chunks: counts, means and sums of squares, which add.
 add_descriptions <- function(known, chunk, schema) {
+  one <- list()
   for (name in intersect(schema$needs, names(chunk))) {
     v <- chunk[[name]]
     levels <- schema$levels[[name]]
-    one <- describe_variable(v, levels)
-    if (is.null(one)) next
-    old <- known[[name]]
-    if (one$type == "factor") {
+    d <- describe_variable(v, levels)
+    if (is.null(d)) next
+    if (d$type == "factor") {
       code <- if (is.factor(v)) match(levels(v), levels)[v] else match(v, levels)
-      one$count <- tabulate(code, length(levels)) + if (is.null(old)) 0 else old$count
-    } else if (one$type == "logical") {
-      one$count <- c(sum(v, na.rm = TRUE), sum(!is.na(v))) + if (is.null(old)) 0 else old$count
+      d$count <- stats::setNames(tabulate(code, length(levels)), levels)
+    } else if (d$type == "logical") {
+      d$count <- c(sum(v, na.rm = TRUE), sum(!is.na(v)))
     } else {
-      n <- sum(is.finite(v))
-      if (n == 0) next
-      one <- c(one, n = n, square = if (n > 1) one$sd^2 * (n - 1) else 0)
-      if (!is.null(old)) {
-        gap <- one$mean - old$mean
-        one$square <- one$square + old$square + gap^2 * n * old$n / (n + old$n)
-        one$mean <- old$mean + gap * n / (n + old$n)
-        one$n <- n + old$n
-      }
+      d$n <- sum(is.finite(v))
+      if (d$n == 0) next
+      d$square <- if (d$n > 1) d$sd^2 * (d$n - 1) else 0
     }
-    known[[name]] <- one
+    one[[name]] <- d
+  }
+  join_descriptions(known, one, schema)
+}
+
+join_descriptions <- function(known, more, schema) {
+  for (name in intersect(schema$needs, names(more))) {
+    a <- known[[name]]
+    b <- more[[name]]
+    if (b$type == "factor") {
+      b$levels <- schema$levels[[name]]
+      b$count <- vapply(b$levels, function(l) sum(a$count[l], b$count[l], na.rm = TRUE), 0)
+    } else if (b$type == "logical") {
+      b$count <- b$count + if (is.null(a)) 0 else a$count
+    } else if (!is.null(a)) {
+      n <- a$n + b$n
+      gap <- b$mean - a$mean
+      b$square <- a$square + b$square + gap^2 * a$n * b$n / n
+      b$mean <- a$mean + gap * b$n / n
+      b$n <- n
+    }
+    known[[name]] <- b
   }
   known
 }
 
 finish_descriptions <- function(known, schema) {
-  out <- lapply(known[intersect(schema$needs, names(known))], function(one) {
+  lapply(known[intersect(schema$needs, names(known))], function(one) {
     switch(one$type,
       factor = list(type = "factor", levels = one$levels, mode = one$levels[which.max(one$count)]),
       logical = list(type = "logical", mode = one$count[1] > one$count[2] / 2),
       list(type = "numeric", mean = one$mean, sd = sqrt(one$square / max(1, one$n - 1)), like = one$like))
   })
-  out
 }

@@ -22,7 +22,8 @@ titles <- c(
   regions = "Sites that see different x",
   transport = "Transport: exactness and descent",
   select = "Choice of the number of experts",
-  "paper-design" = "The paper's design")
+  "paper-design" = "The paper's design",
+  "out-of-core" = "Rows that do not fit in memory")
 
 section <- function(name) {
   file <- file.path(folder, paste0(name, ".txt"))
