@@ -122,8 +122,8 @@ fit_site <- function(data, task, progress) {
     warned <<- c(warned, cli::ansi_strip(conditionMessage(w)))
     invokeRestart("muffleWarning")
   }), error = function(e) e)
-  row <- list(n = if (is_source(data)) NA_integer_ else NROW(data), status = "fitted", needs = NA_integer_, loglik = NA_real_,
-    iterations = NA_integer_, converged = NA, seconds = proc.time()[[3]] - started, bytes = NA_real_,
+  row <- list(n = if (is_source(data)) NA_integer_ else NROW(data), status = "fitted",
+    needs = NA_integer_, loglik = NA_real_, iterations = NA_integer_, converged = NA, seconds = proc.time()[[3]] - started, bytes = NA_real_,
     message = if (is.null(warned)) "" else one_line(warned))
   if (inherits(outcome, "moe")) {
     outcome$information$meat <- NULL
@@ -306,14 +306,8 @@ site_start_schema <- function(start, formula, gating, sources, family) {
 
 bind_variables <- function(frames, names) {
   out <- lapply(stats::setNames(names, names), function(name) {
-    parts <- unname(lapply(frames, function(d) d[[name]]))
-    if (variable_kind(parts[[1]]) != "label") return(do.call(c, parts))
-    ordered <- all(vapply(parts, is.ordered, NA))
-    levels <- unique(unlist(lapply(parts, function(v) {
-      if (is.factor(v)) levels(v) else sort(unique(v))
-    })))
-    if (!any(vapply(parts, is.factor, NA))) levels <- sort(levels)
-    factor(unlist(lapply(parts, as.character)), levels = levels, ordered = ordered)
+    v <- bind_column(unname(lapply(frames, function(d) d[[name]])))
+    if (is.character(v)) factor(v, levels = sort(unique(v))) else v
   })
   out <- as.data.frame(out, optional = TRUE, stringsAsFactors = FALSE)
   # One site's infinite values must not spoil the basis of all; that site's own fit will refuse them.

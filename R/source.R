@@ -38,8 +38,7 @@
 #' bytes for every column of the model matrix, of the response, weights and offsets, a row: 3.4 GB for
 #' 20 million rows and 20 columns) go to one scratch file, which the passes of the fit read. The
 #' file is removed when the fit ends, also by an error or an interrupt. Memory holds a chunk, blocks of 1,800
-#' rows, and the samples on which starts are compared and improved (an eighth of the rows at most, where they
-#' are drawn for a Newton step). The estimates are those of the fit to a data frame of the same rows.
+#' rows, and the samples on which starts are compared and improved (an eighth of the rows at most). The estimates are those of the fit to a data frame of the same rows.
 #'
 #' Before that the source is read for what all rows together determine: levels of factors and
 #' text (their columns only), and the variables of `poly()`, `ns()`, `bs()`, `scale()` and `factor()`

@@ -117,8 +117,9 @@ stream_labels <- function(source, names) {
   source_visit(source, function(chunk) {
     for (name in names) {
       v <- chunk[[name]]
-      out[[name]] <<- bind_column(list(out[[name]], if (is.factor(v)) v[0] else unique(v))[c(!is.null(out[[name]]), TRUE)])
-      if (!is.factor(v)) out[[name]] <<- unique(out[[name]])
+      v <- if (is.factor(v)) v[0] else unique(v)
+      if (!is.null(out[[name]])) v <- bind_column(list(out[[name]], v))
+      out[[name]] <<- if (is.factor(v)) v[0] else unique(v)
     }
   }, names)
   lapply(out, function(v) if (is.factor(v)) levels(v) else sort(unique(v)))

@@ -33,16 +33,19 @@ cat("Files: ", round(sum(file.size(files)) / 2^30, 2), " GiB\n", sep = "")
 run <- function(code) {
   out <- tempfile(fileext = ".json")
   on.exit(unlink(out))
-  peak <- peak_memory(c(code, "seconds <- system.time({ set.seed(1); fit <- moe(y ~ ., d, K = 4, keep = FALSE) })[[3]]",
+  peak <- peak_memory(c(code, "set.seed(1)",
+    "seconds <- system.time(fit <- moe(y ~ ., d, K = 4, keep = FALSE))[[3]]",
     sprintf("jsonlite::write_json(list(seconds = seconds, coef = unname(coef(fit)), n = fit$n,
       steps = c(fit$record$em_iterations, fit$record$newton_iterations)), %s, digits = NA)", deparse(out))))
   c(jsonlite::read_json(out, simplifyVector = TRUE), list(peak = peak))
 }
 some <- files[seq_len(max(1, subset / piece))]
 paths <- function(files) paste(deparse(files), collapse = " ")
-in_memory <- sprintf("d <- do.call(rbind, lapply(%s, function(f) as.data.frame(nanoparquet::read_parquet(f))))", paths(some))
+in_memory <- sprintf("d <- do.call(rbind, lapply(%s, function(f)
+  as.data.frame(nanoparquet::read_parquet(f))))", paths(some))
 streamed <- function(files) sprintf("d <- moe_source(%s)", paths(files))
-runs <- list("data frame" = run(in_memory), "streamed" = run(streamed(some)), "streamed, all rows" = run(streamed(files)),
+runs <- list("data frame" = run(in_memory), "streamed" = run(streamed(some)),
+  "streamed, all rows" = run(streamed(files)),
   "data frame, again" = run(in_memory))
 table <- data.frame(rows = vapply(runs, function(r) as.numeric(r$n), 0),
   seconds = vapply(runs, function(r) r$seconds, 0),
@@ -50,7 +53,8 @@ table <- data.frame(rows = vapply(runs, function(r) as.numeric(r$n), 0),
   "peak GiB" = vapply(runs, function(r) r$peak / 2^30, 0),
   EM = vapply(runs, function(r) as.numeric(r$steps[1]), 0),
   Newton = vapply(runs, function(r) as.numeric(r$steps[2]), 0), check.names = FALSE)
-show_table(cbind(fit = names(runs), table), "Fits in fresh processes; seconds of moe() alone, reading included where streamed")
+show_table(cbind(fit = names(runs), table),
+  "Fits in fresh processes; seconds of moe() alone, reading included where streamed")
 unlink(folder, recursive = TRUE)
 target("peak GiB of the fit to all rows", table[3, "peak GiB"], most = 1.5)
 target("time per row, all rows streamed, over a data frame's (the faster run)",
