@@ -123,7 +123,8 @@ fit_site <- function(data, task, progress) {
     invokeRestart("muffleWarning")
   }), error = function(e) e)
   row <- list(n = if (is_source(data)) NA_integer_ else NROW(data), status = "fitted",
-    needs = NA_integer_, loglik = NA_real_, iterations = NA_integer_, converged = NA, seconds = proc.time()[[3]] - started, bytes = NA_real_,
+    needs = NA_integer_, loglik = NA_real_, iterations = NA_integer_, converged = NA,
+    seconds = proc.time()[[3]] - started, bytes = NA_real_,
     message = if (is.null(warned)) "" else one_line(warned))
   if (inherits(outcome, "moe")) {
     outcome$information$meat <- NULL
