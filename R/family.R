@@ -143,12 +143,12 @@ match_labels <- function(y, name, labels) {
 }
 
 # What only fitting asks of a response: that it varies, and that its family is plausible.
-check_varies <- function(y, family) {
+check_varies <- function(y, family, rows = length(y)) {
   if (!length(y)) return(invisible())
   ends <- c(min(y), max(y))
   if (ends[1] == ends[2]) {
     what <- if (family == "multinomial") "of one class" else paste0("constant (", y[1], ")")
-    input_error("The response is {what} in all {length(y)} rows: there is nothing to model.")
+    input_error("The response is {what} in all {rows} rows: there is nothing to model.")
   }
   if (family == "gaussian" && identical(ends, c(0, 1)) && all(y == 0 | y == 1)) {
     cli::cli_warn(c("The response is 0 or 1 in every row, but {.arg family} is Gaussian.",

@@ -24,7 +24,8 @@
 #'   [predict()][predict.moe] on new data uses the basis of the training rows.
 #'   Or, in `moe(x, y, K)`, a numeric matrix without intercept column.
 #' @param data A data frame (optional: variables may be in the formula's
-#'   environment).
+#'   environment), or a source of rows, [moe_source()]. A source of many rows is read chunk by
+#'   chunk; see the section on large sources there.
 #' @param K Number of experts. May be left out where `start` is a model.
 #' @param family `gaussian()` (default), `binomial()` (response 0/1, logical, or a
 #'   factor with two levels), `poisson()` (counts) or [multinomial()] (a factor).
@@ -64,12 +65,26 @@ moe.formula <- function(formula, data = NULL, K = NULL, family = stats::gaussian
                         weights, subset, na.action, start = NULL, control = moe_control(),
                         keep = TRUE, ...) {
   check_unused(...)
-  if (!is.null(data) && !is.data.frame(data)) {
-    input_error("{.arg data} must be a data frame, not {.obj_type_friendly {data}}.")
+  if (!is.null(data) && !is.data.frame(data) && !is_source(data)) {
+    input_error("{.arg data} must be a data frame or a source, not {.obj_type_friendly {data}}.")
   }
   call <- match.call()
   call[[1]] <- quote(moe)
   family <- check_family(family)
+  if (is_source(data)) {
+    source <- data
+    columns <- source_wanted(source, formula, gating, call)
+    data <- source_read(source, columns, source$memory_rows)
+    if (is.null(data)) {
+      if (!missing(keep) && isTRUE(keep)) input_error("{.arg keep} can't be TRUE for a source of more
+        than {source$memory_rows} rows: its rows are not held in memory.")
+      check_stream_start(start)
+      schema <- start_schema(start, formula, gating, stream_head(source, columns))
+      design <- stream_formula(source, columns, call, formula, gating, family, schema, parent.frame())
+      on.exit(drop_scratch(design))
+      return(fit_design(design, K, family, start, control, FALSE, call))
+    }
+  }
   design <- formula_design(call, formula, data, gating, family,
     start_schema(start, formula, gating, data), parent.frame())
   fit_design(design, K, family, start, control, keep, call)
@@ -77,21 +92,26 @@ moe.formula <- function(formula, data = NULL, K = NULL, family = stats::gaussian
 
 # The design of a call with `data`, `subset`, `weights` and `na.action`, made from `frame`.
 formula_design <- function(call, formula, data, gating, family, schema, frame) {
+  frame_call <- frame_maker(call, data, frame, drop_levels = is.null(schema))
+  design_build(formula, gating, data, family$family, frame_call, schema)
+}
+
+# A function of a formula: the model frame of `data` under a call's subset, weights and na.action.
+frame_maker <- function(call, data, frame, drop_levels) {
   asked <- call[c(1, match(c("data", "subset", "weights", "na.action"), names(call), 0))]
   asked[[1]] <- quote(stats::model.frame)
   # `data` is evaluated once: a call such as d[sample(n), ] must not give two sets of rows.
   caller <- new.env(parent = frame)
   caller$.moe_data <- data
   if (!is.null(asked$data)) asked$data <- quote(.moe_data)
-  frame_call <- function(f) {
+  function(f) {
     asked$formula <- f
     action <- if ("na.action" %in% names(asked)) eval(asked$na.action, frame)
               else default_na_action(data)
     if (!is.null(action)) asked$na.action <- spare_complete(action)
-    if (is.null(schema)) asked$drop.unused.levels <- TRUE
+    if (drop_levels) asked$drop.unused.levels <- TRUE
     eval(asked, caller)
   }
-  design_build(formula, gating, data, family$family, frame_call, schema)
 }
 
 #' @rdname moe
@@ -168,9 +188,10 @@ fit_design <- function(design, K, family, start, control, keep, call) {
   if (is.null(K) && inherits(start, "moe")) K <- start$K
   if (is.null(K)) input_error("{.arg K}, the number of experts, is missing.")
   K <- check_count(K, "K")
-  n <- length(design$y)
-  check_enough_rows(if (is.null(design$weight)) n else sum(design$weight > 0), schema, K)
-  check_varies(design$y, family$family)
+  seen <- design_counts(design)
+  n <- seen$rows
+  check_enough_rows(seen$counted, schema, K)
+  check_varies(seen$y, family$family, n)
   settings <- core_control(control, start)
   begin <- normalise_start(start, K, schema, family, n)
   used <- design
@@ -188,10 +209,9 @@ fit_design <- function(design, K, family, start, control, keep, call) {
   kept <- c(penalty_fields, "dispersion_floor")
   record[kept] <- settings[kept]
   record$aliased <- list(expert = columns$x[aliased$x], gate = columns$z[aliased$z])
-  weight <- if (is.null(design$weight)) rep(1, n) else design$weight
   # As in lm(), rows of weight 0 do not count.
-  model <- new_moe(fit$model, family, schema, sum(weight > 0), sum(weight), fit$log_lik, fit$share,
-    record, call = call, dropped = length(design$na.action))
+  model <- new_moe(fit$model, family, schema, seen$counted, seen$weight, fit$log_lik, fit$share,
+    record, call = call, dropped = seen$dropped)
   if (keep) {
     model$rows <- list(y = design$y, fitted = response_means(design, model, settings$threads),
       weight = design$weight, na.action = design$na.action)
@@ -203,6 +223,16 @@ fit_design <- function(design, K, family, start, control, keep, call) {
   model$record$seconds <- proc.time()[[3]] - started
   warn_about(model)
   model
+}
+
+# What a fit has to know of its rows as a whole: `y` is the response, or a few of its values that have
+# its range.
+design_counts <- function(design) {
+  if (!is.null(design$scratch)) return(design$counts)
+  weight <- design$weight
+  n <- length(design$y)
+  list(rows = n, counted = if (is.null(weight)) n else sum(weight > 0),
+    weight = if (is.null(weight)) n else sum(weight), dropped = length(design$na.action), y = design$y)
 }
 
 # A start as the core takes it: NULL, a model, or responsibilities.

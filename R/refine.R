@@ -28,7 +28,7 @@
 #'
 #' @param model A model of class `moe` that was fitted with a formula: an
 #'   aggregate, or any other.
-#' @param sources A named list of data frames, one a site, as in [moe_sites()];
+#' @param sources A named list of data frames or sources, one a site, as in [moe_sites()];
 #'   evaluated in parallel through `future.apply`. All must be usable: a site that fails in
 #'   any round is an error that names it, and nothing is changed.
 #' @param rounds Whole number of rounds; fewer are used where the fit has converged.
@@ -99,11 +99,10 @@ check_weights_column <- function(weights) {
 # ---- a site's work ---------------------------------------------------------------------------
 
 site_moments <- function(design, task) {
-  weight <- design$weight
+  seen <- design_counts(design)
   list(moments = cpp_site_moments(design, task$family$family, task$threads),
     x_intercept = design$x_intercept, z_intercept = design$z_intercept,
-    n = if (is.null(weight)) length(design$y) else sum(weight > 0),
-    dropped = length(design$na.action))
+    n = seen$counted, dropped = seen$dropped)
 }
 
 site_sums <- function(design, task) cpp_site_sums(design, task$model, task$scaling, task$threads)

@@ -15,7 +15,10 @@
 #' their own library paths (`.libPaths()`, `R_LIBS`).
 #'
 #' @param formula,gating,K,family As in [moe()].
-#' @param sources A named list of data frames, one a site.
+#' @param sources A named list of data frames or sources ([moe_source()]), one a site. A source is opened
+#'   by the worker that fits its site. Without `start`, sources are first asked for the types of
+#'   their columns, the levels of factors, and means and standard deviations, which is all that
+#'   comes back of them; a data-dependent basis then can't be made, and asks for a `start`.
 #' @param weights NULL, or the name of a column of every source with case
 #'   weights.
 #' @param start NULL, or a model of class `moe` from which every site starts: a
@@ -78,8 +81,10 @@ moe_sites <- function(formula, sources, K = NULL, family = stats::gaussian(), ga
   if (!is.null(min_rows)) min_rows <- check_count(min_rows, "min_rows")
   check_weights_column(weights)
   control$information <- check_flag(information, "information")
-  schema <- if (is.null(start)) site_schema(formula, gating, sources, family)
-            else site_start_schema(start, formula, gating, sources, family)
+  seen <- sketch_sources(sources, formula, gating, is.null(start))
+  schema <- if (!is.null(start)) site_start_schema(start, formula, gating, seen, family)
+            else if (!any(vapply(sources, is_source, NA))) site_schema(formula, gating, sources, family)
+            else sketched_schema(formula, gating, seen, family)
   task <- list(formula = schema$formula, gating = schema$gating, K = K, family = family,
     weights = weights, start = without_rows(start), control = control, schema = schema,
     min_rows = min_rows, share = share)
@@ -123,8 +128,9 @@ fit_site <- function(data, task, progress) {
     warned <<- c(warned, cli::ansi_strip(conditionMessage(w)))
     invokeRestart("muffleWarning")
   }), error = function(e) e)
-  row <- list(n = NROW(data), status = "fitted", needs = NA_integer_, loglik = NA_real_,
-    iterations = NA_integer_, converged = NA, seconds = proc.time()[[3]] - started, bytes = NA_real_,
+  row <- list(n = if (is_source(data)) NA_integer_ else NROW(data), status = "fitted",
+    needs = NA_integer_, loglik = NA_real_, iterations = NA_integer_, converged = NA,
+    seconds = proc.time()[[3]] - started, bytes = NA_real_,
     message = if (is.null(warned)) "" else one_line(warned))
   if (inherits(outcome, "moe")) {
     outcome$information$meat <- NULL
@@ -151,9 +157,7 @@ fit_site <- function(data, task, progress) {
 }
 
 fit_source <- function(data, task) {
-  if (!is.data.frame(data)) {
-    input_error("The source must be a data frame, not {.obj_type_friendly {data}}.")
-  }
+  data <- rows_in_memory(data, task)
   schema <- task$schema
   K <- task$K
   floor_rows <- max(task$min_rows, count_parameters(schema, K) + 1L)
@@ -161,9 +165,14 @@ fit_source <- function(data, task) {
     cli::cli_abort("It has {rows} usable row{?s} and needs {floor_rows}.", call = NULL,
       class = c("moe_too_small", "moe_input_error"), rows = rows, needs = floor_rows)
   }
-  if (nrow(data) < floor_rows) too_small(nrow(data))
+  if (is.data.frame(data) && nrow(data) < floor_rows) too_small(nrow(data))
+  if (is_source(data) && length(task$share)) {
+    input_error("{.arg share} needs the site's rows in memory: raise {.arg memory_rows} of its source.")
+  }
   design <- site_design(data, task)
-  if (length(design$y) < floor_rows) too_small(length(design$y))
+  on.exit(drop_scratch(design))
+  rows <- design_counts(design)$rows
+  if (rows < floor_rows) too_small(rows)
   model <- fit_design(design, K, task$family, task$start, task$control, keep = FALSE, call = NULL)
   if (length(task$share)) model$shared <- site_shares(model, design, data, task$share, task$start)
   model
@@ -171,9 +180,8 @@ fit_source <- function(data, task) {
 
 # A site's rows under the common schema.
 site_design <- function(data, task) {
-  if (!is.data.frame(data)) {
-    input_error("The source must be a data frame, not {.obj_type_friendly {data}}.")
-  }
+  data <- rows_in_memory(data, task)
+  if (is_source(data)) return(stream_site(data, task))
   check_columns(task$schema, data)
   weights <- site_weights(data, task$weights)
   frame_call <- function(f) {
@@ -198,7 +206,13 @@ at_sites <- function(sources, task, work) {
   results
 }
 
-at_site <- function(data, task, work) tryCatch(work(site_design(data, task), task), error = identity)
+at_site <- function(data, task, work) {
+  tryCatch({
+    design <- site_design(data, task)
+    on.exit(drop_scratch(design))
+    work(design, task)
+  }, error = identity)
+}
 
 site_weights <- function(data, column) {
   if (is.null(column)) return(NULL)
@@ -210,11 +224,11 @@ one_line <- function(text) paste(gsub("[[:space:]]+", " ", text), collapse = "; 
 
 check_sources <- function(sources) {
   if (is.data.frame(sources) || !is.list(sources) || !length(sources)) {
-    input_error("{.arg sources} must be a named list of data frames, one a site.",
+    input_error("{.arg sources} must be a named list of data frames or sources, one a site.",
       i = "{.code split(data, data$site)} makes one; {.fn moe_distributed} takes one data frame.")
   }
-  if (!any(vapply(sources, is.data.frame, NA))) {
-    input_error("No element of {.arg sources} is a data frame.")
+  if (!any(vapply(sources, function(s) is.data.frame(s) || is_source(s), NA))) {
+    input_error("No element of {.arg sources} is a data frame or a source.")
   }
   if (is.null(names(sources)) || any(names(sources) == "") || anyDuplicated(names(sources))) {
     input_error("{.arg sources} must have a different name for every site.")
@@ -227,6 +241,16 @@ check_sources <- function(sources) {
 # The schema on the variables of all sites that hold them in the same type. A site that does not is
 # left for its own fit to refuse.
 site_schema <- function(formula, gating, sources, family) {
+  found <- site_variables(formula, gating, sources)
+  all <- found$all
+  frame_call <- function(f) {
+    do.call(stats::model.frame, list(f, all, na.action = spare_complete(default_na_action(all))))
+  }
+  design_build(found$formula, found$gating, all, family$family, frame_call)$schema
+}
+
+# The variables of all such sites, and the formulas with `.` spelled out.
+site_variables <- function(formula, gating, sources) {
   frames <- Filter(is.data.frame, sources)
   # `.` means the columns that most sites have.
   columns <- vapply(frames, function(d) paste(sort(names(d)), collapse = "\r"), "")
@@ -243,11 +267,7 @@ site_schema <- function(formula, gating, sources, family) {
     paste(vapply(d[intersect(wanted, names(d))], variable_kind, ""), collapse = "\r")
   }, "")
   holders <- holders[kinds == names(which.max(table(kinds)))]
-  all <- bind_variables(holders, intersect(wanted, names(holders[[1]])))
-  frame_call <- function(f) {
-    do.call(stats::model.frame, list(f, all, na.action = spare_complete(default_na_action(all))))
-  }
-  design_build(spelled$formula, spelled$gating, all, family$family, frame_call)$schema
+  c(spelled, list(all = bind_variables(holders, intersect(wanted, names(holders[[1]]))), terms = terms))
 }
 
 # The schema that a common start brings along, if it is a start for these formulas.
@@ -266,14 +286,8 @@ site_start_schema <- function(start, formula, gating, sources, family) {
 
 bind_variables <- function(frames, names) {
   out <- lapply(stats::setNames(names, names), function(name) {
-    parts <- unname(lapply(frames, function(d) d[[name]]))
-    if (variable_kind(parts[[1]]) != "label") return(do.call(c, parts))
-    ordered <- all(vapply(parts, is.ordered, NA))
-    levels <- unique(unlist(lapply(parts, function(v) {
-      if (is.factor(v)) levels(v) else sort(unique(v))
-    })))
-    if (!any(vapply(parts, is.factor, NA))) levels <- sort(levels)
-    factor(unlist(lapply(parts, as.character)), levels = levels, ordered = ordered)
+    v <- bind_column(unname(lapply(frames, function(d) d[[name]])))
+    if (is.character(v)) factor(v, levels = sort(unique(v))) else v
   })
   out <- as.data.frame(out, optional = TRUE, stringsAsFactors = FALSE)
   # One site's infinite values must not spoil the basis of all; that site's own fit will refuse them.

@@ -92,7 +92,21 @@ RData::RData(const Rcpp::List& list)
       y_(vector_or_none(list, "y")),
       weight_(vector_or_none(list, "weight")),
       offset_(vector_or_none(list, "offset")),
-      gate_offset_(vector_or_none(list, "gate_offset")) {}
+      gate_offset_(vector_or_none(list, "gate_offset")) {
+  if (!list.containsElementNamed("scratch") || Rf_isNull(list["scratch"])) return;
+  const Rcpp::List file = list["scratch"];
+  ScratchLayout layout;
+  layout.rows = static_cast<Index>(Rcpp::as<double>(file["rows"]));
+  layout.block_rows = Rcpp::as<int>(file["block_rows"]);
+  layout.x = x_.ncol();
+  layout.z = Rcpp::as<bool>(file["shared"]) ? 0 : z_.ncol();
+  layout.weight = Rcpp::as<bool>(file["weight"]);
+  layout.offset = Rcpp::as<bool>(file["offset"]);
+  layout.gate_offset = Rcpp::as<bool>(file["gate_offset"]);
+  layout.x_adds_one = add_intercept_;
+  layout.z_adds_one = add_intercept_;
+  scratch_ = std::make_shared<ScratchFile>(Rcpp::as<std::string>(file["path"]), layout);
+}
 
 Block RData::block() const {
   return Block{view(x_), view(z_), view(y_), view(weight_), view(offset_), view(gate_offset_)};
@@ -138,7 +152,9 @@ Rcpp::List scaling_to_list(const Scaling& s) {
                             Rcpp::_["y_centre"] = s.y_centre, Rcpp::_["y_scale"] = s.y_scale);
 }
 
-Data RData::data() const { return Data{block(), add_intercept_, add_intercept_}; }
+Data RData::data() const {
+  return Data{block(), add_intercept_, add_intercept_, scratch_.get()};
+}
 
 Services r_services(int threads) {
   Services s;

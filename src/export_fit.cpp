@@ -141,7 +141,7 @@ Rcpp::List cpp_fit(Rcpp::List data, std::string family, int parts, int experts, 
     Model from;
     if (Rf_isNull(start) || Rf_isMatrix(start)) {
       // One expert: there is nothing to search for.
-      const MatrixXd responsibility = Rf_isNull(start) ? MatrixXd::Ones(source.rows(), 1)
+      const MatrixXd responsibility = Rf_isNull(start) ? MatrixXd::Ones(1, 1)
                                                        : Rcpp::as<MatrixXd>(start);
       from = model_from(source, kind, responsibility, rule, fit_opts.dispersion_floor, services);
     } else {

@@ -24,7 +24,8 @@ titles <- c(
   select = "Choice of the number of experts",
   "paper-design" = "The paper's design",
   rounds = "Rounds of refinement, and a bad site",
-  diamonds = "Diamonds: 32 random sites of real data")
+  diamonds = "Diamonds: 32 random sites of real data",
+  "out-of-core" = "Rows that do not fit in memory")
 
 section <- function(name) {
   file <- file.path(folder, paste0(name, ".txt"))

@@ -102,9 +102,9 @@ DrivenFit fit_from_starts(const Data& data, const Scaling& scaling, const Expert
     const std::vector<Index> rows =
         sample_rows(samples.empty() ? n : sizes[i + 1], sizes[i], services);
     samples.emplace_back(
-        samples.empty()
-            ? HeldSource(ScaledSource(data, takes_offset(kind.family), &scaling, rows))
-            : HeldSource(samples.back().rows(), rows),
+        !samples.empty() ? HeldSource(samples.back().rows(), rows)
+        : data.reader    ? HeldSource(source, rows)
+                         : HeldSource(ScaledSource(data, takes_offset(kind.family), &scaling, rows)),
         scaling, experts, services);
   }
   for (Sample& sample : samples) sample.leave_out();

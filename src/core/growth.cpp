@@ -73,7 +73,8 @@ Model model_from(const Source& source, const ExpertKind& kind, const MatrixXd& r
   const bool on_log = family_of(kind.family).starts_on_log();
   if (on_log) model.family = FamilyKind::gaussian;
   const Statistics sums = sum_over(source, Statistics(model), services, [&](const Block& b) {
-    const MatrixXd r = responsibility.middleRows(b.first, b.rows());
+    const MatrixXd r = responsibility.rows() == 1 ? responsibility.replicate(b.rows(), 1).eval()
+                                                  : responsibility.middleRows(b.first, b.rows()).eval();
     if (!on_log) return statistics(b, model, r);
     VectorXd y = log_of_counts(b.y), none(0);
     if (b.offset.size() > 0) y -= b.offset;
@@ -164,17 +165,26 @@ Model grown_start(const HeldSource& sample, const MatrixXd& points, const Expert
 
 Model grow_on_worst_rows(const Source& source, const Model& model, const PenaltyRule& rule, double floor,
                          const Services& services) {
-  // log f of all rows, then the worst of them (at least so many that a regression has a choice).
-  std::vector<double> log_lik;
-  source.visit([&](const Block& block) {
-    const ArrayXd part = evaluate(block, model).log_lik;
-    log_lik.insert(log_lik.end(), part.data(), part.data() + part.size());
-  });
-  const Index n = static_cast<Index>(log_lik.size());
+  // The rows of lowest log f (at least so many that a regression has a choice). No more than a few
+  // times as many are kept at any time, however many there are.
+  const Index n = source.rows();
   const Index core = 2 * (source.x_columns() * model.parts() + 1);
   const Index count = std::min(n, std::max(10 * core, std::min<Index>(n / 200, 2000)));
-  const ArrayXd badness = -Eigen::Map<const ArrayXd>(log_lik.data(), n);
-  const HeldSource worst(source, largest(badness, every_row(n), count));
+  std::vector<std::pair<double, Index>> lowest;
+  const auto shorten = [&] {
+    if (static_cast<Index>(lowest.size()) <= count) return;
+    std::nth_element(lowest.begin(), lowest.begin() + (count - 1), lowest.end());
+    lowest.resize(static_cast<std::size_t>(count));
+  };
+  source.visit([&](const Block& block) {
+    const ArrayXd part = evaluate(block, model).log_lik;
+    for (Index i = 0; i < part.size(); ++i) lowest.emplace_back(part(i), block.first + i);
+    if (static_cast<Index>(lowest.size()) > 4 * count) shorten();
+  });
+  shorten();
+  std::vector<Index> rows;
+  for (const auto& row : lowest) rows.push_back(row.second);
+  const HeldSource worst(source, rows);
   ArrayXd now(0);
   worst.visit([&](const Block& block) {
     const ArrayXd part = evaluate(block, model).log_lik;

@@ -7,7 +7,7 @@
 
 namespace distmoe {
 
-// A model from responsibilities of all rows of a source (rows x K): one M-step from nothing. floor:
+// A model from responsibilities of all rows of a source (rows x K, or one row for all): one M-step from nothing. floor:
 // least dispersion of a Gaussian expert.
 Model model_from(const Source& source, const ExpertKind& kind, const MatrixXd& responsibility,
                  const PenaltyRule& rule, double floor, const Services& services);

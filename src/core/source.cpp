@@ -19,7 +19,7 @@ ScaledSource::ScaledSource(const Data& data, bool take_offset, const Scaling* sc
       block_rows_(block_rows) {}
 
 Index ScaledSource::rows() const {
-  return rows_.empty() ? data_.rows.rows() : static_cast<Index>(rows_.size());
+  return rows_.empty() ? data_.count() : static_cast<Index>(rows_.size());
 }
 
 void Source::show_block(Index index, const std::function<void(const Block&)>& see) const {
@@ -59,12 +59,18 @@ void ScaledSource::standardise(const MatrixView& from, bool adds_one, const Colu
 
 void ScaledSource::show(Index start, Index count,
                         const std::function<void(const Block&)>& see) const {
-  const Block& data = data_.rows;
-  const bool shared = data.shares_design() && data_.x_adds_one == data_.z_adds_one;
+  if (!data_.reader) return show_part(data_, start, start, count, see);
+  data_.reader->read(start, count, [&](const Data& part) { show_part(part, 0, start, count, see); });
+}
+
+void ScaledSource::show_part(const Data& from, Index start, Index first, Index count,
+                             const std::function<void(const Block&)>& see) const {
+  const Block& data = from.rows;
+  const bool shared = data.shares_design() && from.x_adds_one == from.z_adds_one;
   AlignedMatrix x_memory(count, x_columns()), z_memory(shared ? 0 : count, z_columns());
   auto x = x_memory.view(), z = z_memory.view();
-  standardise(data.x, data_.x_adds_one, scaling_.x, start, count, x);
-  if (!shared) standardise(data.z, data_.z_adds_one, scaling_.z, start, count, z);
+  standardise(data.x, from.x_adds_one, scaling_.x, start, count, x);
+  if (!shared) standardise(data.z, from.z_adds_one, scaling_.z, start, count, z);
   VectorXd y = gather(data.y, start, count), offset = gather(data.offset, start, count);
   if (take_offset_ && y.size() > 0) {
     if (offset.size() > 0) y -= offset;
@@ -73,7 +79,7 @@ void ScaledSource::show(Index start, Index count,
   const VectorXd weight = gather(data.weight, start, count), none(0);
   const VectorXd gate_offset = gather(data.gate_offset, start, count);
   see(Block{x, shared ? MatrixView(x) : MatrixView(z), y, weight,
-            take_offset_ ? VectorView(none) : VectorView(offset), gate_offset, start});
+            take_offset_ ? VectorView(none) : VectorView(offset), gate_offset, first});
 }
 
 HeldSource::HeldSource(const Source& from) : HeldSource(from, {}) {}

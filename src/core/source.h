@@ -52,20 +52,33 @@ Sums sum_over(const Source& source, const Sums& zero, const Services& services, 
   return total;
 }
 
+struct Data;
+
+// Reads rows that are not in memory. Several threads may ask at the same time.
+class RowReader {
+ public:
+  virtual ~RowReader() = default;
+  virtual Index rows() const = 0;
+  // Calls `see` with rows start .. start + count - 1, valid only during the call.
+  virtual void read(Index start, Index count, const std::function<void(const Data&)>& see) const = 0;
+};
+
 // Matrices in memory and the columns of ones that are not stored in them.
 struct Data {
   Block rows;
   bool x_adds_one = false;  // a column of ones stands before the columns of x (of z)
   bool z_adds_one = false;
+  const RowReader* reader = nullptr;  // rows elsewhere: the matrices of `rows` tell their columns alone
 
+  Index count() const { return reader ? reader->rows() : rows.rows(); }
   Index x_columns() const { return rows.x.cols() + (x_adds_one ? 1 : 0); }
   Index z_columns() const { return rows.z.cols() + (z_adds_one ? 1 : 0); }
 };
 
-// Matrices in memory, shown standardised. The matrices are not copied; a block is, as it passes.
+// Rows in memory or elsewhere, shown standardised. Matrices are not copied; a block is, as it passes.
 class ScaledSource : public Source {
  public:
-  // The memory behind `data` must outlive the source. `rows` picks rows (empty: all, in order).
+  // The memory behind `data` must outlive the source. `rows` picks rows in memory (empty: all, in order).
   // With `scaling` null the columns are shown as they are. With `take_offset` the offset is taken
   // off y once and for all, as Gaussian experts allow; y is then standardised too.
   ScaledSource(const Data& data, bool take_offset, const Scaling* scaling = nullptr,
@@ -77,6 +90,9 @@ class ScaledSource : public Source {
   void show(Index start, Index count, const std::function<void(const Block&)>& see) const override;
 
  private:
+  // `count` rows of `data` from `start` on, which are those of the source from `first` on.
+  void show_part(const Data& data, Index start, Index first, Index count,
+                 const std::function<void(const Block&)>& see) const;
   void standardise(const MatrixView& from, bool adds_one, const ColumnScaling& s, Index start,
                    Index count, Eigen::Ref<MatrixXd> to) const;
   VectorXd gather(const VectorView& from, Index start, Index count) const;
