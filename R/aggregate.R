@@ -110,6 +110,10 @@
 #'   sites share them the plan is `"component"` and the cost `"kl"`), TRUE (an error where they
 #'   can't be), or FALSE.
 #' @param screen TRUE: leave out sites whose models stand out, see the section.
+#' @param min_sites,min_share NULL, or the fewest sites, and the least share (0 to 1) of the sites' rows,
+#'   that must be in the aggregate; with less there is an error that names the missing. Rows of
+#'   sites that did not tell how many they have are not counted in the share; the error and
+#'   the print say so.
 #' @param update `"exact"`, or `"closed-form"`: (S14), see departures.
 #' @param control List of settings: `starts` (local models from which the MM
 #'   algorithm is run, 5), `max_iterations` (200), `gate_ridge` (1e-4), and
@@ -146,7 +150,7 @@ moe_aggregate <- function(sites, support, K = NULL,
                           weights = c("site", "density", "size"),
                           cost = c("kl", "reverse-kl", "wasserstein", "hellinger"),
                           update = c("exact", "closed-form"), moments = NULL, screen = TRUE,
-                          control = list()) {
+                          control = list(), min_sites = NULL, min_share = NULL) {
   started <- proc.time()[[3]]
   method <- check_choice(method, c("reduction", "middle", "average"), "method")
   plan <- check_choice(plan, c("component", "pointwise"), "plan")
@@ -159,6 +163,7 @@ moe_aggregate <- function(sites, support, K = NULL,
   support <- moe_support(support)
   kept <- screen_sites(sites$models, support, screen)
   models <- kept$models
+  check_floor(sites$table, names(models), min_sites, min_share)
   problem <- support_problem(models, support, asked)
   problem$moments <- shared_moments(models, moments, method, plan, cost)
   result <- switch(method,
