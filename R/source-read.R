@@ -1,0 +1,117 @@
+# Reading a source: in chunks, or whole. What is particular to a kind of source is in
+# source-kinds.R; here is what all have in common.
+
+source_error <- function(source, ..., .envir = parent.frame()) {
+  label <- gsub("}", "}}", gsub("{", "{{", source_label(source), fixed = TRUE), fixed = TRUE)
+  message <- c(...)
+  message[1] <- paste0("The source (", label, "): ", message[1])
+  input_error(message, .envir = .envir)
+}
+
+# Runs what may fail in a file, a data base or a user's function, and names the source.
+try_source <- function(code, source, what) {
+  tryCatch(code, moe_input_error = function(e) stop(e), error = function(e) {
+    text <- one_line(conditionMessage(e))
+    source_error(source, what, x = "{text}")
+  })
+}
+
+# Calls `see` with every chunk in order: data frames of up to `rows` rows of some columns (NULL: all).
+# Gives the number of rows. `enough()` ends a visit from within `see`.
+source_visit <- function(source, see, columns = NULL, rows = source$chunk_rows) {
+  count <- 0
+  known <- NULL  # the type of every column, as far as seen
+  take <- function(chunk, place = "a chunk") {
+    chunk <- check_chunk(source, chunk, columns, place)
+    kinds <- vapply(chunk, chunk_kind, "")
+    if (is.null(known)) known <<- kinds
+    if (is.null(columns)) columns <<- names(chunk)
+    bad <- which(kinds != known & kinds != "unknown" & known != "unknown")
+    if (length(bad)) {
+      bad <- bad[1]
+      source_error(source, "column {.val {columns[bad]}} is {kinds[bad]} in {place} and
+        {known[bad]} before it.", i = "All chunks must have columns of the same types.")
+    }
+    known[known == "unknown"] <<- kinds[known == "unknown"]
+    if (!nrow(chunk)) return(invisible())
+    count <<- count + nrow(chunk)
+    if (nrow(chunk) <= rows) see(chunk)
+    else for (part in row_blocks(nrow(chunk), rows)) see(frame_rows(chunk, part, names(chunk)))
+  }
+  tryCatch(source_chunks(source, take, columns, rows), moe_enough = function(e) NULL)
+  count
+}
+
+enough <- function() {
+  signalCondition(structure(list(message = "", call = NULL), class = c("moe_enough", "condition")))
+}
+
+check_chunk <- function(source, chunk, columns, place) {
+  if (!is.data.frame(chunk)) {
+    source_error(source, "{place} is {.obj_type_friendly {chunk}}, not a data frame.")
+  }
+  lacks <- setdiff(columns, names(chunk))
+  if (length(lacks)) lacks_columns(source, lacks, names(chunk), place)
+  if (is.null(columns)) columns <- names(chunk)
+  out <- lapply(stats::setNames(columns, columns), function(name) plain_column(chunk[[name]]))
+  structure(out, class = "data.frame", row.names = .set_row_names(nrow(chunk)))
+}
+
+lacks_columns <- function(source, lacks, has, place = "it") {
+  has <- utils::head(has, 8)
+  source_error(source, "{place} has no {cli::qty(lacks)}column{?s} {.val {lacks}}.",
+    i = "It has {.val {has}}.")
+}
+
+# Data bases give whole numbers of 64 bits in a class of their own, whose bits are not those of a double.
+plain_column <- function(v) {
+  if (!inherits(v, "integer64")) return(v)
+  if (!requireNamespace("bit64", quietly = TRUE)) {
+    input_error("A column of 64-bit whole numbers needs the package {.pkg bit64}.")
+  }
+  as.numeric(v)
+}
+
+chunk_kind <- function(v) {
+  if (is.logical(v) && all(is.na(v))) "unknown"
+  else if (is.object(v) && !is.factor(v)) class(v)[1]
+  else switch(variable_kind(v), label = "text or a factor", logical = "logical",
+    if (is.numeric(v)) "numeric" else typeof(v))
+}
+
+# All rows of some columns (NULL: all) as one data frame. NULL where there are more than `most` of them.
+source_read <- function(source, columns = NULL, most = Inf) {
+  known <- source_rows(source)
+  if (!is.na(known) && known > most) return(NULL)
+  parts <- list()
+  count <- 0
+  source_visit(source, function(chunk) {
+    count <<- count + nrow(chunk)
+    if (count > most) enough()
+    parts[[length(parts) + 1]] <<- chunk
+  }, columns)
+  if (count > most) return(NULL)
+  if (!length(parts)) {
+    if (is.null(columns)) columns <- source_columns(source)
+    none <- lapply(stats::setNames(columns, columns), function(name) logical())
+    return(as.data.frame(none, optional = TRUE))
+  }
+  if (length(parts) == 1) return(parts[[1]])
+  names <- names(parts[[1]])
+  out <- lapply(stats::setNames(names, names), function(name) {
+    bind_column(unname(lapply(parts, function(part) part[[name]])))
+  })
+  structure(out, class = "data.frame", row.names = .set_row_names(count))
+}
+
+# One column's values from several places, one after the other. Levels of a factor: all that occur, in
+# the order in which they are met.
+bind_column <- function(parts) {
+  if (is.matrix(parts[[1]])) return(do.call(rbind, parts))
+  if (!any(vapply(parts, is.factor, NA))) return(do.call(c, parts))
+  levels <- unique(unlist(lapply(parts, function(v) {
+    if (is.factor(v)) levels(v) else sort(unique(as.character(v)))
+  })))
+  ordered <- all(vapply(parts, is.ordered, NA))
+  factor(unlist(lapply(parts, as.character)), levels = levels, ordered = ordered)
+}
