@@ -21,8 +21,15 @@ check_cache <- function(cache) {
 # A file for every site: what was asked, then the random numbers.
 cache_files <- function(cache, sources, task, seeds) {
   start <- task$start
-  # What a fit depends on: environments and functions of formulas and families do not count.
-  asked <- list(cache_format, plain_only(task$schema), task$K, task$family$family, task$weights,
+  schema <- task$schema
+  # What a fit depends on. Ranges of variables, which the schema holds too, are not part of it: they come
+  # from all sites, and one that was missing would change them for the others.
+  design <- schema[c("formula", "gating", "response", "labels", "levels", "expert", "gate")]
+  bases <- lapply(schema[c("frame", "expert", "gate")], function(part) {
+    terms <- if (inherits(part, "terms")) part else part$terms
+    paste(deparse(attr(terms, "predvars")), collapse = " ")
+  })
+  asked <- list(cache_format, plain_only(design), bases, task$K, task$family$family, task$weights,
     start$parameters, plain_only(unclass(task$control)), task$min_rows, task$share)
   words <- gsub("[^A-Za-z0-9_-]", "_", substr(names(sources), 1, 40))
   asked <- vapply(seq_along(sources), function(i) {
@@ -34,7 +41,14 @@ cache_files <- function(cache, sources, task, seeds) {
 
 short_digest <- function(x) substr(digest::digest(x, "sha256"), 1, 24)
 
-source_identity <- function(source) source
+# Data frames by what they hold; files by path, size and time of change; what a function gives can't be known
+# without asking, so its text stands for it.
+source_identity <- function(source) {
+  if (!is_source(source)) return(source)
+  files <- source$paths
+  list(plain_only(source), if (!is.null(files)) file.info(files)[c("size", "mtime")],
+    lapply(source[c("give", "open")], deparse))
+}
 
 # Of lists the parts that are data: formulas as text, functions and environments not at all.
 plain_only <- function(x) {
@@ -57,7 +71,7 @@ cache_found <- function(files, sources, task) {
     cli::cli_warn(c("{length(broken)} file{?s} of {.arg cache} can't be used; {?its site is/their sites are}
       fitted anew: {.file {broken}}."))
   }
-  others <- setdiff(which(!file.exists(files)), NULL)
+  others <- which(!file.exists(files))
   if (length(others)) say_other_random_numbers(files[others])
   found
 }

@@ -16,7 +16,9 @@
 #' package from their own library paths (`.libPaths()`, `R_LIBS`).
 #'
 #' @param formula,gating,K,family As in [moe()].
-#' @param sources A named list of data frames, one a site.
+#' @param sources A named list of data frames, or of what [moe_source()] makes, one a site. A
+#'   source is opened on its worker and only the model comes back; where there is no `start`, it is
+#'   also read here for the common design.
 #' @param weights NULL, or the name of a column of every source with case
 #'   weights.
 #' @param start NULL, or a model of class `moe` from which every site starts: a
@@ -99,62 +101,6 @@ moe_sites <- function(formula, sources, K = NULL, family = stats::gaussian(), ga
   new_sites(results[names(sources)], schema)
 }
 
-# The results of all sites: from the cache where they are there, else from the workers.
-fit_sites <- function(sources, task, timeout, retries, cache) {
-  seeds <- site_seeds(length(sources))
-  progress <- progressr::progressor(steps = length(sources))
-  found <- list()
-  if (!is.null(cache)) {
-    files <- stats::setNames(cache_files(cache, sources, task, seeds), names(sources))
-    found <- cache_found(files, sources, task)
-    if (length(found)) progress(amount = length(found))
-  }
-  due <- !names(sources) %in% names(found)
-  done <- function(name, result) {
-    if (!is.null(cache) && !is.null(result$model)) cache_write(files[[name]], result)
-    progress()
-  }
-  results <- run_at_sites(sources[due], fit_site, task, seeds[due], timeout, retries, done = done)
-  results <- Map(function(result, source) site_result(result, source, FALSE), results, sources[due])
-  c(results, lapply(found, site_result, NULL, TRUE))
-}
-
-# A line of the table also for a site that was lost.
-site_result <- function(result, source, cached) {
-  if (inherits(result, "moe_lost")) {
-    result <- list(model = NULL, row = site_row(known_rows(source), result$status, result$message))
-  }
-  result$row$cached <- cached
-  result
-}
-
-# Rows of a site that did not tell: known here where its data are.
-known_rows <- function(source) if (is.data.frame(source)) nrow(source) else NA_integer_
-
-site_row <- function(n, status, message = "", seconds = NA_real_) {
-  list(n = n, status = status, needs = NA_integer_, loglik = NA_real_, iterations = NA_integer_,
-    converged = NA, seconds = seconds, bytes = NA_real_, message = message)
-}
-
-# A stream of random numbers for each of so many sites, fixed by set.seed(); the session's own generator
-# goes on.
-site_seeds <- function(count) {
-  where <- globalenv()
-  if (is.null(where[[".Random.seed"]])) stats::runif(1)
-  old <- where[[".Random.seed"]]
-  kind <- RNGkind("L'Ecuyer-CMRG")
-  stream <- where[[".Random.seed"]]
-  if (kind[1] == "L'Ecuyer-CMRG") stream <- old
-  where[[".Random.seed"]] <- old
-  seeds <- vector("list", count)
-  for (i in seq_len(count)) {
-    seeds[[i]] <- parallel::nextRNGSubStream(stream)
-    stream <- parallel::nextRNGStream(stream)
-  }
-  stats::runif(2)
-  seeds
-}
-
 # Only models travel: a start goes to the workers without its rows and its call.
 without_rows <- function(model) {
   if (is.null(model)) return(NULL)
@@ -185,7 +131,7 @@ fit_site <- function(data, task) {
     warned <<- c(warned, cli::ansi_strip(conditionMessage(w)))
     invokeRestart("muffleWarning")
   }), error = function(e) e)
-  row <- site_row(NROW(data), "fitted", if (is.null(warned)) "" else one_line(warned),
+  row <- site_row(if (is_source(data)) known_rows(data) else NROW(data), "fitted", if (is.null(warned)) "" else one_line(warned),
     proc.time()[[3]] - started)
   if (inherits(outcome, "moe")) {
     outcome$information$meat <- NULL
@@ -211,7 +157,8 @@ fit_site <- function(data, task) {
   list(model = NULL, row = row)
 }
 
-fit_source <- function(data, task) {
+fit_source <- function(source, task) {
+  data <- opened_source(source)
   if (!is.data.frame(data)) {
     input_error("The source must be a data frame, not {.obj_type_friendly {data}}.")
   }
@@ -261,7 +208,9 @@ at_sites <- function(sources, task, work) {
   results
 }
 
-at_site <- function(data, task) tryCatch(task$work(site_design(data, task), task), error = identity)
+at_site <- function(data, task) {
+  tryCatch(task$work(site_design(opened_source(data), task), task), error = identity)
+}
 
 site_weights <- function(data, column) {
   if (is.null(column)) return(NULL)
@@ -299,12 +248,13 @@ shared_text <- function(shared, numbers) {
 }
 
 check_sources <- function(sources) {
-  if (is.data.frame(sources) || !is.list(sources) || !length(sources)) {
-    input_error("{.arg sources} must be a named list of data frames, one a site.",
+  if (is.data.frame(sources) || is_source(sources) || !is.list(sources) || !length(sources)) {
+    input_error("{.arg sources} must be a named list of data frames or of what {.fn moe_source} makes, one
+      a site.",
       i = "{.code split(data, data$site)} makes one; {.fn moe_distributed} takes one data frame.")
   }
-  if (!any(vapply(sources, is.data.frame, NA))) {
-    input_error("No element of {.arg sources} is a data frame.")
+  if (!any(vapply(sources, function(s) is.data.frame(s) || is_source(s), NA))) {
+    input_error("No element of {.arg sources} is a data frame or made by {.fn moe_source}.")
   }
   if (is.null(names(sources)) || any(names(sources) == "") || anyDuplicated(names(sources))) {
     input_error("{.arg sources} must have a different name for every site.")
@@ -317,7 +267,10 @@ check_sources <- function(sources) {
 # The schema on the variables of all sites that hold them in the same type. A site that does not is
 # left for its own fit to refuse.
 site_schema <- function(formula, gating, sources, family) {
-  frames <- Filter(is.data.frame, sources)
+  frames <- Filter(is.data.frame, lapply(Map(list, names(sources), sources), function(s) {
+    read_for_schema(s[[1]], s[[2]])
+  }))
+  if (!length(frames)) input_error("No source can be read here; give a {.arg start}: its design is taken then.")
   # `.` means the columns that most sites have.
   columns <- vapply(frames, function(d) paste(sort(names(d)), collapse = "\r"), "")
   typical <- frames[[which(columns == names(which.max(table(columns))))[1]]]
@@ -340,13 +293,33 @@ site_schema <- function(formula, gating, sources, family) {
   design_build(spelled$formula, spelled$gating, all, family$family, frame_call)$schema
 }
 
+# Without a start the design is made here, and so from what can be read here. What can't be is left for its
+# own fit, which may be able to.
+read_for_schema <- function(name, source) {
+  if (!is_source(source)) return(source)
+  tryCatch(opened_source(source), error = function(e) NULL)
+}
+
+# Any data frame with a site's columns, for a dot in a formula.
+typical_columns <- function(sources) {
+  frame <- Find(is.data.frame, sources)
+  if (!is.null(frame)) return(frame)
+  for (source in Filter(is_source, sources)) {
+    columns <- tryCatch(source_columns(source), error = function(e) NULL)
+    if (!is.null(columns)) {
+      return(as.data.frame(stats::setNames(lapply(columns, function(v) numeric()), columns), optional = TRUE))
+    }
+  }
+  NULL
+}
+
 # The schema that a common start brings along, if it is a start for these formulas.
 site_start_schema <- function(start, formula, gating, sources, family) {
   if (start$family$family != family$family) {
     input_error("{.arg start} has family {.val {start$family$family}}, {.arg family} is
       {.val {family$family}}.")
   }
-  schema <- start_schema(start, formula, gating, Find(is.data.frame, sources))
+  schema <- start_schema(start, formula, gating, typical_columns(sources))
   if (is.null(schema)) {
     input_error("{.arg start} was fitted with other formulas than {.arg formula} and {.arg gating}.",
       i = "Its formula is {.code {deparse_one(start$schema$formula)}}.")
