@@ -5,6 +5,7 @@
 engine_settings <- list(
   grace = 5,       # seconds beyond the timeout in which a worker may still stop by itself
   patience = 20,   # seconds without any free worker after which the rest is given up
+  settle = 5,      # seconds in which the answer of a job that is gone may still turn up
   least_batches = 100,
   wait = c(least = 0.002, most = 0.25)
 )
@@ -168,13 +169,26 @@ collect_batches <- function(run) {
   any(ready) || any(late)
 }
 
-is_ready <- function(future) tryCatch(future::resolved(future), error = function(e) TRUE)
+is_ready <- function(future) {
+  # A job that has just ended is out of the queue before its answer can be seen: for a while it looks
+  # like one that was cancelled.
+  if (isTRUE(job_status(future)$expired > 0)) {
+    if (is.null(future$moe_gone)) future$moe_gone <- clock()
+    if (clock() - future$moe_gone < engine_settings$settle) return(FALSE)
+  }
+  tryCatch(future::resolved(future), error = function(e) TRUE)
+}
 
 # A job may wait in a scheduler's queue: its time counts from when it runs.
 is_running <- function(future) {
-  if (!inherits(future, "BatchtoolsFuture")) return(TRUE)
-  status <- tryCatch(batchtools::getStatus(reg = future$config$reg), error = function(e) NULL)
+  status <- job_status(future)
   is.null(status) || status$started > 0
+}
+
+# What a scheduler says of a future's job; NULL where there is none.
+job_status <- function(future) {
+  if (!inherits(future, "BatchtoolsFuture") || is.null(future$config$reg)) return(NULL)
+  tryCatch(suppressMessages(batchtools::getStatus(reg = future$config$reg)), error = function(e) NULL)
 }
 
 take_answer <- function(run, flight) {

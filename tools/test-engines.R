@@ -81,7 +81,7 @@ again <- function(sources, flag, cache) {
   sites <- fit(sources, start = pilot(), cache = cache)
   check("a further run with the cache fits the missing site only",
     identical(sites$table$cached, c(TRUE, FALSE, TRUE, TRUE)) && all(sites$table$status == "fitted"),
-    paste(sites$table$status, sites$table$cached))
+    paste(sites$table$status, sites$table$cached, sites$table$message))
 }
 
 cluster <- function(hosts) {

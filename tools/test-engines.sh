@@ -75,13 +75,20 @@ when_there() {
 }
 root() { [ "$(id -u)" = 0 ]; }
 
+# Names of parts (processes postgresql ssh slurm) as arguments: these only.
+parts=${*:-processes postgresql ssh slurm}
+asked() { [[ " $parts " == *" $1 "* ]]; }
+
 # ---- processes of this machine, SQLite -------------------------------------------------------
 
 group reference
-group multisession
-group killed
-group hung
-if Rscript -e 'quit(status = !requireNamespace("RSQLite", quietly = TRUE))' >/dev/null 2>&1; then
+if asked processes; then
+  group multisession
+  group killed
+  group hung
+fi
+if ! asked processes; then :
+elif Rscript -e 'quit(status = !requireNamespace("RSQLite", quietly = TRUE))' >/dev/null 2>&1; then
   group sqlite
 else
   skip sqlite "R package RSQLite is not installed"
@@ -90,7 +97,8 @@ fi
 # ---- PostgreSQL ------------------------------------------------------------------------------
 
 for dir in /usr/lib/postgresql/*/bin; do [ -x "$dir/initdb" ] && bin=$dir; done
-if [ -z "${bin:-}" ]; then skip postgresql "no server is installed"
+if ! asked postgresql; then :
+elif [ -z "${bin:-}" ]; then skip postgresql "no server is installed"
 elif ! root; then skip postgresql "needs root"
 elif ! Rscript -e 'quit(status = !(requireNamespace("RPostgres", quietly = TRUE) || requireNamespace("RPostgreSQL", quietly = TRUE)))' >/dev/null 2>&1; then
   skip postgresql "neither RPostgres nor RPostgreSQL is installed"
@@ -155,7 +163,8 @@ EOF
     wait_for 10 ip netns exec $tag-centre ssh -F "$scratch/ssh.conf" 10.213.$h.2 true || return 1
   done
 }
-if ! root; then skip ssh "network namespaces need root"
+if ! asked ssh; then :
+elif ! root; then skip ssh "network namespaces need root"
 elif ! have sshd || ! have ssh; then skip ssh "openssh is not installed"
 elif ! ip netns add $tag-try 2>/dev/null; then skip ssh "network namespaces can't be made here"
 else
@@ -218,7 +227,8 @@ EOF
   pids+=($!)
   wait_for 30 sh -c 'sinfo -h -o %T | grep -q idle'
 }
-if ! root; then skip slurm "its daemons need root"
+if ! asked slurm; then :
+elif ! root; then skip slurm "its daemons need root"
 elif ! have slurmctld || ! have slurmd || ! have munged; then skip slurm "Slurm or munge is not installed"
 elif ! Rscript -e 'quit(status = !requireNamespace("future.batchtools", quietly = TRUE))' >/dev/null 2>&1; then
   skip slurm "R package future.batchtools is not installed"
