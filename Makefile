@@ -38,11 +38,11 @@ INSTALL_HERE := { \
 WITH_LIBRARY := R_LIBS="$(CURDIR)/$(OUT)/library$${R_LIBS:+:$$R_LIBS}"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test run-tests test-paths install check document bench clean
+.PHONY: help setup demo test run-tests test-paths test-engines install check document bench clean
 .NOTPARALLEL:
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 setup: ## Install all that is missing: R, a compiler, R packages
 	@bash tools/setup.sh test demo check
@@ -86,6 +86,12 @@ test-paths: ## Run all tests on each instruction set, on 1 and 2 threads
 	  done; \
 	done; \
 	[ -z "$$failed" ] || { echo "Failed:$$failed" >&2; exit 1; }
+
+# The last line is "N passed, N failed" (", N skipped").
+test-engines: ## Run the package on real engines: processes, SSH hosts, Slurm, data bases; with faults
+	@bash tools/setup.sh engines
+	@$(INSTALL_HERE)
+	@$(WITH_LIBRARY) bash tools/test-engines.sh
 
 install: ## Install the package into your R library
 	@bash tools/setup.sh demo

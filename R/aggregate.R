@@ -117,6 +117,10 @@
 #'   sites share them, the plan is `"component"` and the cost `"kl"`; sums for gates under any cost),
 #'   TRUE (an error where the experts' can't be), or FALSE (neither is used).
 #' @param screen TRUE: leave out sites whose models stand out, see the section.
+#' @param min_sites,min_share NULL, or the fewest sites, and the least share (0 to 1) of the sites' rows,
+#'   that must be in the aggregate; with less there is an error that names the missing. Rows of
+#'   sites that did not tell how many they have are not counted in the share; the error and
+#'   the print say so.
 #' @param update `"exact"`, or `"closed-form"`: (S14), see departures.
 #' @param control List of settings: `starts` (local models from which the MM
 #'   algorithm is run, 5), `max_iterations` (200), `gate_ridge` (1e-4), and
@@ -154,7 +158,7 @@ moe_aggregate <- function(sites, support, K = NULL,
                           weights = c("site", "density", "size"),
                           cost = c("kl", "reverse-kl", "wasserstein", "hellinger"),
                           update = c("exact", "closed-form"), moments = NULL, screen = TRUE,
-                          control = list()) {
+                          control = list(), min_sites = NULL, min_share = NULL) {
   started <- proc.time()[[3]]
   method <- check_choice(method, c("reduction", "middle", "average"), "method")
   plan <- check_choice(plan, c("component", "pointwise"), "plan")
@@ -169,6 +173,7 @@ moe_aggregate <- function(sites, support, K = NULL,
   models <- kept$models
   # Numbers are asked for every site, also for those that screening leaves out.
   if (is.numeric(asked)) asked <- given_weights(asked, names(sites$models))[names(models)]
+  check_floor(sites$table, names(models), min_sites, min_share)
   problem <- support_problem(models, support, asked)
   problem$moments <- shared_moments(models, moments, method, plan, cost)
   problem$gate_shares <- shared_gates(models, moments, method, plan)

@@ -32,6 +32,8 @@ check_number <- function(x, name, least = 0, strict = FALSE, most = Inf) {
   as.numeric(x)
 }
 
+check_timeout <- function(x) if (identical(x, Inf)) Inf else check_number(x, "timeout", strict = TRUE)
+
 check_flag <- function(x, name) {
   if (!is.logical(x) || length(x) != 1 || is.na(x)) {
     cli::cli_abort("{.arg {name}} must be TRUE or FALSE, not {show_value(x)}.",

@@ -27,9 +27,10 @@
 #' @param method,plan,cost,update Passed to [moe_aggregate()].
 #' @param aggregate_weights,aggregate_control `weights` and `control` of
 #'   [moe_aggregate()]; NULL: its default weights.
-#' @param information,share Passed to [moe_sites()]. By default sites share their `"moments"` (Gaussian
-#'   experts) and, with a pilot, the sums for `"gates"`, so that the aggregate is that of all rows and not of
-#'   the support alone; `NULL`: nothing but their models.
+#' @param information,timeout,retries,cache,share Passed to [moe_sites()]. By default sites share
+#'   their `"moments"` (Gaussian experts) and, with a pilot, the sums for `"gates"`, so that the aggregate is
+#'   that of all rows and not of the support alone; `share = NULL`: nothing but their models.
+#' @param min_sites,min_share Passed to [moe_aggregate()].
 #' @return A model of class `moe_aggregate`, see [moe_aggregate()], with two more
 #'   fields: `pilot` (the common start or NULL) and `seconds` (named vector:
 #'   `pilot`, `slowest_site`, `aggregation`).
@@ -43,7 +44,8 @@ moe_distributed <- function(formula, data, K = NULL, sites, family = stats::gaus
                             control = moe_control(singular_ok = TRUE), method = "reduction",
                             plan = "component", aggregate_weights = NULL,
                             aggregate_control = list(), cost = "kl", update = "exact",
-                            information = FALSE, share = c("moments", "gates")) {
+                            information = FALSE, share = c("moments", "gates"), timeout = Inf,
+                            retries = 0, cache = NULL, min_sites = NULL, min_share = NULL) {
   call <- match.call()
   family <- check_family(family)
   if (!is.data.frame(data)) {
@@ -70,9 +72,9 @@ moe_distributed <- function(formula, data, K = NULL, sites, family = stats::gaus
     share <- c(if (family$family == "gaussian") "moments", if (!is.null(start)) "gates")
   }
   fitted <- moe_sites(formula, sources, K, family, gating, weights, start, control, share = share,
-    information = information)
+    information = information, timeout = timeout, retries = retries, cache = cache)
   arguments <- list(fitted, support, K, method = method, plan = plan, control = aggregate_control,
-    cost = cost, update = update)
+    cost = cost, update = update, min_sites = min_sites, min_share = min_share)
   if (!is.null(aggregate_weights)) arguments$weights <- aggregate_weights
   out <- do.call(moe_aggregate, arguments)
   out$call <- call

@@ -207,14 +207,11 @@ print.moe_aggregate <- function(x, digits = 4, ...) {
 print_sites <- function(x) {
   a <- x$aggregation
   left <- a$screening$table$site[a$screening$table$outlying]
-  used <- x$sites$table$status == "fitted" & !x$sites$table$site %in% left
-  rows <- x$sites$table$n
-  cat(sum(used), " of ", length(used), " sites, ", format_big(sum(rows[used])), " of ",
-    format_big(sum(rows, na.rm = TRUE)), " rows\n", sep = "")
-  missing <- x$sites$table[x$sites$table$status != "fitted", , drop = FALSE]
-  if (nrow(missing)) {
-    cat("Left out: ", paste0(missing$site, " (", missing$status, ", ", missing$n, " rows)",
-      collapse = ", "), "\n", sep = "")
+  table <- x$sites$table
+  presence <- site_presence(table, setdiff(table$site[table$status == "fitted"], left))
+  cat(presence$used, " of ", nrow(table), " sites, ", presence$words, "\n", sep = "")
+  if (length(presence$missing)) {
+    cat("Left out: ", paste(presence$missing, collapse = ", "), "\n", sep = "")
   }
   words <- c(reduction = "Reduction by optimal transport", middle = "Middle estimator",
     average = "Weighted average of aligned experts")

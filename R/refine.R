@@ -29,14 +29,17 @@
 #' @param model A model of class `moe` that was fitted with a formula: an
 #'   aggregate, or any other.
 #' @param sources A named list of data frames or sources, one a site, as in [moe_sites()];
-#'   evaluated in parallel through `future.apply`. All must be usable: a site that fails in
-#'   any round is an error that names it, and nothing is changed.
+#'   evaluated in parallel through `future` (see [moe_engines]). All must be usable: a site that
+#'   fails in any round, whose worker dies or that does not answer in time, is an error that
+#'   names it, and nothing is changed.
 #' @param rounds Whole number of rounds; fewer are used where the fit has converged.
 #'   `Inf`: until convergence (at most `max_iterations` of `control`).
 #' @param weights NULL, or the name of a column of every source with case weights.
 #' @param control Settings made by [moe_control()]: `tolerance` (the
 #'   log-likelihood that one more Newton step may promise at convergence),
 #'   `dispersion_floor`, `max_iterations`, `threads` and the penalties are used.
+#' @param timeout,retries Seconds that a site may take in one exchange, and how often it is
+#'   asked again where it does not answer, as in [moe_sites()].
 #' @return The refined model, of the class of `model`, with its log-likelihood
 #'   on all sites' rows and their summed information (so [vcov()][vcov.moe] is exact).
 #'   An aggregate keeps its `sites` and `aggregation`. The new field `refinement` is a list:
@@ -60,7 +63,8 @@
 #' refined <- moe_refine(model, sources, rounds = 2)
 #' refined$refinement$rounds
 #' @export
-moe_refine <- function(model, sources, rounds = 1, weights = NULL, control = moe_control()) {
+moe_refine <- function(model, sources, rounds = 1, weights = NULL, control = moe_control(),
+                       timeout = Inf, retries = 0) {
   started <- proc.time()[[3]]
   check_moe(model, "model")
   if (model$schema$kind != "formula") {
@@ -73,7 +77,8 @@ moe_refine <- function(model, sources, rounds = 1, weights = NULL, control = moe
   check_weights_column(weights)
   settings <- core_control(control, model)
   task <- list(schema = model$schema, family = model$family, weights = weights,
-    threads = settings$threads)
+    threads = settings$threads, timeout = check_timeout(timeout),
+    retries = check_count(retries, "retries", 0))
   task$formula <- model$schema$formula
   environment(task$formula) <- environment(model$schema$frame)
   task$gating <- model$schema$gating

@@ -1,18 +1,19 @@
 #' Fit one model at every site
 #'
-#' Fits [moe()] to every element of `sources`, in parallel through
-#' `future.apply`: say `future::plan(multisession)` before. A site that is too
-#' small is skipped and one that fails is recorded with its message; the other
-#' sites are not affected. What comes back is models, not rows.
+#' Fits [moe()] to every element of `sources`, in parallel through `future`:
+#' say `future::plan(multisession)` before, or another engine (see
+#' [moe_engines]). A site that is too small is skipped; one that fails, whose
+#' worker dies, or that does not answer in time is recorded with what happened;
+#' the other sites are not affected. What comes back is models, not rows.
 #'
 #' All sites must mean the same by a coefficient. Factor levels are therefore
 #' the union over the sites, and data-dependent bases (`poly()`, `ns()`,
 #' `scale()`) are computed once, on all sites' variables, or taken from `start`
 #' where a model is given. Random numbers are drawn from streams that
 #' [set.seed()] fixes, one a site by the order of the sites' names, so results
-#' depend neither on the number of workers nor on the order of the sites.
-#' Progress is reported through `progressr`. Workers load the package from
-#' their own library paths (`.libPaths()`, `R_LIBS`).
+#' depend neither on the engine, nor on the number of workers, nor on the order
+#' of the sites. Progress is reported through `progressr`. Workers load the
+#' package from their own library paths (`.libPaths()`, `R_LIBS`).
 #'
 #' @param formula,gating,K,family As in [moe()].
 #' @param sources A named list of data frames or sources ([moe_source()]), one a site. A source is opened
@@ -45,17 +46,29 @@
 #'   means and spreads of its columns; no row is in it. Where a site has hardly more rows
 #'   than parameters, or a column that is not 0 for a few rows only, such sums can tell
 #'   about these rows.
+#' @param timeout Seconds that a site may take; `Inf` (default): any time. A site
+#'   that takes longer is stopped and has the status `"timed out"`. See
+#'   [moe_engines].
+#' @param retries How often a site is tried again whose worker died or that
+#'   took too long; a site whose data can't be fitted is not.
+#' @param cache NULL, or the path of a folder where every fitted site is kept
+#'   as a text file. A further run takes from there the sites that were fitted
+#'   with the same name, data, formulas, settings, start and random numbers
+#'   ([set.seed()] with the same number before both runs), and fits the others.
+#'   The files hold what a site sends, not rows.
 #' @return A list of class `moe_sites`:
 #'   * `models`: named list of the fitted models.
 #'   * `table`: data frame, a row a site in the order of `sources`: `site`, `n`
-#'     (rows used), `status` (`"fitted"`, `"skipped"`, `"failed"`), `needs` (rows
-#'     needed), `loglik` (mean per row), `iterations`, `converged`, `seconds`,
+#'     (rows used; NA where the site did not tell), `status` (`"fitted"`; `"skipped"`:
+#'     too small; `"failed"`: refused, with an error; `"timed out"`; `"lost"`: its
+#'     worker died, or none was left for it), `needs` (rows needed), `loglik` (mean per row),
+#'     `iterations`, `converged`, `seconds`,
 #'     `bytes` (of the site's message, with its information matrix if asked for, see
 #'     [write_moe()]; NA where its formula can't be written),
 #'     `message` (why a site is not fitted, a warning, or the columns that its
-#'     data do not determine).
+#'     data do not determine), `cached` (was it taken from `cache`?).
 #'   * `schema`: the common design.
-#' @seealso [moe_aggregate()]
+#' @seealso [moe_aggregate()], [moe_engines] (where sites are fitted, and faults)
 #' @examples
 #' sim <- moe_simulate(900, K = 2, d = 2, seed = 1)
 #' sources <- split(sim$data, rep(c("A", "B", "C"), each = 300))
@@ -63,11 +76,15 @@
 #' @export
 moe_sites <- function(formula, sources, K = NULL, family = stats::gaussian(), gating = NULL,
                       weights = NULL, start = NULL, control = moe_control(singular_ok = TRUE),
-                      min_rows = NULL, share = NULL, information = FALSE) {
+                      min_rows = NULL, share = NULL, information = FALSE, timeout = Inf, retries = 0,
+                      cache = NULL) {
   family <- check_family(family)
   share <- check_share(share)
   sources <- check_sources(sources)
   check_control(control)
+  timeout <- check_timeout(timeout)
+  retries <- check_count(retries, "retries", 0)
+  cache <- check_cache(cache)
   if (!is.null(start)) {
     check_moe(start, "start")
     start$information <- NULL
@@ -81,7 +98,7 @@ moe_sites <- function(formula, sources, K = NULL, family = stats::gaussian(), ga
   if (!is.null(min_rows)) min_rows <- check_count(min_rows, "min_rows")
   check_weights_column(weights)
   control$information <- check_flag(information, "information")
-  seen <- sketch_sources(sources, formula, gating, is.null(start))
+  seen <- sketch_sources(sources, formula, gating, is.null(start), timeout)
   schema <- if (!is.null(start)) site_start_schema(start, formula, gating, seen, family)
             else if (!any(vapply(sources, is_source, NA))) site_schema(formula, gating, sources, family)
             else sketched_schema(formula, gating, seen, family)
@@ -90,10 +107,7 @@ moe_sites <- function(formula, sources, K = NULL, family = stats::gaussian(), ga
     min_rows = min_rows, share = share)
   environment(task$formula) <- environment(schema$frame)
   # By name, so that a site's random numbers do not depend on the order of the list.
-  order <- order(names(sources))
-  progress <- progressr::progressor(steps = length(sources))
-  results <- future.apply::future_lapply(sources[order], fit_site, task = task,
-    progress = progress, future.seed = TRUE, future.packages = "distmoe")
+  results <- fit_sites(sources[order(names(sources))], task, timeout, retries, cache)
   new_sites(results[names(sources)], schema)
 }
 
@@ -120,18 +134,15 @@ new_sites <- function(results, schema) {
 }
 
 # One site's work, on its worker: a model without rows and a row of the table, never an error.
-fit_site <- function(data, task, progress) {
-  on.exit(progress())
+fit_site <- function(data, task) {
   warned <- NULL
   started <- proc.time()[[3]]
   outcome <- tryCatch(withCallingHandlers(fit_source(data, task), warning = function(w) {
     warned <<- c(warned, cli::ansi_strip(conditionMessage(w)))
     invokeRestart("muffleWarning")
   }), error = function(e) e)
-  row <- list(n = if (is_source(data)) NA_integer_ else NROW(data), status = "fitted",
-    needs = NA_integer_, loglik = NA_real_, iterations = NA_integer_, converged = NA,
-    seconds = proc.time()[[3]] - started, bytes = NA_real_,
-    message = if (is.null(warned)) "" else one_line(warned))
+  row <- site_row(if (is_source(data)) known_rows(data) else NROW(data), "fitted",
+    if (is.null(warned)) "" else one_line(warned), proc.time()[[3]] - started)
   if (inherits(outcome, "moe")) {
     outcome$information$meat <- NULL
     row$n <- outcome$n
@@ -194,23 +205,25 @@ site_design <- function(data, task) {
 # One exchange: what `work(design, task)` gives at every site, in the order of the sites. A site that
 # fails is an error that names it.
 at_sites <- function(sources, task, work) {
-  results <- future.apply::future_lapply(sources, at_site, task = task, work = work,
-    future.packages = "distmoe")
-  failed <- vapply(results, inherits, NA, "error")
+  task$work <- work
+  results <- run_at_sites(sources, at_site, task, timeout = task$timeout, retries = task$retries,
+    batches = workers_in_all())
+  failed <- vapply(results, inherits, NA, c("error", "moe_lost"))
   if (any(failed)) {
     site <- names(sources)[failed]
-    first <- one_line(cli::ansi_strip(conditionMessage(results[failed][[1]])))
+    first <- results[failed][[1]]
+    first <- if (inherits(first, "error")) said(first) else paste0(first$status, ": ", first$message)
     input_error("{cli::qty(site)}Site{?s} {.val {site}} can't take part; nothing was changed.",
       x = "The first says: {first}", i = "Leave such sites out of {.arg sources}.")
   }
   results
 }
 
-at_site <- function(data, task, work) {
+at_site <- function(data, task) {
   tryCatch({
     design <- site_design(data, task)
     on.exit(drop_scratch(design))
-    work(design, task)
+    task$work(design, task)
   }, error = identity)
 }
 
@@ -252,6 +265,10 @@ site_schema <- function(formula, gating, sources, family) {
 # The variables of all such sites, and the formulas with `.` spelled out.
 site_variables <- function(formula, gating, sources) {
   frames <- Filter(is.data.frame, sources)
+  if (!length(frames)) {
+    input_error("None of the {.arg sources} can be opened.",
+      i = "{.code print(sources[[1]])} says why the first can't.")
+  }
   # `.` means the columns that most sites have.
   columns <- vapply(frames, function(d) paste(sort(names(d)), collapse = "\r"), "")
   typical <- frames[[which(columns == names(which.max(table(columns))))[1]]]
@@ -299,11 +316,14 @@ bind_variables <- function(frames, names) {
 #' @export
 print.moe_sites <- function(x, ...) {
   t <- x$table
-  count <- table(factor(t$status, c("fitted", "skipped", "failed", "refused")))
-  cat("Sites: ", count[["fitted"]], " fitted, ", count[["skipped"]], " skipped, ",
-    count[["failed"]], " failed", if (count[["refused"]]) paste0(", ", count[["refused"]], " refused"), "\n",
-    sep = "")
+  # Always the first three, the others where there are any.
+  count <- table(factor(t$status, unique(c("fitted", "skipped", "failed", "timed out", "lost", t$status))))
+  count <- count[count > 0 | seq_along(count) <= 3]
+  cat("Sites: ", paste(count, names(count), collapse = ", "), sep = "")
+  cached <- sum(t$cached %in% TRUE)
+  cat(if (cached) paste0(" (", cached, " from the cache)"), "\n", sep = "")
   shown <- utils::head(t[names(t) != "file"], 20)
+  if (!cached) shown$cached <- NULL
   if (all(is.na(t$needs))) shown$needs <- NULL
   if (all(t$message == "")) shown$message <- NULL
   else shown$message <- strtrim(shown$message, 60)

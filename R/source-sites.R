@@ -31,14 +31,18 @@ stream_site <- function(source, task) {
 
 # The sites with every source replaced by a sketch of its columns: a data frame without any of its
 # rows. One that can't be opened is left for its own fit to report. `full`: not only for `.`.
-sketch_sources <- function(sources, formula, gating, full) {
+sketch_sources <- function(sources, formula, gating, full, timeout = Inf) {
   is <- vapply(sources, is_source, NA)
   names <- unique(unlist(lapply(c(formula, gating), all.vars)))
   if (!any(is) || !(full || "." %in% names)) return(sources)
-  sources[is] <- future.apply::future_lapply(sources[is], function(source) {
-    tryCatch(sketch_source(source, if (!"." %in% names) names), error = function(e) NULL)
-  }, future.packages = "distmoe", future.seed = NULL)
+  sketches <- run_at_sites(sources[is], sketch_at_site, list(names = if (!"." %in% names) names),
+    timeout = timeout, batches = workers_in_all())
+  sources[is] <- lapply(sketches, function(sketch) if (is.data.frame(sketch)) sketch)
   sources
+}
+
+sketch_at_site <- function(source, task) {
+  tryCatch(sketch_source(source, task$names), error = function(e) NULL)
 }
 
 # A data frame with a row for every level of the largest factor: levels as they are, numbers at their

@@ -5,6 +5,7 @@
 #   tools/setup.sh demo     to build the package and run the demo
 #   tools/setup.sh check    to run R CMD check and roxygen2 as well
 #   tools/setup.sh bench    to build the package and run the benchmarks
+#   tools/setup.sh engines  to build the package and run it on SSH, Slurm and data bases
 #
 # On Debian and Ubuntu, as root or with a sudo that asks no password, R itself
 # and the packages come prebuilt from apt. What apt does not have, and all R
@@ -15,7 +16,7 @@ cd "$(dirname "$0")/.." || exit 1
 unset MAKEFLAGS # those of a calling make are not meant for what is built here
 
 if [ $# -eq 0 ]; then
-  echo "Usage: tools/setup.sh test|demo|check|bench ..." >&2
+  echo "Usage: tools/setup.sh test|demo|check|bench|engines ..." >&2
   exit 2
 fi
 
@@ -34,6 +35,7 @@ not_suggested() { field Suggests | grep -vE "^($1) " || true; }
 need=$(field Depends; field Imports; field LinkingTo)
 optional=""           # tried, but it is no failure if they cannot be had
 programs=""
+services=""           # programs from apt, by the name of their package; tried, but not required
 openblas=no           # "yes": R's BLAS should be OpenBLAS, if it can be had from apt
 for mode in "$@"; do
   case "$mode" in
@@ -44,6 +46,10 @@ for mode in "$@"; do
     bench)
       optional+=$'\n'$(suggested flexmix)
       openblas=yes ;;
+    engines)
+      optional+=$'\n'$(suggested 'DBI|RSQLite|RPostgres|batchtools|future.batchtools')$'\nDBI\nRSQLite\nRPostgreSQL'
+      services="ip=iproute2 ssh=openssh-client sshd=openssh-server munged=munge slurmctld=slurmctld
+        slurmd=slurmd sinfo=slurm-client initdb=postgresql" ;;
     *) echo "tools/setup.sh: unknown mode '$mode'" >&2; exit 2 ;;
   esac
   if [ "$mode" = check ]; then
@@ -107,7 +113,12 @@ missing_packages() {
 # Is R linked to OpenBLAS? The benchmarks measure against its matrix product.
 has_openblas() { Rscript -e 'cat(extSoftVersion()["BLAS"])' 2>/dev/null | grep -qi openblas; }
 
-# Sets missing_programs ("R", "compiler", "pandoc", ...), missing (packages that
+# Daemons are not in everybody's path.
+have_service() {
+  PATH=$PATH:/usr/sbin:/sbin have "$1" || { [ "$1" = initdb ] && ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; }
+}
+
+# Sets missing_services (Debian packages, not required), missing_programs ("R", "compiler", "pandoc", ...), missing (packages that
 # are needed, as "name version" lines), missing_optional (likewise) and
 # missing_library ("libopenblas0-serial" or nothing; not required).
 look() {
@@ -116,6 +127,8 @@ look() {
   have Rscript || missing_programs="R"
   have Rscript && can_compile || missing_programs+=" compiler"
   for p in $programs; do have "$p" || missing_programs+=" $p"; done
+  missing_services=""
+  for p in $services; do have_service "${p%%=*}" || missing_services+=" ${p#*=}"; done
   missing_library=""
   [ $openblas = no ] || has_openblas || missing_library=libopenblas0-serial
   all=$(printf '%s\n' "$need" "$optional" | grep . | missing_packages)
@@ -126,11 +139,11 @@ names() { awk 'NF { print $1 }' <<<"$1"; }
 in_one_line() { tr -s ' ' '\n' <<<"$*" | awk 'NF && !seen[$0]++' | paste -sd ' ' | sed 's/ /, /g'; }
 
 look
-if [ -z "$missing_programs$missing$missing_optional$missing_library" ]; then
+if [ -z "$missing_programs$missing$missing_optional$missing_library$missing_services" ]; then
   echo "Nothing to install."
   exit 0
 fi
-echo "Installing: $(in_one_line "$missing_programs" "$(names "$missing")" "$(names "$missing_optional")" "$missing_library")"
+echo "Installing: $(in_one_line "$missing_programs" "$(names "$missing")" "$(names "$missing_optional")" "$missing_library" "$missing_services")"
 
 load=yes
 
@@ -183,6 +196,14 @@ if [ $use_apt = yes ]; then
   if [ -n "$missing_library" ] && r_is_from_apt; then
     apt install -y --no-install-recommends "$missing_library"
   fi
+  # Installed, not started: who asks for them here starts daemons of their own.
+  if [ -n "$missing_services" ]; then
+    policy=/usr/sbin/policy-rc.d
+    [ -e $policy ] && policy="" || printf '#!/bin/sh\nexit 101\n' | $root tee $policy >/dev/null
+    [ -z "$policy" ] || $root chmod 755 $policy
+    apt install -y --no-install-recommends $missing_services
+    [ -z "$policy" ] || $root rm -f $policy
+  fi
   hash -r
   look
 fi
@@ -223,8 +244,8 @@ fi
 
 # ---- Is all there now? -----------------------------------------------------
 
-if [ -n "$missing_optional$missing_library" ]; then
-  echo "Not installed, but not required: $(in_one_line "$(names "$missing_optional")" "$missing_library")"
+if [ -n "$missing_optional$missing_library$missing_services" ]; then
+  echo "Not installed, but not required: $(in_one_line "$(names "$missing_optional")" "$missing_library" "$missing_services")"
 fi
 if [ -n "$missing_programs$missing" ]; then
   failed=$(sed -E '/ ./ s/^([^ ]+) +(.+)$/\1(>=\2)/' <<<"$missing")

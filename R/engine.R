@@ -1,0 +1,268 @@
+# The one road to the workers, for fits (moe_sites) and exchanges (moe_refine): futures are launched
+# where a worker is free, looked at in turn, and given up where no answer comes. future::plan() is the
+# user's: it is never called.
+
+engine_settings <- list(
+  grace = 5,       # seconds beyond the timeout in which a worker may still stop by itself
+  patience = 20,   # seconds without any free worker after which the rest is given up
+  settle = 5,      # seconds in which the answer of a job that is gone may still turn up
+  least_batches = 100,
+  wait = c(least = 0.002, most = 0.25)
+)
+
+# What `work(source, task)` gives at every site, in the order of `sources`; for a site without an answer
+# an object of class moe_lost, with `status` ("failed", "timed out" or "lost") and `message`.
+#
+# `seeds`: NULL or a seed a site. `timeout`: seconds a site. `retries`: how often a site that is lost or
+# timed out is launched again. `batches`: NULL, or how many futures there shall be where no timeout asks
+# for one a site. `done(name, result)` is called as answers come in.
+run_at_sites <- function(sources, work, task, seeds = NULL, timeout = Inf, retries = 0L, batches = NULL,
+                         done = function(name, result) NULL) {
+  run <- new.env()
+  run$sources <- sources
+  run$job <- list(run = run_batch, work = work, task = task, limit = timeout)
+  run$seeds <- seeds
+  run$timeout <- timeout
+  run$retries <- retries
+  run$done <- done
+  run$results <- stats::setNames(vector("list", length(sources)), names(sources))
+  run$losses <- integer(length(sources))
+  run$queue <- site_batches(length(sources), timeout, batches)
+  run$flying <- list()
+  run$stray <- list()
+  run$refused <- NULL
+  run$moved <- clock()
+  random <- keep_random_state()
+  on.exit(random())
+  on.exit(for (flight in run$flying) stop_worker(flight$future), add = TRUE)
+  while (length(run$queue) || length(run$flying)) {
+    moved <- launch_batches(run)
+    moved <- collect_batches(run) || moved
+    if (moved) run$moved <- clock()
+    else if (!length(run$flying)) give_up(run)
+    if (!moved) Sys.sleep(min(engine_settings$wait[["most"]],
+      max(engine_settings$wait[["least"]], (clock() - run$moved) / 10)))
+  }
+  run$results
+}
+
+clock <- function() proc.time()[[3]]
+
+# Work in this process sets the random state site by site; afterwards it is what it was before.
+keep_random_state <- function() {
+  where <- globalenv()
+  old <- where[[".Random.seed"]]
+  function() {
+    if (!is.null(old)) where[[".Random.seed"]] <- old
+    else if (exists(".Random.seed", where, inherits = FALSE)) rm(".Random.seed", envir = where)
+  }
+}
+
+# One future a site, where a timeout is to be kept or sites are few; else a few hundred batches, so that
+# what it costs to launch a future does not count, and little is done again where a worker dies.
+site_batches <- function(count, timeout, batches) {
+  if (is.null(batches)) batches <- max(engine_settings$least_batches, 4 * workers_in_all())
+  if (is.finite(timeout) || batches >= count) return(as.list(seq_len(count)))
+  unname(split(seq_len(count), ceiling(seq_len(count) * batches / count)))
+}
+
+workers_in_all <- function() {
+  workers <- future::nbrOfWorkers()
+  if (is.finite(workers)) workers else 100
+}
+
+# ---- on the worker ----------------------------------------------------------------------------
+
+# The work of a batch of sites, one after the other. A site that takes longer than the limit is stopped
+# as soon as R comes to look; where it does not, the centre gives it up.
+run_batch <- function(job) {
+  where <- globalenv()
+  lapply(seq_along(job$sources), function(i) {
+    if (!is.null(job$seeds)) where[[".Random.seed"]] <- job$seeds[[i]]
+    within_limit(job$work(job$sources[[i]], job$task), job$limit)
+  })
+}
+
+within_limit <- function(code, limit) {
+  if (!is.finite(limit)) return(code)
+  started <- clock()
+  over <- function() clock() - started >= limit
+  out_of_time <- function(...) new_lost("timed out", paste0("no answer within ", format(limit), " seconds"))
+  setTimeLimit(elapsed = limit, transient = TRUE)
+  on.exit(setTimeLimit())
+  # R's limit comes as an error, which the work itself may catch, or out of compiled code as an interrupt.
+  result <- withRestarts(withCallingHandlers(
+    tryCatch(code, error = function(e) if (over()) out_of_time() else stop(e)),
+    interrupt = function(i) if (over()) invokeRestart("moe_out_of_time")), moe_out_of_time = out_of_time)
+  if (over()) out_of_time() else result
+}
+
+new_lost <- function(status, message) {
+  structure(list(status = status, message = message), class = "moe_lost")
+}
+
+# ---- at the centre ----------------------------------------------------------------------------
+
+# Launching waits where no worker is free, perhaps for ever: so it is tried only where one is.
+launch_batches <- function(run) {
+  moved <- FALSE
+  while (length(run$queue) && free_workers(length(run$flying)) > 0) {
+    sites <- run$queue[[1]]
+    job <- c(run$job, list(sources = unname(run$sources[sites]), seeds = run$seeds[sites]))
+    future <- tryCatch(launch(job), error = identity)
+    if (inherits(future, "FutureError")) {
+      # This worker died while it was idle. Another one may serve, once it is free.
+      run$refused <- said(future)
+      if (!length(run$flying)) give_up(run, at_once = TRUE)
+      break
+    }
+    run$queue[[1]] <- NULL
+    moved <- TRUE
+    if (inherits(future, "error")) {
+      for (i in sites) finish_site(run, i, new_lost("failed", said(future)))
+    } else {
+      run$flying[[length(run$flying) + 1L]] <- list(future = future, sites = sites, since = NULL)
+    }
+  }
+  moved
+}
+
+launch <- function(job) {
+  # As many times as there are sites: the limit is meant for one.
+  most <- getOption("future.globals.maxSize", 500 * 1024^2)
+  old <- options(future.globals.maxSize = most * length(job$sources))
+  on.exit(options(old))
+  future::future(job$run(job), globals = list(job = job), packages = "distmoe", seed = NULL,
+    stdout = structure(TRUE, drop = TRUE))
+}
+
+free_workers <- function(flying) {
+  # Backends that don't know how many are free say so in a warning and give all.
+  free <- tryCatch(suppressWarnings(future::nbrOfFreeWorkers()), error = function(e) NA)
+  if (is.na(free)) free <- 1
+  min(free, workers_in_all() - flying)
+}
+
+collect_batches <- function(run) {
+  ready <- vapply(run$flying, function(flight) is_ready(flight$future), NA)
+  landed <- run$flying[ready]
+  run$flying <- run$flying[!ready]
+  for (flight in landed) take_answer(run, flight)
+  late <- logical(length(run$flying))
+  if (is.finite(run$timeout)) {
+    for (i in seq_along(run$flying)) {
+      since <- run$flying[[i]]$since
+      if (is.null(since) && is_running(run$flying[[i]]$future)) run$flying[[i]]$since <- since <- clock()
+      late[i] <- !is.null(since) && clock() - since > run$timeout + engine_settings$grace
+    }
+    overdue <- run$flying[late]
+    run$flying <- run$flying[!late]
+    for (flight in overdue) {
+      stop_worker(flight$future)
+      run$stray <- c(run$stray, list(flight$future))
+      lose_sites(run, flight$sites, new_lost("timed out",
+        paste0("no answer within ", format(run$timeout), " seconds")))
+    }
+  }
+  # What was given up may end after all, and its worker is free again once the answer has been read.
+  run$stray <- Filter(function(future) !is_ready(future), run$stray)
+  any(ready) || any(late)
+}
+
+is_ready <- function(future) {
+  # A job that has just ended is out of the queue before its answer can be seen: for a while it looks
+  # like one that was cancelled.
+  if (isTRUE(job_status(future)$expired > 0)) {
+    if (is.null(future$moe_gone)) future$moe_gone <- clock()
+    if (clock() - future$moe_gone < engine_settings$settle) return(FALSE)
+  }
+  tryCatch(future::resolved(future), error = function(e) TRUE)
+}
+
+# A job may wait in a scheduler's queue: its time counts from when it runs.
+is_running <- function(future) {
+  status <- job_status(future)
+  is.null(status) || status$started > 0
+}
+
+# What a scheduler says of a future's job; NULL where there is none.
+job_status <- function(future) {
+  if (!inherits(future, "BatchtoolsFuture") || is.null(future$config$reg)) return(NULL)
+  tryCatch(suppressMessages(batchtools::getStatus(reg = future$config$reg)), error = function(e) NULL)
+}
+
+take_answer <- function(run, flight) {
+  answer <- tryCatch(future::value(flight$future), error = identity)
+  if (inherits(answer, "FutureError")) {
+    lose_sites(run, flight$sites, new_lost("lost", said(answer)))
+  } else if (inherits(answer, "error")) {
+    for (i in flight$sites) finish_site(run, i, new_lost("failed", said(answer)))
+  } else if (!is.list(answer) || length(answer) != length(flight$sites)) {
+    lose_sites(run, flight$sites, new_lost("lost", "the worker's answer is not what was asked for"))
+  } else {
+    for (j in seq_along(answer)) {
+      if (inherits(answer[[j]], "moe_lost")) lose_sites(run, flight$sites[j], answer[[j]])
+      else finish_site(run, flight$sites[j], answer[[j]])
+    }
+  }
+}
+
+# Of several sites on a worker that died at most one is to blame: all are launched again, one by one.
+lose_sites <- function(run, sites, loss) {
+  if (length(sites) > 1) {
+    run$queue <- c(run$queue, as.list(sites))
+    return(invisible())
+  }
+  run$losses[sites] <- run$losses[sites] + 1L
+  if (run$losses[sites] <= run$retries) {
+    run$queue <- c(run$queue, list(sites))
+    return(invisible())
+  }
+  if (run$retries > 0) loss$message <- paste0(loss$message, " (", run$losses[sites], " times)")
+  finish_site(run, sites, loss)
+}
+
+finish_site <- function(run, i, result) {
+  run$results[[i]] <- result
+  run$done(names(run$sources)[i], result)
+}
+
+# Nothing is under way and no worker takes anything: after a while the rest is given up. Where nothing was
+# lost and no timeout is set the workers are taken to be busy with other work of the user's.
+give_up <- function(run, at_once = FALSE) {
+  waited <- clock() - run$moved
+  suspect <- is.finite(run$timeout) || any(run$losses > 0) || length(run$stray)
+  if (!at_once && !(suspect && waited > engine_settings$patience)) return(invisible())
+  why <- "no worker is left"
+  if (!is.null(run$refused)) why <- paste0(why, ": ", run$refused)
+  for (i in unlist(run$queue)) finish_site(run, i, new_lost("lost", why))
+  run$queue <- list()
+}
+
+said <- function(condition) {
+  text <- one_line(cli::ansi_strip(conditionMessage(condition)))
+  # What the package future adds on the post mortem is long.
+  if (nchar(text) > 300) paste0(substr(text, 1, 297), "...") else text
+}
+
+# A worker that does not answer is ended where that can be done from here: a process on this machine, or a
+# scheduler's job. Signals are for this machine's processes alone: the number means another one elsewhere.
+stop_worker <- function(future) {
+  tryCatch({
+    if ("cancel" %in% getNamespaceExports("future")) {
+      getExportedValue("future", "cancel")(future)
+    } else if (inherits(future, "BatchtoolsFuture")) {
+      suppressMessages(batchtools::killJobs(reg = future$config$reg))
+    } else if (inherits(future, "MulticoreFuture")) {
+      tools::pskill(future$job$pid, tools::SIGKILL)
+    } else if (inherits(future, "ClusterFuture")) {
+      node <- future$workers[[future$node]]
+      if (is_local(node)) parallelly::killNode(node, signal = tools::SIGKILL)
+    }
+  }, error = function(e) NULL)
+  invisible()
+}
+
+is_local <- function(node) {
+  inherits(node, "RichSOCKnode") && isTRUE(node$host %in% c("localhost", "127.0.0.1", "::1"))
+}

@@ -1,0 +1,61 @@
+# From the workers' answers to the table of sites.
+
+# The results of all sites: from the cache where they are there, else from the workers.
+fit_sites <- function(sources, task, timeout, retries, cache) {
+  seeds <- site_seeds(length(sources))
+  progress <- progressr::progressor(steps = length(sources))
+  found <- list()
+  if (!is.null(cache)) {
+    files <- stats::setNames(cache_files(cache, sources, task, seeds), names(sources))
+    found <- cache_found(files, sources, task)
+    if (length(found)) progress(amount = length(found))
+  }
+  due <- !names(sources) %in% names(found)
+  done <- function(name, result) {
+    if (!is.null(cache) && !is.null(result$model)) cache_write(files[[name]], result)
+    progress()
+  }
+  results <- run_at_sites(sources[due], fit_site, task, seeds[due], timeout, retries, done = done)
+  results <- Map(function(result, source) site_result(result, source, FALSE), results, sources[due])
+  c(results, lapply(found, site_result, NULL, TRUE))
+}
+
+# A line of the table also for a site that was lost.
+site_result <- function(result, source, cached) {
+  if (inherits(result, "moe_lost")) {
+    result <- list(model = NULL, row = site_row(known_rows(source), result$status, result$message))
+  }
+  result$row$cached <- cached
+  result
+}
+
+# Rows of a site that did not tell: known here where its data are.
+known_rows <- function(source) {
+  if (is.data.frame(source)) return(nrow(source))
+  rows <- if (is_source(source)) tryCatch(source_rows(source), error = function(e) NA) else NA
+  as.integer(rows)
+}
+
+site_row <- function(n, status, message = "", seconds = NA_real_) {
+  list(n = n, status = status, needs = NA_integer_, loglik = NA_real_, iterations = NA_integer_,
+    converged = NA, seconds = seconds, bytes = NA_real_, message = message)
+}
+
+# A stream of random numbers for each of so many sites, fixed by set.seed(); the session's own generator
+# goes on.
+site_seeds <- function(count) {
+  where <- globalenv()
+  if (is.null(where[[".Random.seed"]])) stats::runif(1)
+  old <- where[[".Random.seed"]]
+  kind <- RNGkind("L'Ecuyer-CMRG")
+  stream <- where[[".Random.seed"]]
+  if (kind[1] == "L'Ecuyer-CMRG") stream <- old
+  where[[".Random.seed"]] <- old
+  seeds <- vector("list", count)
+  for (i in seq_len(count)) {
+    seeds[[i]] <- parallel::nextRNGSubStream(stream)
+    stream <- parallel::nextRNGStream(stream)
+  }
+  stats::runif(2)
+  seeds
+}

@@ -1,0 +1,190 @@
+engine_sources <- function(n = 600, sites = c("A", "B", "C", "D")) {
+  withr::local_seed(1)
+  d <- crossing_lines(n)
+  split(d, rep(sites, length.out = n))
+}
+
+two_workers <- function(env = parent.frame()) {
+  old <- future::plan(future::multisession, workers = 2)
+  withr::defer(future::plan(old), envir = env)
+}
+
+# A source that does something to its worker before it gives its rows, at the site "bad" alone.
+tricky <- function(sources, act) {
+  environment(act) <- globalenv()
+  bad <- sources[["B"]]
+  give <- eval(bquote(function() {
+    (.(act))()
+    .(bad)
+  }), globalenv())
+  environment(give) <- globalenv()
+  sources$B <- moe_source(give)
+  sources
+}
+
+test_that("random numbers of sites are streams of L'Ecuyer's generator, fixed by set.seed()", {
+  withr::local_seed(7)
+  a <- site_seeds(3)
+  after <- stats::runif(1)
+  set.seed(7)
+  expect_identical(site_seeds(2), a[1:2])
+  expect_identical(stats::runif(1), after)
+  RNGkind("L'Ecuyer-CMRG")
+  withr::defer(RNGkind("default"))
+  stream <- .Random.seed
+  b <- site_seeds(2)
+  expect_identical(b, list(parallel::nextRNGSubStream(stream),
+    parallel::nextRNGSubStream(parallel::nextRNGStream(stream))))
+})
+
+test_that("batches hold every site once", {
+  for (n in c(1, 3, 99, 100, 101, 1000, 10001)) {
+    expect_identical(unlist(site_batches(n, Inf, NULL)), seq_len(n))
+    expect_length(site_batches(n, 10, NULL), n)
+    expect_lte(length(site_batches(n, Inf, 7)), max(7, if (n < 7) n))
+  }
+})
+
+test_that("a worker that is killed loses its site alone, and retries are counted", {
+  skip_on_os("windows")
+  two_workers()
+  sources <- engine_sources()
+  start <- moe(y ~ x, do.call(rbind, sources), K = 2)
+  killed <- tricky(sources, function() tools::pskill(Sys.getpid(), tools::SIGKILL))
+  sites <- moe_sites(y ~ x, killed, start = start)
+  t <- sites$table
+  expect_equal(t$status, c("fitted", "lost", "fitted", "fitted"))
+  expect_true(is.na(t$n[2]))
+  expect_output(print(sites), "3 fitted, 0 skipped, 0 failed, 1 lost")
+  support <- moe_support(do.call(rbind, sources))
+  aggregate <- moe_aggregate(sites, support, weights = "size")
+  expect_output(print(aggregate), "3 of 4 sites.*1 site that did not tell.*Left out: B \\(lost, rows unknown")
+  expect_error(moe_aggregate(sites, support, weights = "size", min_sites = 4), "3 of 4 sites.*B \\(lost",
+    class = "moe_input_error")
+})
+
+test_that("a worker that died once is replaced by another where there are retries", {
+  skip_on_os("windows")
+  two_workers()
+  sources <- engine_sources()
+  start <- moe(y ~ x, do.call(rbind, sources), K = 2)
+  flag <- withr::local_tempfile()
+  once <- eval(bquote(function() if (!file.exists(.(flag))) {
+    file.create(.(flag))
+    tools::pskill(Sys.getpid(), tools::SIGKILL)
+  }))
+  sites <- moe_sites(y ~ x, tricky(sources, once), start = start, retries = 1)
+  expect_equal(sites$table$status, rep("fitted", 4))
+  expect_equal(coef(sites$models$B), coef(moe(y ~ x, sources$B, start = start)))
+})
+
+test_that("a site that hangs is given up in time, by its worker or by the centre", {
+  sources <- engine_sources()
+  start <- moe(y ~ x, do.call(rbind, sources), K = 2)
+  hung <- tricky(sources, function() repeat sqrt(2))
+  # In this very process:
+  seconds <- system.time(here <- moe_sites(y ~ x, hung, start = start, timeout = 1))[["elapsed"]]
+  expect_equal(here$table$status, c("fitted", "timed out", "fitted", "fitted"))
+  expect_lt(seconds, 20)
+  skip_on_os("windows")
+  two_workers()
+  # A child process that does not come back, and R waits without looking.
+  deaf <- tricky(sources, function() system("trap '' INT TERM; sleep 40"))
+  seconds <- system.time(there <- moe_sites(y ~ x, deaf, start = start, timeout = 1))[["elapsed"]]
+  expect_equal(there$table$status, c("fitted", "timed out", "fitted", "fitted"))
+  expect_lt(seconds, 31)
+  expect_equal(lapply(there$models, coef), lapply(here$models, coef))
+})
+
+test_that("sites that are done come from the cache, and the others are fitted", {
+  withr::local_seed(1)
+  sources <- engine_sources()
+  folder <- withr::local_tempdir()
+  fit <- function(sources, seed = 3, K = 2) {
+    set.seed(seed)
+    moe_sites(y ~ x, sources, K = K, cache = folder, information = TRUE)
+  }
+  first <- fit(replace(sources, "B", list("no data")))
+  expect_equal(first$table$status, c("fitted", "failed", "fitted", "fitted"))
+  second <- fit(sources)
+  expect_equal(second$table$cached, c(TRUE, FALSE, TRUE, TRUE))
+  expect_output(print(second), "3 from the cache")
+  set.seed(3)
+  fresh <- moe_sites(y ~ x, sources, K = 2, information = TRUE)
+  for (name in names(sources)) {
+    a <- second$models[[name]]
+    b <- fresh$models[[name]]
+    a$record$seconds <- b$record$seconds <- NULL
+    expect_identical(a[setdiff(names(a), "schema")], b[setdiff(names(a), "schema")])
+  }
+  expect_false(any(fit(sources, K = 1)$table$cached))
+  expect_message(other <- fit(sources, seed = 4), "set.seed")
+  expect_false(any(other$table$cached))
+  changed <- sources
+  changed$A$y[1] <- 0
+  expect_equal(fit(changed)$table$cached, c(FALSE, TRUE, TRUE, TRUE))
+})
+
+test_that("a damaged file of the cache is named and done anew", {
+  withr::local_seed(1)
+  sources <- engine_sources()
+  start <- moe(y ~ x, do.call(rbind, sources), K = 2)
+  folder <- withr::local_tempdir()
+  fit <- function() {
+    set.seed(1)
+    moe_sites(y ~ x, sources, start = start, cache = folder)
+  }
+  a <- fit()
+  files <- list.files(folder, full.names = TRUE)
+  expect_length(files, 4)
+  text <- readLines(files[1])
+  writeLines(substr(text, 1, 100), files[1])
+  writeLines(sub("\"0x1", "\"q(1)", readLines(files[2])), files[2])
+  expect_warning(b <- fit(), "2 files")
+  expect_equal(sum(b$table$cached), 2)
+  expect_equal(lapply(b$models, coef), lapply(a$models, coef))
+})
+
+test_that("plain data come back from text as they were", {
+  x <- list(a = c(p = 1 / 3, q = NA, r = Inf, s = -0, t = .Machine$double.xmin), b = NULL, c = 1:3,
+    d = matrix(c(TRUE, NA, FALSE, TRUE), 2, dimnames = list(NULL, c("u", "v"))), e = character(),
+    f = data.frame(kind = c("a", NA), value = c(1.5, NaN)), g = list(1, list("x\"\\\n\u00e9")))
+  expect_identical(plain_read(plain_text(x)), x)
+  expect_error(plain_text(list(mean)), "plain")
+  expect_error(plain_read("{\"type\":\"call\",\"value\":[\"q()\"]}"), "plain")
+})
+
+test_that("floors of sites and rows hold, and say who is missing", {
+  sources <- engine_sources()
+  sources$B <- sources$B[1:5, ]
+  start <- moe(y ~ x, do.call(rbind, sources), K = 2)
+  sites <- moe_sites(y ~ x, sources, start = start)
+  support <- moe_support(do.call(rbind, sources))
+  fit <- function(...) moe_aggregate(sites, support, weights = "size", ...)
+  expect_s3_class(fit(min_sites = 3, min_share = 450 / 455), "moe_aggregate")
+  expect_error(fit(min_sites = 4), "B \\(skipped, 5 rows", class = "moe_input_error")
+  expect_error(fit(min_share = 0.999), "min_share", class = "moe_input_error")
+  expect_error(fit(min_share = 2), "min_share", class = "moe_input_error")
+  expect_error(fit(min_sites = 0), "min_sites", class = "moe_input_error")
+  expect_output(print(fit()), "450 of 455 rows \\(98.9 %\\)")
+})
+
+test_that("timeouts, retries and caches that make no sense are refused", {
+  sources <- engine_sources()
+  for (bad in list(0, -1, NA, "1", c(1, 2))) {
+    expect_error(moe_sites(y ~ x, sources, K = 1, timeout = bad), "timeout", class = "moe_input_error")
+  }
+  expect_error(moe_sites(y ~ x, sources, K = 1, retries = -1), "retries", class = "moe_input_error")
+  expect_error(moe_sites(y ~ x, sources, K = 1, cache = 3), "cache", class = "moe_input_error")
+  file <- withr::local_tempfile(lines = "x")
+  expect_error(moe_sites(y ~ x, sources, K = 1, cache = file), "folder", class = "moe_input_error")
+})
+
+test_that("an exchange names the site whose worker is lost", {
+  skip_on_os("windows")
+  two_workers()
+  sources <- engine_sources()
+  start <- moe(y ~ x, do.call(rbind, sources), K = 2)
+  killed <- tricky(sources, function() tools::pskill(Sys.getpid(), tools::SIGKILL))
+  expect_error(moe_refine(start, killed, rounds = 1), "B.*lost", class = "moe_input_error")
+})
