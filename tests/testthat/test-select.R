@@ -139,7 +139,7 @@ test_that("the centre finds 3 experts although sites have 2 to 5, with y and wit
     expect_identical(s$criterion, "BIC")
     expect_identical(s$path$sites, c(6L, 6L, 4L, 2L, 1L))
     expect_output(print(s$model), "4 of 6 sites")
-    expect_output(print(s$model), "a (fewer experts, 500 rows)", fixed = TRUE)
+    expect_output(print(s$model), "a (fewer experts, 500 rows, 17 %)", fixed = TRUE)
     fit <- moe_aggregate(case$models[c("b", "c", "d", "e")], case$with_y, K = 3, weights = weights)
     expect_equal(s$path$objective[3], tail(fit$aggregation$objective, 1), tolerance = 1e-6)
     value <- predict(s$model, case$points, "density", log = TRUE)
