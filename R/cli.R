@@ -110,7 +110,8 @@ cli_options <- function(command, words) {
     optparse::print_help(parser)
     return(list(help = TRUE))
   }
-  quiet <- function(w) invokeRestart("muffleWarning")
+  # A value of another type is only warned about.
+  quiet <- function(w) stop(conditionMessage(w), call. = FALSE)
   parsed <- tryCatch(withCallingHandlers(
     optparse::parse_args(parser, words, print_help_and_exit = FALSE, positional_arguments = TRUE,
       convert_hyphens_to_underscores = TRUE), warning = quiet),
@@ -125,9 +126,7 @@ cli_options <- function(command, words) {
 
 option_problem <- function(parsed, known) {
   missing <- setdiff(known$needs, names(Filter(Negate(is.null), parsed$options)))
-  gaps <- names(Filter(function(v) length(v) == 1 && is.na(v), parsed$options))
   if (length(missing)) return(paste0("--", gsub("_", "-", missing[1]), " is missing"))
-  if (length(gaps)) return(paste0("--", gsub("_", "-", gaps[1]), " has a value that is not understood"))
   if (length(parsed$args) && !isTRUE(known$takes_files)) {
     return(paste0("\"", parsed$args[1], "\" is not understood"))
   }
@@ -239,7 +238,7 @@ cli_refine <- function(o) {
     print(statistics)
     return(cli_write(statistics, o$out, o))
   }
-  model <- moe_update(model, read_moe(o$messages))
+  model <- moe_update(model, o$messages)
   print(model)
   cli_write(model, o$out, o, site = o$name)
 }
@@ -247,7 +246,9 @@ cli_refine <- function(o) {
 cli_predict <- function(o) {
   model <- cli_model(o$model)
   data <- source_read(moe_source(o$data))
-  out <- stats::predict(model, data, type = o$type, interval = o$interval, level = o$level)
+  arguments <- list(model, data, type = o$type)
+  if (o$interval != "none") arguments[c("interval", "level")] <- o[c("interval", "level")]
+  out <- do.call(stats::predict, arguments)
   out <- if (is.matrix(out)) as.data.frame(out) else stats::setNames(data.frame(as.vector(out)), o$type)
   utils::write.csv(out, if (is.null(o$out)) stdout() else o$out, row.names = FALSE)
   if (!is.null(o$out)) cat("Written: ", o$out, " (", format_big(nrow(out)), " rows)\n", sep = "")

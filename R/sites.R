@@ -266,8 +266,8 @@ site_schema <- function(formula, gating, sources, family) {
 site_variables <- function(formula, gating, sources) {
   frames <- Filter(is.data.frame, sources)
   if (!length(frames)) {
-    input_error("None of the {.arg sources} can be opened.",
-      i = "{.code print(sources[[1]])} says why the first can't.")
+    why <- if (inherits(sources[[1]], "error")) said(sources[[1]]) else sources[[1]]$message
+    input_error("None of the {.arg sources} can be opened.", x = "The first says: {why}")
   }
   # `.` means the columns that most sites have.
   columns <- vapply(frames, function(d) paste(sort(names(d)), collapse = "\r"), "")

@@ -37,12 +37,12 @@ sketch_sources <- function(sources, formula, gating, full, timeout = Inf) {
   if (!any(is) || !(full || "." %in% names)) return(sources)
   sketches <- run_at_sites(sources[is], sketch_at_site, list(names = if (!"." %in% names) names),
     timeout = timeout, batches = workers_in_all())
-  sources[is] <- lapply(sketches, function(sketch) if (is.data.frame(sketch)) sketch)
+  sources[is] <- sketches
   sources
 }
 
 sketch_at_site <- function(source, task) {
-  tryCatch(sketch_source(source, task$names), error = function(e) NULL)
+  tryCatch(sketch_source(source, task$names), error = identity)
 }
 
 # A data frame with a row for every level of the largest factor: levels as they are, numbers at their
