@@ -6,8 +6,8 @@
 #' @param starts Whole number: how many starts are tried where no `start` is
 #'   given. The first is k-means on the gates' columns, the second k-means on
 #'   these and y, the others regressions grown from random neighbourhoods.
-#'   Each gets a short run; the best two are finished. The better one is then
-#'   moved, while that helps, by splitting one expert in two and dropping
+#'   Each gets a short run; the best half of them (but two at least) are finished.
+#'   The best one is then moved, while that helps, by splitting one expert in two and dropping
 #'   another, and is continued on all rows.
 #' @param start_rows Starts work on a random sample of this many rows (or 50
 #'   rows a parameter if that is more). 0 uses all rows.
@@ -88,7 +88,7 @@ moe_control <- function(starts = 5, start_rows = 10000, max_iterations = 500, to
     singular_ok = check_flag(singular_ok, "singular_ok"),
     threads = if (!is.null(threads)) check_count(threads, "threads"),
     information = if (!is.null(information)) check_flag(information, "information"),
-    short_iterations = 15L, finalists = 2L
+    short_iterations = 15L
   ), class = "moe_control")
 }
 
