@@ -11,9 +11,9 @@
 #   leaked                share of the mass that the plan sends to another expert than the one to which the
 #                         component sends most of it; the component plan sends all to one
 #   version, machine
-# results/leak-curves.csv, from seed 4 (the most mass leaked of seeds 1 to 5): t, model (truth, G, pointwise, component), gate. The
-# gate of one expert at the points x0 + t u: x0 is the held-out row at which the two largest true gates are most
-# alike, u the unit vector along which their odds change fastest.
+# results/leak-curves.csv, from seed 4 (the most mass leaked of seeds 1 to 5): seed, N, t, model (truth, G,
+# pointwise, component), gate. The gate of one expert at the points x0 + t u: x0 is the held-out row at which the two
+# largest true gates are most alike, u the unit vector along which their odds change fastest.
 
 here <- dirname(normalizePath(sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE)[1])))
 source(file.path(here, "tools.R"))
