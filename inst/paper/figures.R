@@ -54,5 +54,5 @@ one <- function(file) {
   if (file.exists(file)) utils::read.csv(file, stringsAsFactors = FALSE)
 }
 if (!is.null(trace <- one("mm.csv"))) picture("objective", 12, 4.6, plot_objective(trace))
-if (!is.null(curves <- one("leak-curves.csv"))) picture("leak", 8, 5.6, plot_leak(curves, one("leak-numbers.csv")))
+if (!is.null(curves <- one("leak-curves.csv"))) picture("leak", 8, 5.8, plot_leak(curves, one("leak-numbers.csv")))
 cat("done\n")

@@ -122,7 +122,7 @@ key_and_caption <- function(labels, fill, text) {
 
 # Figure 5: the objective over the steps, of one draw (left, middle) and of all draws above their ends (right).
 plot_objective <- function(trace, seed = min(trace$seed)) {
-  old <- graphics::par(mfrow = c(1, 3), mar = c(4, 5.4, 2.4, 0.8), oma = c(3.4, 0, 0, 0), mgp = c(2.4, 0.6, 0))
+  old <- graphics::par(mfrow = c(1, 3), mar = c(4, 6.2, 2.4, 0.8), oma = c(3.4, 0, 0, 0), mgp = c(2.4, 0.6, 0))
   on.exit(graphics::par(old))
   plans <- c(pointwise = "Pointwise plan (the paper's)", component = "Component plan")
   for (plan in names(plans)) {
@@ -131,7 +131,7 @@ plot_objective <- function(trace, seed = min(trace$seed)) {
       xaxt = "n", xlab = "MM step", ylab = "", main = paste0(plans[[plan]], ", seed ", seed), font.main = 1)
     steps <- pretty(one$step)
     graphics::axis(1, steps[steps == round(steps)])
-    if (plan == "pointwise") graphics::mtext("Objective R_c", 2, line = 4, cex = 0.75)
+    if (plan == "pointwise") graphics::mtext("Objective R_c", 2, line = 4.8, cex = 0.75)
   }
   runs <- split(trace, paste(trace$plan, trace$seed))
   above <- lapply(runs, function(r) pmax(r$objective / r$objective[nrow(r)] - 1, 1e-12))
@@ -153,7 +153,7 @@ plot_objective <- function(trace, seed = min(trace$seed)) {
 
 # The gate of one expert along one direction: truth, G and the two plans.
 plot_leak <- function(curves, numbers) {
-  old <- graphics::par(mar = c(7.4, 4.2, 2.6, 0.8), mgp = c(2.6, 0.6, 0))
+  old <- graphics::par(mar = c(8.2, 4.2, 2.6, 0.8), mgp = c(2.6, 0.6, 0))
   on.exit(graphics::par(old))
   models <- c(truth = "truth", G = "G (pooled)", component = "R, component plan",
     pointwise = "R, pointwise plan\n(the paper's)")
