@@ -171,7 +171,8 @@ plot_leak <- function(curves, numbers) {
   mse <- stats::aggregate(gate_mse ~ model, numbers, stats::median)
   value <- function(m) format(signif(mse$gate_mse[mse$model == m], 2))
   most <- numbers$seed[which.max(numbers$leaked)]
-  text <- paste0("Seed ", curves$seed[1], if (most == curves$seed[1]) " (most mass leaked)", ", N = ", big(curves$N[1]), ", M = ", numbers$M[1],
+  text <- paste0("Seed ", curves$seed[1], if (most == curves$seed[1]) " (most mass leaked)", ", N = ", big(curves$N[1]),
+    ", M = ", numbers$M[1],
     ". u: the direction in which the odds of the two experts that share x0 change fastest. Median over ",
     length(unique(numbers$seed)), " draws of the gates' MSE: G ", value("G"),
     ", component ", value("component"), ", pointwise ", value("pointwise"), ".")
