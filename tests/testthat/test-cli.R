@@ -206,7 +206,7 @@ test_that("text as spreadsheets write it is read with the options for it", {
   expect_equal(read, north[c("y", "x1", "group", "ward")], ignore_attr = "row.names")
   expect_error(rows(), "sep = \";\"")
   expect_error(rows(sep = ";"), "must hold numbers.*Row 1 has.*dec = \",\"")
-  expect_warning(rows(sep = ";", schema = NULL), "is read as text")
+  expect_warning(expect_warning(rows(sep = ";", schema = NULL), "\"y\".* is read as text"), "\"x1\"")
   # A column that has but one value, T or F, is still text where the model says so.
   model <- moe(y ~ group, transform(case$data, group = ifelse(group == "a", "F", "M")), K = 1)
   file <- file.path(folder, "f.csv")
