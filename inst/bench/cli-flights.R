@@ -83,7 +83,8 @@ cli_seconds <- elapsed({
     for (carrier in names(sites)) {
       send("centre", now, carrier)
       answer <- paste0("answer-", exchange, ".json")
-      must(run(carrier, "refine", "--model", now, "--data", "rows.csv", "--site", carrier, no_limits, "--out", answer))
+      must(run(carrier, "refine", "--model", now, "--data", "rows.csv", "--site", carrier, no_limits,
+        "--out", answer))
       send(carrier, answer, "centre", file.path(round, paste0(carrier, ".json")))
     }
     must(run("centre", "refine", "--model", now, "--messages", round, "--out", paste0("model-", exchange, ".json")))
@@ -120,12 +121,15 @@ cat("Processes: ", processes, ", ", round(cli_seconds), " s, one after the other
 from_file <- function(place, file) coef(read_moe(at(place, file)))
 difference <- c(
   pilot = max(abs(from_file("centre", "pilot.json") - coef(pilot))),
-  sites = max(vapply(names(fitted$models), function(s) max(abs(from_file(s, "model.json") - coef(fitted$models[[s]]))), 0)),
+  sites = max(vapply(names(fitted$models), function(s) {
+    max(abs(from_file(s, "model.json") - coef(fitted$models[[s]])))
+  }, 0)),
   aggregate = max(abs(from_file("centre", "model-0.json") - coef(aggregate))),
   "one round" = max(abs(from_file("centre", "model-3.json") - coef(refined))),
   predictions = max(abs(utils::read.csv(at("held out", "predicted.csv"))[[1]] - predicted)))
 cat("Largest difference between command line and R functions (coefficients to ",
-  format(max(abs(coef(refined))), digits = 4), ", predictions to ", format(max(abs(predicted)), digits = 4), "):\n", sep = "")
+  format(max(abs(coef(refined))), digits = 4), ", predictions to ", format(max(abs(predicted)), digits = 4),
+  "):\n", sep = "")
 print(difference, digits = 2)
 stopifnot(identical(sort(names(fitted$models)), sort(names(sites)[startsWith(outcome, "sent")])))
 target("largest difference of a coefficient, aggregate", difference[["aggregate"]], most = 1e-8)
