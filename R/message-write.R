@@ -175,7 +175,7 @@ message_words <- c(schema = "format", kind = "what this is", package = "version 
   share = "experts' shares of the rows", record = "how the fit went",
   information = "second derivatives (a row a parameter)", shared = "summaries of x, moments of columns",
   rounds = "state of the rounds", round = "exchange that it belongs to", model = "the model it was computed at",
-  columns = "names of the columns", moments = "means and second moments of columns",
+  columns = "names of the columns", parts = "columns of coefficients an expert has", moments = "means and second moments of columns",
   sums = "sums over the rows at the model", checksum = "SHA-256 of all that")
 
 #' @export
@@ -192,6 +192,6 @@ print.moe_message <- function(x, ...) {
   faults <- disclosure_faults(x$counts, check_limits(50, 10, 2))
   cat("\nDisclosure check (default limits): ", if (length(faults)) "REFUSED" else "passed", "\n", sep = "")
   if (length(faults)) cat(paste0("  ", faults, "\n"), sep = "")
-  cat("All of it: cat(message$text)\n")
+  cat("All of it: ", if (is.null(x$file)) "cat(message$text)" else x$file, "\n", sep = "")
   invisible(x)
 }

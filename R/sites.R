@@ -326,7 +326,7 @@ print.moe_sites <- function(x, ...) {
   if (!cached) shown$cached <- NULL
   if (all(is.na(t$needs))) shown$needs <- NULL
   if (all(t$message == "")) shown$message <- NULL
-  else shown$message <- strtrim(shown$message, 60)
+  else shown$message <- vapply(shown$message, shown_text, "")
   print(shown, digits = 4, row.names = FALSE)
   if (nrow(t) > 20) cat("...", nrow(t) - 20, "more sites: see $table\n")
   invisible(x)
