@@ -34,13 +34,15 @@ usual_user <- function(second_day = "2", ...) {
   files <- list(
     RR.csv = c(",ibi_s,day,time", "0,0.5,1,23:59:58", "1,0.7,1,23:59:58", "2,9.9,1,23:59:59", "3,0.8,1,23:59:59",
       paste0("4,1.25,", second_day, ",00:00:01"), paste0("5,0.1,", second_day, ",00:00:01")),
-    Actigraph.csv = c(actigraph_head, "0,157,464,496,3,79,0,1,0,0,697.0,1,23:59:58", "1,0,0,0,0,80,0,0,0,1,0.0,1,23:59:59",
+    Actigraph.csv = c(actigraph_head, "0,157,464,496,3,79,0,1,0,0,697.0,1,23:59:58",
+      "1,0,0,0,0,80,0,0,0,1,0.0,1,23:59:59",
       paste0("2,5,6,7,0,81,1,0,0,0,10.49,", second_day, ",00:00:00"),
       paste0("3,5,6,7,0,81,0,0,1,0,10.49,", second_day, ",00:00:01"),
       paste0("4,5,6,7,0,81,0,0,1,0,10.49,", second_day, ",00:00:02")),
     sleep.csv = c(sleep_head, paste0("0,1,23:50,", second_day, ",07:30,", second_day,
       ",00:00,10,88.06,460,405,55,13,4.23,10.1,7.69,17.8")),
-    saliva.csv = c(",SAMPLES,Cortisol NORM,Melatonin NORM", "0,before sleep,0.0447,1.74e-08", "1,wake up,0.1566,6.74e-09"),
+    saliva.csv = c(",SAMPLES,Cortisol NORM,Melatonin NORM", "0,before sleep,0.0447,1.74e-08",
+      "1,wake up,0.1566,6.74e-09"),
     questionnaire.csv = c(questionnaire_head, "0,47,27,36,5,20,15,14,9,6,35,36,30,29,33,14,13,10,11,12"),
     user_info.csv = c(",Gender,Weight,Height,Age", "0,M,65,169,29"),
     Activity.csv = c(",Activity,Start,End,Day", "0,3,10:00,23:59,1", "1,4,23:59,24:00,1", "2,8,23:59,00:01,1",
@@ -128,7 +130,8 @@ test_that("what is wrong with a folder or a file is named", {
   expect_error(env$mmash_users(withr::local_tempdir()), "No folder user_1")
   read <- function(...) env$read_mmash(mmash_folder(list(user_1 = usual_user(...))))
   expect_error(read(RR.csv = NULL), "user_1/RR.csv' is missing")
-  expect_error(read(RR.csv = c(",ibi,day,time", "0,0.5,1,10:00:00")), "has no column 'ibi_s'; it has 'ibi', 'day', 'time'")
+  expect_error(read(RR.csv = c(",ibi,day,time", "0,0.5,1,10:00:00")),
+    "has no column 'ibi_s'; it has 'ibi', 'day', 'time'")
   expect_error(read(Activity.csv = c(",Activity,Start,End,Day", "0,3,10:00,25:00,1")), "Activity.csv', row 1.*25:00")
 })
 
