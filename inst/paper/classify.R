@@ -1,7 +1,7 @@
 # The same estimators with logistic experts; the paper gives the method (Propositions 4 and 5) and no
 # experiment.
 #
-#   Rscript classify.R [quick] [results=FOLDER] [N=100000] [seeds=20] [check=N,SEED]
+#   Rscript classify.R [quick] [results=FOLDER] [N=100000] [seeds=10] [check=N,SEED]
 #
 # Design, protocols and columns as in simulate.R, with these differences: binary responses, d = 5 (a
 # binary response tells little: with d = 20 and integer coefficients up to 5 the local fits are almost
@@ -23,7 +23,7 @@ main <- function() {
     again <- numbers(again)
     quit(status = if (check_replicate(folder, "classify", replicate, again[1], again[2])) 0 else 1)
   }
-  seeds <- seq_len(as.numeric(option("seeds", if (quick) 2 else 20)))
+  seeds <- seq_len(as.numeric(option("seeds", if (quick) 2 else 10)))
   plan <- expand.grid(N = numbers(option("N", if (quick) "8000" else "100000")), seed = seeds)
   run_replicates(plan, folder, "classify", replicate)
   cat("done\n")

@@ -11,14 +11,14 @@
 #   leaked                share of the mass that the plan sends to another expert than the one to which the
 #                         component sends most of it; the component plan sends all to one
 #   version, machine
-# results/leak-curves.csv, from the seed of `curves_seed`: t, model (truth, G, pointwise, component), gate. The
-# gate of one expert at the points x0 + t u: x0 is the held-out row at which the two largest true gates are most
-# alike, u the unit vector along which their odds change fastest.
+# results/leak-curves.csv, from seed 4 (the most mass leaked of seeds 1 to 5): seed, N, t, model (truth, G,
+# pointwise, component), gate. The gate of one expert at the points x0 + t u: x0 is the held-out row at which the two
+# largest true gates are most alike, u the unit vector along which their odds change fastest.
 
 here <- dirname(normalizePath(sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE)[1])))
 source(file.path(here, "tools.R"))
 
-curves_seed <- 2
+curves_seed <- 4
 
 models_of <- function(d, M) {
   set.seed(d$seed)
@@ -80,12 +80,13 @@ main <- function() {
   N <- as.numeric(option("N", if (quick) 16000 else 200000))
   M <- as.numeric(option("M", if (quick) 4 else 16))
   stamp <- machine_words()
+  seeds <- as.numeric(option("seeds", if (quick) 2 else 5))
   table <- NULL
-  for (seed in seq_len(as.numeric(option("seeds", if (quick) 2 else 5)))) {
+  for (seed in seq_len(seeds)) {
     d <- draw(N, seed)
     models <- suppressWarnings(models_of(d, M))
     table <- rbind(table, numbers_of(d, models, M, stamp))
-    if (seed == curves_seed) {
+    if (seed == min(curves_seed, seeds)) {
       utils::write.csv(curves_of(d, models), file.path(folder, "leak-curves.csv"), row.names = FALSE)
     }
   }

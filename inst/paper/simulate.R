@@ -5,7 +5,7 @@
 #
 # Goes on where it stopped: a replicate (N, seed) that is in the CSV is not run again. Without `seeds`:
 # seeds 1 to 20 of every N in turn, then seeds 21 to 100 of N = 100,000. `check` runs one replicate again
-# and compares it with the stored rows. `quick`: two small N, two replicates, M = 2 and 4.
+# and compares it with the stored rows. `quick`: two small N, two replicates, M = 2 and 4, d = 5.
 #
 # Protocol. K = 4, d = 20. N training rows and N / 4 held-out rows (80 % and 20 %; so a site has N / M rows,
 # as many as the support has points). Parameters, centres and variances as in S4.1; seed r has the same

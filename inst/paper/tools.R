@@ -30,12 +30,15 @@ machine_words <- function() {
   paste0(m[["CPU"]], ", ", m[["cores"]], " cores, ", m[["instructions"]], ", R ", m[["R"]], ", ", m[["BLAS"]])
 }
 
+# The paper's number of covariates; fewer where a script is only tried.
+columns <- if (quick) 5 else 20
+
 # ---- a draw -----------------------------------------------------------------------------------
 
 # N training rows and N / 4 for testing (80 % and 20 %). Rows come in random order, so the first N are
 # a random part, and dealing them out in turn is an equal random split. The same seed gives the same
 # true parameters and centres for every N.
-draw <- function(N, seed, family = stats::gaussian(), d = 20, points = 50000) {
+draw <- function(N, seed, family = stats::gaussian(), d = columns, points = 50000) {
   sim <- moe_simulate(1.25 * N, K = 4, d = d, seed = seed, family = family)
   train <- seq_len(N)
   list(N = N, seed = seed, family = family, train = sim$data[train, ], test = sim$data[-train, ],
@@ -153,7 +156,8 @@ default_rows <- function(d, M, sources, site) {
 }
 
 # All rows of one replicate, determined by N and seed (times aside).
-replicate_rows <- function(N, seed, machines, family = stats::gaussian(), d = 20, stamp = machine_words()) {
+replicate_rows <- function(N, seed, machines, family = stats::gaussian(), d = columns,
+                           stamp = machine_words()) {
   d <- draw(N, seed, family, d)
   truth <- result_row(d, "all", 1, "truth", list(value = d$truth, warnings = 0L, cpu_share = NA), c(NA, NA, NA))
   rows <- list(truth, global_row(d))
