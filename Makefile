@@ -38,7 +38,7 @@ INSTALL_HERE := { \
 WITH_LIBRARY := R_LIBS="$(CURDIR)/$(OUT)/library$${R_LIBS:+:$$R_LIBS}"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test run-tests test-paths test-engines install check document bench paper paper-quick clean
+.PHONY: help setup demo test run-tests test-paths test-engines install check document site bench paper paper-quick clean
 .NOTPARALLEL:
 
 help: ## Show this list
@@ -113,6 +113,11 @@ document: ## Update NAMESPACE and man/ from the comments in R/
 	@bash tools/setup.sh check
 	@# Without this, object files without optimisation would be left in src/.
 	@PKG_BUILD_EXTRA_FLAGS=false MAKEFLAGS=-j$(JOBS) Rscript -e 'roxygen2::roxygenise()'
+
+site: ## Build the web site (reference, articles, news) into _build/site; needs no internet
+	@bash tools/setup.sh site
+	@$(INSTALL_HERE)
+	@$(WITH_LIBRARY) Rscript tools/site.R </dev/null
 
 # In this order; those that are not there are left out. One that came to its end
 # (last line "done") is not run again unless FORCE=1 says so.

@@ -112,7 +112,7 @@ key_and_caption <- function(labels, fill, text) {
   graphics::par(fig = c(0, 1, 0, 1), oma = c(0, 0, 0, 0), mar = c(0, 0, 0, 0), new = TRUE)
   graphics::plot.new()
   graphics::plot.window(c(0, 1), c(0, 1), xaxs = "i", yaxs = "i")
-  wrapped <- strwrap(text, 205)
+  wrapped <- strwrap(text, 17 * graphics::par("din")[1])
   graphics::text(0.01, 0.012 + 0.026 * (rev(seq_along(wrapped)) - 1), wrapped, adj = c(0, 0), cex = 0.95)
   place <- 0.03 + 0.026 * length(wrapped)
   if (!is.null(labels)) {
