@@ -109,15 +109,12 @@ check: ## R CMD build and R CMD check; fails on errors and warnings
 	  R CMD check --no-manual $(CHECK) $(PKG)_*.tar.gz
 	@! grep -E '\.\.\. (ERROR|WARNING)|^Status:.*(ERROR|WARNING)' $(OUT)/$(PKG).Rcheck/00check.log
 
+# By the installed package: roxygen2 by itself would compile all of src/ anew.
 document: ## Update NAMESPACE and man/ from the comments in R/
 	@bash tools/setup.sh check
-	@# Without this, object files without optimisation would be left in src/.
-	@PKG_BUILD_EXTRA_FLAGS=false MAKEFLAGS=-j$(JOBS) Rscript -e 'roxygen2::roxygenise()'
-
-site: ## Build the web site (reference, articles, news) into _build/site; needs no internet
-	@bash tools/setup.sh site
+	@Rscript -e 'Rcpp::compileAttributes()'
 	@$(INSTALL_HERE)
-	@$(WITH_LIBRARY) Rscript tools/site.R </dev/null
+	@$(WITH_LIBRARY) Rscript -e 'roxygen2::roxygenise(load_code = roxygen2::load_installed)'
 
 # In this order; those that are not there are left out. One that came to its end
 # (last line "done") is not run again unless FORCE=1 says so.
