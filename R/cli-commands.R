@@ -154,8 +154,8 @@ cli_aggregate <- function(o) {
   cli_choice(o, "plan", c("component", "pointwise"))
   cli_choice(o, "method", c("reduction", "middle", "average"))
   cli_choice(o, "weights", c("site", "density", "size"))
+  if (!dir.exists(o$messages)) input_error("There is no folder {.file {o$messages}}.")
   sites <- read_moe(o$messages)
-  if (!inherits(sites, "moe_sites")) input_error("{.file {o$messages}} must be a folder of messages.")
   print_sites_table(sites)
   say_refused(sites)
   if (!length(sites$models)) input_error("No message of {.file {o$messages}} can be used.")
@@ -212,6 +212,7 @@ cli_refine <- function(o) {
       format_big(statistics$counts$n), " rows; no row is in it. distmoe inspect shows what is.\n", sep = "")
     return(cli_write(statistics, o$out, o))
   }
+  if (!dir.exists(o$messages)) input_error("There is no folder {.file {o$messages}}.")
   model <- moe_update(model, o$messages)
   print(if (is.null(model$refinement)) model else summary(model))
   say_next(model)

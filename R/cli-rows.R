@@ -51,28 +51,31 @@ has_labels <- function(schema) {
 }
 
 # A column of text where numbers are meant: says where the first value is that is none. Where no model
-# tells what is meant, and most values are numbers, it is a warning.
+# tells what is meant, a column that looks like numbers, or like anything but categories, is a warning.
 check_numbers <- function(rows, file, schema, dec) {
   numeric <- names(Filter(function(v) identical(v$type, "numeric"), schema$variables))
-  if (identical(schema$family, "gaussian") || identical(schema$family, "poisson")) {
-    numeric <- c(numeric, schema$response_variables)
-  }
+  if (isTRUE(schema$family %in% c("gaussian", "poisson"))) numeric <- c(numeric, schema$response_variables)
   for (name in names(rows)[vapply(rows, is.character, NA)]) {
     v <- rows[[name]]
-    known <- !is.na(v)
+    v <- v[!is.na(v)]
     comma <- grepl("^ *-?[0-9]*,[0-9]+ *$", v)
-    bad <- known & is.na(suppressWarnings(as.numeric(v)))
-    # With decimal commas it is the points that are none.
-    if (identical(dec, ",")) bad <- known & !comma
-    meant <- name %in% numeric
-    if (!meant && !any(comma) && mean(bad[known]) > 0.5 || !any(bad)) next
-    row <- which(bad)[1]
-    first <- paste0("Row ", row, " has {.val {v[row]}}.")
-    hint <- if (identical(dec, ",")) "With {.code dec = \",\"} all numbers must have decimal commas."
-            else if (any(comma)) "Where numbers have decimal commas: {.code dec = \",\"}"
-            else "Where that is a word for a missing value: {.code na = \"NA,{v[row]}\"}"
-    if (meant) input_error("Column {.val {name}} of {.file {file}} must hold numbers.", i = first, i = hint)
-    cli::cli_warn(c("Column {.val {name}} of {.file {file}} is read as text, that is as categories, though most of
-      its values are numbers.", i = first, i = hint))
+    # With decimal commas it is the points that are no numbers.
+    bad <- if (identical(dec, ",")) !comma else is.na(suppressWarnings(as.numeric(v)))
+    if (!any(bad)) next
+    first <- v[bad][1]
+    row <- match(first, rows[[name]])
+    words <- c(i = "Row {row} has {.val {first}}.", i = number_hint(first, any(comma), dec))
+    if (name %in% numeric) input_error("Column {.val {name}} of {.file {file}} must hold numbers.", words)
+    if (is.null(schema) && (any(comma) || mean(bad) < 0.5 || length(unique(v)) > max(50, length(v) / 10))) {
+      cli::cli_warn(c("Column {.val {name}} of {.file {file}} is text with {length(unique(v))} different value{?s},
+        and each counts as a category.", words))
+    }
   }
+}
+
+number_hint <- function(first, comma, dec) {
+  if (identical(dec, ",")) "With {.code dec = \",\"} all numbers must have decimal commas."
+  else if (comma) "Where numbers have decimal commas: {.code dec = \",\"}"
+  else if (grepl("[0-9]", first)) "Numbers must be without units and without separators of thousands."
+  else "Where that is a word for a missing value: {.code na = \"NA,{first}\"}"
 }

@@ -29,7 +29,8 @@
 #' }
 #' What `fit` gives is what [moe_sites()] gives for that one site, `aggregate` is [moe_aggregate()],
 #' `refine` is [moe_statistics()] at a site and [moe_update()] at the centre. A file that is there
-#' already is only replaced where `--overwrite` says so.
+#' already is only replaced where `--overwrite` says so. Some starts of fits and aggregates are drawn at
+#' random: `--seed` makes them the same again.
 #'
 #' @section Files of rows:
 #' Text files with a header line, or Parquet files (see [moe_source()]). Only the columns that the

@@ -151,8 +151,11 @@ write_message <- function(message, file, overwrite) {
   if (!dir.exists(dirname(file))) input_error("There is no folder {.file {dirname(file)}}.")
   part <- tempfile(".part-", dirname(file))
   on.exit(unlink(part))
-  writeBin(charToRaw(enc2utf8(message$text)), part)
-  if (!file.rename(part, file)) input_error("The file {.file {file}} can't be written.")
+  written <- tryCatch({
+    writeBin(charToRaw(enc2utf8(message$text)), part)
+    file.rename(part, file)
+  }, error = function(e) FALSE, warning = function(w) FALSE)
+  if (!written) input_error("The file {.file {file}} can't be written.")
 }
 
 # Names that every file system takes, different also where case does not count.

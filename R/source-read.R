@@ -53,6 +53,9 @@ check_chunk <- function(source, chunk, columns, place) {
   }
   lacks <- setdiff(columns, names(chunk))
   if (length(lacks)) lacks_columns(source, lacks, names(chunk), place)
+  twice <- names(chunk)[duplicated(names(chunk))]
+  if (!is.null(columns)) twice <- intersect(twice, columns)
+  if (length(twice)) source_error(source, "{place} has the column {.val {twice[1]}} more than once.")
   if (is.null(columns)) columns <- names(chunk)
   out <- lapply(stats::setNames(columns, columns), function(name) plain_column(chunk[[name]]))
   structure(out, class = "data.frame", row.names = .set_row_names(nrow(chunk)))

@@ -75,16 +75,16 @@ cli_seconds <- elapsed({
     send(carrier, "model.json", "centre", file.path("messages", paste0(carrier, ".json")))
     if (refused) "sent; refused with the default limits" else "sent"
   }, "")
-  must(run("centre", "aggregate", "--messages", "messages", "--support", "rows.csv", "--support-site", "carrier", "--seed", "2",
-    "--out", "model-0.json"))
+  must(run("centre", "aggregate", "--messages", "messages", "--support", "rows.csv", "--support-site", "carrier",
+    "--seed", "2", "--out", "model-0.json"))
   for (exchange in 1:3) {
     now <- paste0("model-", exchange - 1, ".json")
     round <- paste0("round-", exchange)
     for (carrier in names(sites)) {
       send("centre", now, carrier)
       answer <- paste0("answer-", exchange, ".json")
-      must(run(carrier, "refine", "--model", now, "--data", "rows.csv", "--site", carrier, no_limits,
-        "--out", answer))
+      must(run(carrier, "refine", "--model", now, "--data", "rows.csv", "--site", carrier, "--out", answer,
+        no_limits))
       send(carrier, answer, "centre", file.path(round, paste0(carrier, ".json")))
     }
     must(run("centre", "refine", "--model", now, "--messages", round, "--out", paste0("model-", exchange, ".json")))

@@ -105,6 +105,14 @@ test_that("the program refuses in words, with its exit status, and writes nothin
   case <- cli_case()
   at <- case$at
   expect_match(program("--help")$out, "aggregate", all = FALSE)
+  # Not in the library that R looks into, and without a language: names are UTF-8 all the same.
+  write.csv(transform(case$parts$north, group = ifelse(group == "a", "M\u00e9decine", "A")), at("utf8.csv"),
+    row.names = FALSE, fileEncoding = "UTF-8")
+  withr::with_envvar(c(LC_ALL = "C", R_LIBS = "", R_LIBS_USER = ""), {
+    system2(file.path(R.home("bin"), "Rscript"), shQuote(c(moe_cli_path(), "fit", "--data", at("utf8.csv"),
+      "--formula", "y ~ group", "--experts", "1", "--out", at("utf8.json"))), stdout = FALSE, stderr = FALSE)
+  })
+  expect_equal(rownames(read_moe(at("utf8.json"))$parameters$beta), c("(Intercept)", "groupM\u00e9decine"))
   none <- program()
   expect_equal(none$status, 2L)
   expect_match(none$err, "Usage: distmoe COMMAND", all = FALSE)
@@ -206,7 +214,7 @@ test_that("text as spreadsheets write it is read with the options for it", {
   expect_equal(read, north[c("y", "x1", "group", "ward")], ignore_attr = "row.names")
   expect_error(rows(), "sep = \";\"")
   expect_error(rows(sep = ";"), "must hold numbers.*Row 1 has.*dec = \",\"")
-  expect_warning(expect_warning(rows(sep = ";", schema = NULL), "\"y\".* is read as text"), "\"x1\"")
+  expect_warning(expect_warning(rows(sep = ";", schema = NULL), "\"y\".* is text with 1000"), "\"x1\"")
   # A column that has but one value, T or F, is still text where the model says so.
   model <- moe(y ~ group, transform(case$data, group = ifelse(group == "a", "F", "M")), K = 1)
   file <- file.path(folder, "f.csv")
@@ -218,6 +226,8 @@ test_that("text as spreadsheets write it is read with the options for it", {
     cli_rows(file, list(dec = ","), c("y", "x1"), model$schema)
   }
   expect_error(words("1.5"), "decimal commas")
+  write.csv(transform(north, x1 = "1,234,567"), file, row.names = FALSE)
+  expect_error(cli_rows(file, list(), c("y", "x1"), model$schema), "thousands")
   expect_error(cli_rows(file, list(na = "?"), c("y", "x1", "nothing")), "nothing")
   expect_error(cli_source(file, list(sep = ";;")), class = "moe_usage_error")
 })

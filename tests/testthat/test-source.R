@@ -78,6 +78,10 @@ test_that("text that can't be read tells what is seen", {
   lines[4] <- "1,2,3"
   writeLines(lines, file)
   expect_error(source_read(moe_source(file)), "Line 4 has 3 fields, the header line 2")
+  writeLines(c("y,x,y", "1,2,3"), file)
+  expect_error(source_read(moe_source(file), "y"), "\"y\" more than once")
+  expect_equal(source_read(moe_source(file), "x")$x, 2)
+  writeLines(lines, file)
   expect_error(source_read(moe_source(file, skip = 1)), "Line 4 has 3 fields, the header line 2")
 })
 
