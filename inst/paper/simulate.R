@@ -16,7 +16,8 @@
 #   protocol         "paper": independent sites, S = N / M support points, weights n_m / n, nothing
 #                    shared, no screening. "default": moe_distributed() with its defaults (pilot as start,
 #                    moments and sums for gates shared, 20,000 support points or N / M if that is more),
-#                    and the other estimators from its sites. "all": the truth and G
+#                    and the other estimators from its sites; on the first 20 seeds of N = 100,000 and the
+#                    first 10 of the others. "all": the truth and G
 #   M                number of sites; 1 for G and the truth
 #   estimator        "truth", "G" (pooled), "R_component", "R_round" (R_component and one round of
 #                    moe_refine()), "R_pointwise" (the paper's plan), "Middle", "Average"
