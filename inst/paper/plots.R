@@ -124,7 +124,7 @@ key_and_caption <- function(labels, fill, text) {
 plot_objective <- function(trace, seed = min(trace$seed)) {
   old <- graphics::par(mfrow = c(1, 3), mar = c(4, 6.2, 2.4, 0.8), oma = c(3.4, 0, 0, 0), mgp = c(2.4, 0.6, 0))
   on.exit(graphics::par(old))
-  plans <- c(pointwise = "Pointwise plan (the paper's)", component = "Component plan")
+  plans <- c(pointwise = "Pointwise plan", component = "Component plan")
   for (plan in names(plans)) {
     one <- trace[trace$seed == seed & trace$plan == plan, ]
     plot(one$step, one$objective, type = "b", pch = 19, cex = 0.7, col = colours[[paste0("R_", plan)]], las = 1,
@@ -136,7 +136,7 @@ plot_objective <- function(trace, seed = min(trace$seed)) {
   runs <- split(trace, paste(trace$plan, trace$seed))
   above <- lapply(runs, function(r) pmax(r$objective / r$objective[nrow(r)] - 1, 1e-12))
   plot(NA, xlim = c(0, max(trace$step)), ylim = range(unlist(above)), log = "y", las = 1, yaxt = "n",
-    xlab = "MM step", ylab = "", main = "All draws: objective over its end, less 1", font.main = 1)
+    xlab = "MM step", ylab = "", main = "All draws: over the end's, less 1", font.main = 1)
   value_axis(TRUE)
   for (i in seq_along(runs)) {
     graphics::lines(runs[[i]]$step, above[[i]], col = colours[[paste0("R_", runs[[i]]$plan[1])]])
