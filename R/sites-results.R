@@ -1,23 +1,27 @@
 # From the workers' answers to the table of sites.
 
-# The results of all sites: from the cache where they are there, else from the workers.
-fit_sites <- function(sources, task, timeout, retries, cache) {
+# The results of all sites: from the cache where they are there, else from the workers; of those that
+# are `lost` already, that.
+fit_sites <- function(sources, task, timeout, retries, cache, lost = list()) {
   seeds <- site_seeds(length(sources))
   progress <- progressr::progressor(steps = length(sources))
   found <- list()
   if (!is.null(cache)) {
     files <- stats::setNames(cache_files(cache, sources, task, seeds), names(sources))
     found <- cache_found(files, sources, task)
-    if (length(found)) progress(amount = length(found))
   }
-  due <- !names(sources) %in% names(found)
+  lost <- lost[setdiff(names(lost), names(found))]
+  known <- length(found) + length(lost)
+  if (known) progress(amount = known)
+  due <- !names(sources) %in% c(names(found), names(lost))
   done <- function(name, result) {
     if (!is.null(cache) && !is.null(result$model)) cache_write(files[[name]], result)
     progress()
   }
   results <- run_at_sites(sources[due], fit_site, task, seeds[due], timeout, retries, done = done)
   results <- Map(function(result, source) site_result(result, source, FALSE), results, sources[due])
-  c(results, lapply(found, site_result, NULL, TRUE))
+  lost <- Map(function(result, source) site_result(result, source, FALSE), lost, sources[names(lost)])
+  c(results, lost, lapply(found, site_result, NULL, TRUE))
 }
 
 # A line of the table also for a site that was lost.

@@ -188,3 +188,70 @@ test_that("an exchange names the site whose worker is lost", {
   killed <- tricky(sources, function() tools::pskill(Sys.getpid(), tools::SIGKILL))
   expect_error(moe_refine(start, killed, rounds = 1), "B.*lost", class = "moe_input_error")
 })
+
+test_that("a site that takes its worker with it when its columns are asked for is not tried again", {
+  skip_on_os("windows")
+  two_workers()
+  sources <- engine_sources()
+  start <- moe(y ~ x, do.call(rbind, sources), K = 2)
+  killed <- tricky(sources, function() tools::pskill(Sys.getpid(), tools::SIGKILL))
+  # Without a start every source is asked; one that is lost then must not take the second worker too.
+  set.seed(1)
+  sites <- moe_sites(y ~ x, killed, K = 2)
+  expect_equal(sites$table$status, c("fitted", "lost", "fitted", "fitted"))
+  expect_equal(sites$table$site, names(sources))
+})
+
+test_that("a result that is NULL stays in its place", {
+  give <- function(source, task) if (source > 1) source
+  out <- run_at_sites(list(a = 1, b = 2, c = 3, d = 0), give, NULL)
+  expect_identical(out, list(a = NULL, b = 2, c = 3, d = NULL))
+})
+
+test_that("jobs are looked for under the name of the user who runs R", {
+  withr::local_envvar(USER = NA)
+  name <- function(source, task) Sys.getenv("USER")
+  seen <- run_at_sites(list(a = 1), name, NULL)
+  skip_if(Sys.info()[["effective_user"]] == "unknown")
+  expect_identical(seen$a, Sys.info()[["effective_user"]])
+  expect_identical(Sys.getenv("USER", NA), NA_character_)
+  withr::local_envvar(USER = "someone")
+  run_at_sites(list(a = 1), name, NULL)
+  expect_identical(Sys.getenv("USER"), "someone")
+})
+
+test_that("a scheduler's silence is no loss of the job, its word that the job is gone is one after a while", {
+  skip_if_not_installed("batchtools")
+  withr::local_options(batchtools.verbose = FALSE, batchtools.progress = FALSE)
+  listed <- character()
+  ended <- character()
+  reg <- batchtools::makeRegistry(file.dir = NA, make.default = FALSE)
+  reg$cluster.functions <- batchtools::makeClusterFunctions("Test",
+    submitJob = function(reg, jc) batchtools::makeSubmitJobResult(0L, "7"),
+    killJob = function(reg, batch.id) ended <<- c(ended, batch.id),
+    listJobsRunning = function(reg) listed, listJobsQueued = function(reg) character())
+  batchtools::batchMap(identity, 1, reg = reg)
+  batchtools::submitJobs(reg = reg)
+  future <- structure(new.env(), class = "BatchtoolsFuture")
+  future$config <- list(reg = reg)
+  look <- function(answer) {
+    delayedAssign("listed", answer, assign.env = parent.env(environment()))
+    future$moe_asked <- NULL
+    is_ready(future)
+  }
+  expect_false(look("7"))
+  expect_true(is_running(future))
+  expect_false(look(stop("no answer")))
+  expect_false(is_running(future))
+  future$moe_gone <- clock() - engine_settings$settle - 1
+  expect_false(look(stop("no answer")))
+  expect_true(look(character()))
+  # It was only late:
+  expect_false(look("7"))
+  expect_false(look(character()))
+  # What is ended from here is gone as soon as the scheduler says so.
+  stop_worker(future)
+  expect_identical(ended, "7")
+  expect_false(look("7"))
+  expect_true(look(character()))
+})
