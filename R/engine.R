@@ -5,7 +5,9 @@
 engine_settings <- list(
   grace = 5,       # seconds beyond the timeout in which a worker may still stop by itself
   patience = 20,   # seconds without any free worker after which the rest is given up
-  settle = 5,      # seconds in which the answer of a job that is gone may still turn up
+  settle = 15,     # seconds in which the answer of a job that is gone may still turn up
+  ask = 1,         # seconds between two questions to a scheduler about the same job
+  silence = 300,   # seconds after which a scheduler that does not answer has lost the job
   least_batches = 100,
   wait = c(least = 0.002, most = 0.25)
 )
@@ -33,7 +35,11 @@ run_at_sites <- function(sources, work, task, seeds = NULL, timeout = Inf, retri
   run$refused <- NULL
   run$moved <- clock()
   random <- keep_random_state()
-  on.exit(random())
+  user <- set_user_name()
+  on.exit({
+    random()
+    user()
+  })
   on.exit(for (flight in run$flying) stop_worker(flight$future), add = TRUE)
   while (length(run$queue) || length(run$flying)) {
     moved <- launch_batches(run)
@@ -56,6 +62,16 @@ keep_random_state <- function() {
     if (!is.null(old)) where[[".Random.seed"]] <- old
     else if (exists(".Random.seed", where, inherits = FALSE)) rm(".Random.seed", envir = where)
   }
+}
+
+# batchtools looks for the jobs of $USER. Where that is not set, as in many containers, or left from another
+# user, it finds none and takes every job for lost. Afterwards it is what it was before.
+set_user_name <- function() {
+  old <- Sys.getenv("USER", NA)
+  name <- Sys.info()[["effective_user"]]
+  if (name == "unknown") return(function() NULL)
+  Sys.setenv(USER = name)
+  function() if (is.na(old)) Sys.unsetenv("USER") else Sys.setenv(USER = old)
 }
 
 # One future a site, where a timeout is to be kept or sites are few; else a few hundred batches, so that
@@ -106,7 +122,7 @@ new_lost <- function(status, message) {
 # Launching waits where no worker is free, perhaps for ever: so it is tried only where one is.
 launch_batches <- function(run) {
   moved <- FALSE
-  while (length(run$queue) && free_workers(length(run$flying)) > 0) {
+  while (length(run$queue) && free_workers(length(run$flying) + length(run$stray)) > 0) {
     sites <- run$queue[[1]]
     job <- c(run$job, list(sources = unname(run$sources[sites]), seeds = run$seeds[sites]))
     future <- tryCatch(launch(job), error = identity)
@@ -136,11 +152,11 @@ launch <- function(job) {
     stdout = structure(TRUE, drop = TRUE))
 }
 
-free_workers <- function(flying) {
+free_workers <- function(busy) {
   # Backends that don't know how many are free say so in a warning and give all.
   free <- tryCatch(suppressWarnings(future::nbrOfFreeWorkers()), error = function(e) NA)
   if (is.na(free)) free <- 1
-  min(free, workers_in_all() - flying)
+  min(free, workers_in_all() - busy)
 }
 
 collect_batches <- function(run) {
@@ -170,29 +186,69 @@ collect_batches <- function(run) {
 }
 
 is_ready <- function(future) {
-  # A job that has just ended is out of the queue before its answer can be seen: for a while it looks
-  # like one that was cancelled.
-  if (isTRUE(job_status(future)$expired > 0)) {
-    if (is.null(future$moe_gone)) future$moe_gone <- clock()
-    if (clock() - future$moe_gone < engine_settings$settle) return(FALSE)
-  }
+  if (is_job(future)) return(job_is_over(future))
   tryCatch(future::resolved(future), error = function(e) TRUE)
+}
+
+# ---- jobs of a scheduler ----------------------------------------------------------------------
+
+is_job <- function(future) inherits(future, "BatchtoolsFuture") && !is.null(future$config$reg)
+
+# A job that has just ended is out of the queue before its answer can be seen: for a while it looks like
+# one that was cancelled. And a scheduler that is busy may not answer, which says nothing of the job.
+job_is_over <- function(future) {
+  if (job_has_answered(future)) return(TRUE)
+  status <- job_status(future)
+  if (!is.null(status) && !status$expired && status$submitted) {
+    future$moe_gone <- NULL
+    return(FALSE)
+  }
+  if (is.null(future$moe_gone)) future$moe_gone <- clock()
+  patience <- if (is.null(status)) engine_settings$silence
+              else if (isTRUE(future$moe_stopped)) 0
+              else engine_settings$settle
+  clock() - future$moe_gone >= patience
+}
+
+job_has_answered <- function(future) {
+  reg <- future$config$reg
+  tryCatch(nrow(batchtools::findDone(reg = reg)) + nrow(batchtools::findErrors(reg = reg)) > 0,
+    error = function(e) FALSE)
+}
+
+# What the scheduler said of a job when it was last asked; NULL where it did not answer.
+job_status <- function(future) {
+  if (is.null(future$moe_asked) || clock() - future$moe_asked > engine_settings$ask) {
+    future$moe_status <- tryCatch(batchtools::getStatus(reg = future$config$reg), error = function(e) NULL)
+    future$moe_asked <- clock()
+  }
+  future$moe_status
 }
 
 # A job may wait in a scheduler's queue: its time counts from when it runs.
 is_running <- function(future) {
+  if (!is_job(future)) return(TRUE)
   status <- job_status(future)
-  is.null(status) || status$started > 0
+  !is.null(status) && status$started > 0
 }
 
-# What a scheduler says of a future's job; NULL where there is none.
-job_status <- function(future) {
-  if (!inherits(future, "BatchtoolsFuture") || is.null(future$config$reg)) return(NULL)
-  tryCatch(suppressMessages(batchtools::getStatus(reg = future$config$reg)), error = function(e) NULL)
+# What a future gave, or the error. A job's answer may be there and the scheduler, which is asked all the
+# same, not answer: then it is asked again.
+answer_of <- function(future) {
+  for (attempt in 1:5) {
+    answer <- tryCatch(future::value(future), error = identity)
+    unheard <- is_job(future) && is.null(future$result) && inherits(answer, "error") &&
+      !inherits(answer, "FutureError")
+    if (!unheard) return(answer)
+    Sys.sleep(engine_settings$ask)
+  }
+  structure(class = c("FutureError", "error", "condition"), list(message = said(answer), call = NULL))
 }
+
+# ---- answers ----------------------------------------------------------------------------------
 
 take_answer <- function(run, flight) {
-  answer <- tryCatch(future::value(flight$future), error = identity)
+  answer <- answer_of(flight$future)
   if (inherits(answer, "FutureError")) {
     lose_sites(run, flight$sites, new_lost("lost", said(answer)))
   } else if (inherits(answer, "error")) {
@@ -223,7 +279,7 @@ lose_sites <- function(run, sites, loss) {
 }
 
 finish_site <- function(run, i, result) {
-  run$results[[i]] <- result
+  run$results[i] <- list(result)  # NULL is a result as well
   run$done(names(run$sources)[i], result)
 }
 
@@ -252,7 +308,10 @@ stop_worker <- function(future) {
     if ("cancel" %in% getNamespaceExports("future")) {
       getExportedValue("future", "cancel")(future)
     } else if (inherits(future, "BatchtoolsFuture")) {
-      suppressMessages(batchtools::killJobs(reg = future$config$reg))
+      # Not killJobs(), after which the future would count as running for ever.
+      reg <- future$config$reg
+      for (job in stats::na.omit(reg$status$batch.id)) reg$cluster.functions$killJob(reg, job)
+      future$moe_stopped <- TRUE
     } else if (inherits(future, "MulticoreFuture")) {
       tools::pskill(future$job$pid, tools::SIGKILL)
     } else if (inherits(future, "ClusterFuture")) {

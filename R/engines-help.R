@@ -28,7 +28,9 @@
 #'   resources = list(walltime = 3600, ncpus = 2, memory = 4096))
 #' ```
 #' The template says which `resources` there are; a copy of it can be changed and
-#' given instead. Other schedulers that `future.batchtools` knows work alike. MPI:
+#' given instead. Other schedulers that `future.batchtools` knows work alike. While sites are at
+#' work the environment variable `USER` is the user who runs R: by that name jobs are looked for, and where
+#' it is not set, as in containers, none would be found. MPI:
 #' `future::plan(future::cluster, workers = parallel::makeCluster(n, type = "MPI"))`
 #' with the package `Rmpi`; it is not tested here, and where an MPI process dies MPI
 #' usually ends all.
@@ -51,6 +53,13 @@
 #'   `future::sequential` there is nobody else to give up, so that a source
 #'   that hangs without looking is waited for. In a scheduler's queue the clock
 #'   begins when the job starts.
+#'
+#' Sources are asked for their columns before the fits where there is no `start` or a formula has a
+#' `.` (see [moe_sites()]). A site that is lost or times out then is not tried again: it would
+#' take one more worker, or once more the time.
+#'
+#' Of a scheduler's job that is in no queue any more the answer is waited for 15 seconds, before the site counts
+#' as lost; a scheduler that does not answer for 5 minutes has lost it as well.
 #'
 #' A worker that died is not replaced: the rest goes on with the others. Once none has taken
 #' work for 20 seconds, with something lost or a `timeout` set, what is left is reported as lost. A worker that

@@ -107,23 +107,41 @@ round_messages <- function(messages, max_bytes) {
   if (inherits(messages, "moe_statistics")) messages <- list(messages)
   if (is.character(messages)) {
     files <- if (length(messages) == 1 && dir.exists(messages)) message_files(messages) else messages
-    messages <- lapply(files, function(f) read_moe(f, max_bytes))
+    messages <- lapply(files, function(file) {
+      found <- read_moe(file, max_bytes)
+      if (!inherits(found, "moe_statistics")) {
+        input_error("{.file {file}} holds no answer of a site, which {.fn moe_statistics} gives.")
+      }
+      found$file <- basename(file)
+      found
+    })
   }
   ok <- is.list(messages) && length(messages) && all(vapply(messages, inherits, NA, "moe_statistics"))
   if (!ok) input_error("{.arg messages} must be a list of what {.fn moe_statistics} gave, or their files.")
   sites <- vapply(messages, function(m) m$site, "")
-  if (anyDuplicated(sites)) input_error("Site {.val {sites[duplicated(sites)]}} is in {.arg messages} twice.")
-  messages <- lapply(messages, function(m) m)
+  twice <- sites %in% sites[duplicated(sites)]
+  if (any(twice)) {
+    from <- escape_braces(vapply(messages[twice], message_from, ""))
+    input_error("{.arg messages} hold the answer of a site twice.", stats::setNames(from, rep("x", length(from))))
+  }
   names(messages) <- sites
   messages[order(sites)]
 }
 
+# The site, and the file where there is one.
+message_from <- function(m) {
+  paste0("Site \"", shown_text(m$site), "\"", if (!is.null(m$file)) paste0(" (", m$file, ")"))
+}
+
 check_round_messages <- function(model, messages) {
   key <- round_key(model)
-  other <- names(messages)[!vapply(messages, function(m) identical(m$model, key), NA)]
-  if (length(other)) {
-    input_error("The message{?s} of site{?s} {.val {other}} {?was/were} made at another model than {.arg model}.",
-      i = "Send {cli::qty(other)}{?it/them} the present one, and ask again.")
+  faults <- lapply(messages, round_fault, model, key)
+  bad <- lengths(faults) > 0
+  if (any(bad)) {
+    words <- escape_braces(paste0(vapply(messages[bad], message_from, ""), " ", unlist(faults[bad]), "."))
+    input_error("{sum(bad)} of {length(messages)} message{?s} {?does/do} not go with {.arg model}; nothing was
+      changed.", stats::setNames(words, rep("x", length(words))),
+      i = "Send the sites the present model, and ask again.")
   }
   asked <- model$rounds$sites$site
   lacks <- setdiff(asked, names(messages))
@@ -132,6 +150,33 @@ check_round_messages <- function(model, messages) {
     input_error("All sites of the first exchange must take part, and no others; nothing was changed.",
       x = if (length(lacks)) "Missing: {.val {lacks}}.", x = if (length(extra)) "New: {.val {extra}}.")
   }
+}
+
+# What is wrong with a site's answer to this model; NULL: nothing.
+round_fault <- function(m, model, key) {
+  schema <- model$schema
+  rounds <- model$rounds
+  number <- if (is.null(rounds)) 0L else rounds$number
+  if (m$family != model$family$family) {
+    return(paste0("has the family ", m$family, ", the model ", model$family$family))
+  }
+  if (m$K != model$K) return(paste0("has K = ", m$K, ", the model K = ", model$K))
+  if (!identical(m$columns$expert, schema$expert$columns) || !identical(m$columns$gate, schema$gate$columns) ||
+        m$parts != count_parts(schema)) {
+    return("has other columns or classes than the model")
+  }
+  if (m$round != number) return(paste0("is of exchange ", m$round + 1L, ", the model asks for exchange ", number + 1L))
+  if (m$model != key) return("was made at another model")
+  before <- rounds$sites$n[match(m$site, rounds$sites$site)]
+  if (length(before) && !is.na(before) && before != m$counts$n) {
+    return(paste0("has ", format_big(m$counts$n), " rows, and had ", format_big(before), " in the first exchange"))
+  }
+  if (number == 0 && !same_intercepts(m$moments, schema)) return("has its intercept in another column than the model")
+}
+
+same_intercepts <- function(moments, schema) {
+  place <- function(part) max(match("(Intercept)", schema[[part]]$columns), 0L, na.rm = TRUE)
+  moments$x_intercept == place("expert") && moments$z_intercept == place("gate")
 }
 
 # The first exchange: the common standardisation.

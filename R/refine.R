@@ -88,7 +88,8 @@ moe_refine <- function(model, sources, rounds = 1, weights = NULL, control = moe
   first <- found[[1]]
   task$scaling <- cpp_pooled_scaling(lapply(unname(found), function(f) f$moments),
     model$family$family, first$x_intercept, first$z_intercept)
-  run <- refine_rounds(cpp_to_internal(core_model(model), task$scaling), sources, task, rounds, settings)
+  rows <- vapply(found, function(f) as.numeric(f$rows), 0)
+  run <- refine_rounds(cpp_to_internal(core_model(model), task$scaling), sources, task, rounds, settings, rows)
   out <- refined_model(model, run, found, task$scaling, settings)
   out$record$seconds <- proc.time()[[3]] - started
   warn_refined(out, endless)
@@ -107,7 +108,7 @@ site_moments <- function(design, task) {
   seen <- design_counts(design)
   list(moments = cpp_site_moments(design, task$family$family, task$threads),
     x_intercept = design$x_intercept, z_intercept = design$z_intercept,
-    n = seen$counted, dropped = seen$dropped)
+    n = seen$counted, dropped = seen$dropped, rows = seen$rows)
 }
 
 site_sums <- function(design, task) cpp_site_sums(design, task$model, task$scaling, task$threads)
@@ -115,10 +116,13 @@ site_sums <- function(design, task) cpp_site_sums(design, task$model, task$scali
 # ---- the centre's ----------------------------------------------------------------------------
 
 # Rounds from a model on standardised columns. Gives the last model, what is known there, and the table.
-refine_rounds <- function(model, sources, task, rounds, settings) {
+# `rows`: of every site, when it was asked first.
+refine_rounds <- function(model, sources, task, rounds, settings, rows) {
   exchange <- function(model) {
     task$model <- model
-    Reduce(function(a, b) Map(`+`, a, b), at_sites(sources, task, site_sums))
+    answers <- at_sites(sources, task, site_sums)
+    check_same_rows(vapply(answers, function(sums) sums$rows, 0), rows)
+    Reduce(function(a, b) Map(`+`, a, b), answers)
   }
   propose <- function(state) propose_step(state, task$scaling, settings)
   clock <- proc.time()[[3]]
@@ -136,6 +140,14 @@ refine_rounds <- function(model, sources, task, rounds, settings) {
   }
   list(model = state$model, sums = state$sums, step = state$step, table = do.call(rbind, table),
     stop = stop, shift = shift)
+}
+
+check_same_rows <- function(now, first) {
+  bad <- which(now != first)
+  if (!length(bad)) return(invisible())
+  site <- names(first)[bad[1]]
+  input_error("Site {.val {site}} has {format_big(now[bad[1]])} rows now, and had {format_big(first[bad[1]])} when it
+    was asked first.", i = "All rounds need the same rows: make a copy of data that change.")
 }
 
 # What a round needs of the settings of a fit.

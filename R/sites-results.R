@@ -1,27 +1,37 @@
 # From the workers' answers to the table of sites.
 
-# The results of all sites: from the cache where they are there, else from the workers.
-fit_sites <- function(sources, task, timeout, retries, cache) {
+# The results of all sites: from the cache where they are there, else from the workers; of those that
+# are `lost` already, that.
+fit_sites <- function(sources, task, timeout, retries, cache, lost = list()) {
   seeds <- site_seeds(length(sources))
   progress <- progressr::progressor(steps = length(sources))
   found <- list()
   if (!is.null(cache)) {
-    files <- stats::setNames(cache_files(cache, sources, task, seeds), names(sources))
+    files <- cache_files(cache, sources, task, seeds)
     found <- cache_found(files, sources, task)
-    if (length(found)) progress(amount = length(found))
   }
-  due <- !names(sources) %in% names(found)
+  lost <- lost[setdiff(names(lost), names(found))]
+  known <- length(found) + length(lost)
+  if (known) progress(amount = known)
+  due <- !names(sources) %in% c(names(found), names(lost))
   done <- function(name, result) {
-    if (!is.null(cache) && !is.null(result$model)) cache_write(files[[name]], result)
+    at <- match(name, names(sources))
+    if (!is.null(cache) && is_site_result(result) && !is.null(result$model)) {
+      cache_write(files[at], attr(files, "keys")[at], result)
+    }
     progress()
   }
   results <- run_at_sites(sources[due], fit_site, task, seeds[due], timeout, retries, done = done)
   results <- Map(function(result, source) site_result(result, source, FALSE), results, sources[due])
-  c(results, lapply(found, site_result, NULL, TRUE))
+  lost <- Map(function(result, source) site_result(result, source, FALSE), lost, sources[names(lost)])
+  c(results, lost, lapply(found, site_result, NULL, TRUE))
 }
 
 # A line of the table also for a site that was lost.
 site_result <- function(result, source, cached) {
+  if (!inherits(result, "moe_lost") && !is_site_result(result)) {
+    result <- new_lost("lost", "the worker's answer is not what was asked for; has it another version of the package?")
+  }
   if (inherits(result, "moe_lost")) {
     result <- list(model = NULL, row = site_row(known_rows(source), result$status, result$message))
   }
@@ -39,6 +49,17 @@ known_rows <- function(source) {
 site_row <- function(n, status, message = "", seconds = NA_real_) {
   list(n = n, status = status, needs = NA_integer_, loglik = NA_real_, iterations = NA_integer_,
     converged = NA, seconds = seconds, bytes = NA_real_, message = message)
+}
+
+is_site_result <- function(result) {
+  is.list(result) && (is.null(result$model) || inherits(result$model, "moe")) && is_site_row(result$row)
+}
+
+# With one value for every column of the table: a row that lacked one would shift the others'.
+is_site_row <- function(row) {
+  like <- site_row(NA_integer_, "")
+  is.list(row) && identical(names(row), names(like)) && all(lengths(row) == 1) &&
+    all(vapply(row, is.numeric, NA) == vapply(like, is.numeric, NA))
 }
 
 # A stream of random numbers for each of so many sites, fixed by set.seed(); the session's own generator

@@ -98,7 +98,7 @@ moe_sites <- function(formula, sources, K = NULL, family = stats::gaussian(), ga
   if (!is.null(min_rows)) min_rows <- check_count(min_rows, "min_rows")
   check_weights_column(weights)
   control$information <- check_flag(information, "information")
-  seen <- sketch_sources(sources, formula, gating, is.null(start), timeout)
+  seen <- sketch_sources(sources, formula, gating, is.null(start), timeout, retries)
   schema <- if (!is.null(start)) site_start_schema(start, formula, gating, seen, family)
             else if (!any(vapply(sources, is_source, NA))) site_schema(formula, gating, sources, family)
             else sketched_schema(formula, gating, seen, family)
@@ -106,8 +106,10 @@ moe_sites <- function(formula, sources, K = NULL, family = stats::gaussian(), ga
     weights = weights, start = without_rows(start), control = control, schema = schema,
     min_rows = min_rows, share = share)
   environment(task$formula) <- environment(schema$frame)
+  # A site that took a worker with it, or all the time, would do so again.
+  lost <- Filter(function(site) inherits(site, "moe_lost"), seen)
   # By name, so that a site's random numbers do not depend on the order of the list.
-  results <- fit_sites(sources[order(names(sources))], task, timeout, retries, cache)
+  results <- fit_sites(sources[order(names(sources))], task, timeout, retries, cache, lost)
   new_sites(results[names(sources)], schema)
 }
 

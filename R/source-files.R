@@ -190,16 +190,13 @@ uneven_line <- function(source, file) {
 # ---- Parquet ----------------------------------------------------------------------------------
 
 # list(columns, rows, groups, group): functions of a file; `group(file, i)` reads its i-th row group.
-# From nanoparquet; where that cannot read by row group, from arrow, and where there is none a file
-# is read whole.
+# Versions of nanoparquet that cannot read by row group read a file whole.
 parquet_reader <- function(source) {
-  nano <- requireNamespace("nanoparquet", quietly = TRUE)
-  by_group <- nano && exists("read_parquet_row_group", asNamespace("nanoparquet"))
-  if (!by_group && requireNamespace("arrow", quietly = TRUE)) return(arrow_reader(source))
-  if (!nano) {
-    source_error(source, "Parquet files need the package {.pkg nanoparquet} or {.pkg arrow}.",
+  if (!requireNamespace("nanoparquet", quietly = TRUE)) {
+    source_error(source, "Parquet files need the package {.pkg nanoparquet}.",
       i = "{.code install.packages(\"nanoparquet\")}")
   }
+  by_group <- exists("read_parquet_row_group", asNamespace("nanoparquet"))
   try_file <- function(code, file) try_source(code, source, paste0(basename(file), " can't be read."))
   metadata <- function(file) try_file(nanoparquet::read_parquet_metadata(file), file)
   list(
@@ -214,20 +211,6 @@ parquet_reader <- function(source) {
       if (!by_group) return(try_file(nanoparquet::read_parquet(file, columns), file))
       read <- get("read_parquet_row_group", asNamespace("nanoparquet"))
       try_file(read(file, i - 1L), file)
-    })
-}
-
-arrow_reader <- function(source) {
-  open <- function(file) {
-    try_source(arrow::ParquetFileReader$create(file), source, paste0(basename(file), " can't be read."))
-  }
-  list(
-    columns = function(file) names(open(file)$GetSchema()),
-    rows = function(file) as.numeric(open(file)$num_rows),
-    groups = function(file) open(file)$num_row_groups,
-    group = function(file, i, columns) {
-      reader <- open(file)
-      as.data.frame(reader$ReadRowGroup(i - 1L, match(columns, names(reader$GetSchema())) - 1L))
     })
 }
 

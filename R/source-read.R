@@ -2,7 +2,7 @@
 # source-kinds.R; here is what all have in common.
 
 source_error <- function(source, ..., .envir = parent.frame()) {
-  label <- gsub("}", "}}", gsub("{", "{{", source_label(source), fixed = TRUE), fixed = TRUE)
+  label <- escape_braces(source_label(source))
   message <- c(...)
   message[1] <- paste0("The source (", label, "): ", message[1])
   input_error(message, .envir = .envir)
@@ -18,7 +18,8 @@ try_source <- function(code, source, what, hint = NULL) {
 }
 
 # Calls `see` with every chunk in order: data frames of up to `rows` rows of some columns (NULL: all).
-# Gives the number of rows. `enough()` ends a visit from within `see`.
+# Gives the number of rows. `enough()` ends a visit from within `see`. A source from counted_source() must have
+# the same number at every visit that is not ended so.
 source_visit <- function(source, see, columns = NULL, rows = source$chunk_rows) {
   count <- 0
   known <- NULL  # the type of every column, as far as seen
@@ -39,8 +40,28 @@ source_visit <- function(source, see, columns = NULL, rows = source$chunk_rows) 
     if (nrow(chunk) <= rows) see(chunk)
     else for (part in row_blocks(nrow(chunk), rows)) see(frame_rows(chunk, part, names(chunk)))
   }
-  tryCatch(source_chunks(source, take, columns, rows), moe_enough = function(e) NULL)
+  whole <- tryCatch({
+    source_chunks(source, take, columns, rows)
+    TRUE
+  }, moe_enough = function(e) FALSE)
+  if (whole) same_count(source, count)
   count
+}
+
+# What is read more than once must hold the same rows each time; that it has as many is what can be seen.
+counted_source <- function(source) {
+  if (is.null(source$visits)) source$visits <- new.env(parent = emptyenv())
+  source
+}
+
+same_count <- function(source, count) {
+  visits <- source$visits
+  if (is.null(visits)) return(invisible())
+  if (is.null(visits$rows)) visits$rows <- count
+  if (count == visits$rows) return(invisible())
+  source_error(source, "it had {format_big(visits$rows)} rows when it was read first, and {format_big(count)}
+    now.", i = "A source is read more than once and must give the same rows every time: make a copy of
+    what changes.")
 }
 
 enough <- function() {

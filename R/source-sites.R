@@ -30,13 +30,14 @@ stream_site <- function(source, task) {
 # ---- what the centre hears --------------------------------------------------------------------
 
 # The sites with every source replaced by a sketch of its columns: a data frame without any of its
-# rows. One that can't be opened is left for its own fit to report. `full`: not only for `.`.
-sketch_sources <- function(sources, formula, gating, full, timeout = Inf) {
+# rows. One that can't be opened is left for its own fit to report; one that was lost or timed out is of
+# class moe_lost. `full`: not only for `.`.
+sketch_sources <- function(sources, formula, gating, full, timeout = Inf, retries = 0L) {
   is <- vapply(sources, is_source, NA)
   names <- unique(unlist(lapply(c(formula, gating), all.vars)))
   if (!any(is) || !(full || "." %in% names)) return(sources)
   sketches <- run_at_sites(sources[is], sketch_at_site, list(names = if (!"." %in% names) names),
-    timeout = timeout, batches = workers_in_all())
+    timeout = timeout, retries = retries, batches = workers_in_all())
   sources[is] <- sketches
   sources
 }

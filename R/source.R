@@ -16,7 +16,7 @@
 #'   * Text: the path of a file, several paths, or a folder, all of whose files of the format are taken,
 #'     in the order of their names. Text files with a header line (by default with commas:
 #'     `.csv`, `.tsv`, `.txt`, also compressed as `.gz`) or Parquet files (`.parquet`; package
-#'     `nanoparquet` or `arrow`). Several files are one source; they have the same columns.
+#'     `nanoparquet`). Several files are one source; they have the same columns.
 #'   * A function without arguments, with `table` or `query`: it opens a connection of package `DBI`,
 #'     which the source closes. (An open connection itself can't be sent to a worker.)
 #'   * A function without arguments: it gives all rows as one data frame.
@@ -46,8 +46,8 @@
 #' one row, such as `log(x)` or `I(x^2)`; `cut(x, 3)`, for one, is refused. `weights` and `subset` must be made of
 #' columns; `start` must be NULL or a model; `na.action` must be `na.omit`, `na.exclude` or `na.fail`.
 #' The rows are not kept in the model (`keep`). Parquet files are read by row group, which should therefore
-#' not be larger than memory allows (with versions of `nanoparquet` that can't do so, and without
-#' `arrow`, by file).
+#' not be larger than memory allows (with versions of `nanoparquet` that can't do so,
+#' by file).
 #' @return An object of class `moe_source`. Its print says what it is, its columns, and its number of
 #'   rows where that is known without reading them.
 #' @seealso [moe()], [moe_sites()]

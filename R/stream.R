@@ -29,6 +29,7 @@ check_stream_start <- function(start) {
 # The design of a formula on a source; `schema` NULL: it is made first.
 stream_formula <- function(source, columns, call, formula, gating, family, schema, frame) {
   check_stream_call(source, columns, call, formula, frame)
+  source <- counted_source(source)
   frame_of <- function(chunk, terms) frame_maker(call, chunk, frame, drop_levels = FALSE)(terms)
   if (!is.null(schema)) {
     environment(schema$frame) <- environment(formula)
@@ -169,7 +170,7 @@ stream_rows <- function(source, columns, schema, frame_of, describe = FALSE) {
   levels <- lapply(schema$levels, function(l) stats::setNames(numeric(length(l)), l))
   variables <- NULL
   first <- 0
-  count <- source_visit(source, function(chunk) {
+  source_visit(source, function(chunk) {
     before <- first
     first <<- first + nrow(chunk)
     frame <- stream_frame(source, chunk, schema, frame_of, before)
@@ -203,7 +204,7 @@ stream_rows <- function(source, columns, schema, frame_of, describe = FALSE) {
     z_intercept = shape$z_intercept, add_intercept = shape$add_intercept, schema = schema,
     scratch = c(shape[c("shared", "weight", "offset", "gate_offset")],
       list(path = file$path, rows = seen$rows, block_rows = scratch_rows)),
-    counts = seen, levels = levels, file = file, read = count)
+    counts = seen, levels = levels, file = file)
 }
 
 stream_frame <- function(source, chunk, schema, frame_of, first) {

@@ -18,9 +18,9 @@ data <- sim$data
 tables <- split(data, site)
 support <- moe_support(data, site = site)
 
-fit <- function(sources = tables, ...) {
+fit <- function(sources = tables, formula = y ~ ., ...) {
   set.seed(1)
-  moe_sites(y ~ ., sources, K = 2, ...)
+  moe_sites(formula, sources, K = 2, ...)
 }
 numbers <- function(model) unname(c(unlist(model$parameters)))
 aggregate <- function(sites) numbers(moe_aggregate(sites, support))
@@ -35,50 +35,70 @@ same_as_reference <- function(sites) {
 
 # ---- faults -----------------------------------------------------------------------------------
 
-# A source whose rows come after something has happened to its worker. All sites are such functions, so
-# that all are the same work.
-give <- function(rows, act) {
-  f <- eval(bquote(function() {
-    (.(act))()
-    .(rows)
-  }), globalenv())
-  moe_source(f)
-}
-slow <- function(seconds) eval(bquote(function() Sys.sleep(.(seconds))), globalenv())
-sources_with <- function(act, others = slow(0)) {
-  lapply(stats::setNames(nm = names(tables)), function(name) {
-    give(tables[[name]], if (name == "B") act else others)
-  })
-}
-start <- sim$model
+# Nothing here waits for a time in which something should have happened: a machine may be slow. Site B tells
+# in the file begun-GROUP that it is at work, and then waits for the end that tools/test-engines.sh (or the
+# timeout) makes of it. In the further run, which the file over-GROUP marks, it gives its rows. All sites are
+# functions, and their text is the same in both runs, so that the cache knows them again.
+begun <- path(paste0("begun-", group))
+over <- path(paste0("over-", group))
 
-# Runs with one bad site, and then again with the cache, mended.
-fault <- function(what, bad, status, timeout, ..., mended = tables) {
-  cache <- path(paste0("cache-", group))
-  seconds <- system.time(sites <- fit(bad, start = pilot(), timeout = timeout, ...))[["elapsed"]]
+# `what`: an expression, evaluated on the worker, of the words that B tells.
+doomed <- function(what, wait = 300) {
+  function_at_worker(bquote(function() {
+    if (!file.exists(.(over))) {
+      writeLines(as.character(.(what)), .(paste0(begun, ".new")))
+      file.rename(.(paste0(begun, ".new")), .(begun))
+      until <- Sys.time() + .(wait)
+      while (Sys.time() < until && !file.exists(.(over))) Sys.sleep(0.1)
+      stop("what should have happened to this site did not")
+    }
+    .(tables$B)
+  }))
+}
+# Three million rows, told of when they are there, and with how much work of the processor: the signal comes
+# when the fit has taken some more.
+killed_at_work <- function() {
+  function_at_worker(bquote(function() {
+    rows <- .(tables$B)
+    if (file.exists(.(over))) return(rows)
+    rows <- as.data.frame(lapply(rows, rep, 3000))
+    writeLines(paste(Sys.getpid(), round(100 * sum(proc.time()[1:2]))), .(paste0(begun, ".new")))
+    file.rename(.(paste0(begun, ".new")), .(begun))
+    rows
+  }))
+}
+function_at_worker <- function(code) eval(code, globalenv())
+with_site_b <- function(b) {
+  sources <- lapply(tables, function(rows) moe_source(function_at_worker(bquote(function() .(rows)))))
+  sources$B <- moe_source(b, memory_rows = 1e7)
+  sources
+}
+
+# Runs with one bad site. `formula`: where it names the columns, no site is opened before its fit.
+fault <- function(what, b, status, timeout, formula = y ~ x1 + x2 + x3) {
+  fit()  # all workers have loaded the package
+  seconds <- system.time({
+    sites <- fit(with_site_b(b), formula, start = pilot(), timeout = timeout, cache = path(paste0("cache-", group)))
+  })[["elapsed"]]
   check(sprintf("%s: ends within the timeout + 30 s", what), seconds <= timeout + 30, seconds)
   check(sprintf("%s: the others are fitted", what), identical(names(sites$models), c("A", "C", "D")),
-    sites$table$status)
+    paste(sites$table$status, sites$table$message))
   check(sprintf("%s: the site is named as %s", what, paste(status, collapse = " or ")),
     sites$table$status[2] %in% status, paste(sites$table$status[2], sites$table$message[2]))
-  shown <- paste(utils::capture.output(print(moe_aggregate(sites, support))), collapse = " ")
+  shown <- tryCatch(paste(utils::capture.output(print(moe_aggregate(sites, support))), collapse = " "),
+    error = conditionMessage)
   check(sprintf("%s: the aggregate is made and says who is missing", what),
     grepl("3 of 4 sites", shown) && grepl("Left out: B \\(", shown), substr(shown, 1, 300))
   refused <- tryCatch(moe_aggregate(sites, support, min_sites = 4), moe_input_error = conditionMessage)
   check(sprintf("%s: a floor of 4 sites refuses it", what), is.character(refused))
-  invisible(sites)
 }
 pilot <- function() {
   set.seed(1)
   moe(y ~ ., data[1:1000, ], K = 2)
 }
-# The same sources again (a function's text is its identity): what made B fail is over once `flag` is there.
-over_once <- function(act, flag) {
-  eval(bquote(function() if (!file.exists(.(flag))) (.(act))()), globalenv())
-}
-again <- function(sources, flag, cache) {
-  file.create(flag)
-  sites <- fit(sources, start = pilot(), cache = cache)
+again <- function(b, formula = y ~ x1 + x2 + x3) {
+  file.create(over)
+  sites <- fit(with_site_b(b), formula, start = pilot(), cache = path(paste0("cache-", group)))
   check("a further run with the cache fits the missing site only",
     identical(sites$table$cached, c(TRUE, FALSE, TRUE, TRUE)) && all(sites$table$status == "fitted"),
     paste(sites$table$status, sites$table$cached, sites$table$message))
@@ -86,8 +106,7 @@ again <- function(sources, flag, cache) {
 
 cluster <- function(hosts) {
   parallelly::makeClusterPSOCK(hosts, rshcmd = "ssh", rshopts = c("-F", path("ssh.conf")),
-    rscript = file.path(R.home("bin"), "Rscript"), rscript_libs = .libPaths(), homogeneous = TRUE,
-    connectTimeout = 20)
+    rscript = file.path(R.home("bin"), "Rscript"), rscript_libs = .libPaths(), homogeneous = TRUE)
 }
 hosts <- c("10.213.1.2", "10.213.2.2")
 slurm <- function() {
@@ -120,27 +139,18 @@ switch(group,
   },
   killed = {
     future::plan(future::multisession, workers = 2)
-    # The signal comes in the middle of a fit of many rows.
-    flag <- path("flag-killed")
-    act <- eval(bquote(function() system(paste("(sleep 0.7; kill -9", Sys.getpid(), ") &"))), globalenv())
-    bad <- sources_with(over_once(act, flag))
-    many <- eval(bquote(function() {
-      (.(over_once(act, flag)))()
-      rows <- .(tables$B)
-      if (file.exists(.(flag))) rows else rows[rep(seq_len(1000), 1000), ]
-    }), globalenv())
-    bad$B <- moe_source(many)
-    fault("SIGKILL in the middle of a fit", bad, "lost", 60, cache = path("cache"))
+    b <- killed_at_work()
+    fault("SIGKILL in the middle of a fit", b, "lost", 60)
     future::plan(future::multisession, workers = 2)
-    again(bad, flag, path("cache"))
+    again(b)
   },
   hung = {
     future::plan(future::multisession, workers = 2)
-    flag <- path("flag-hung")
-    bad <- sources_with(over_once(slow(3600), flag))
-    fault("a source that hangs", bad, "timed out", 5, cache = path("cache-hung"))
+    b <- doomed("at work", wait = 3600)
+    # With the dot the source is opened, and hangs, before the fits.
+    fault("a source that hangs", b, "timed out", 20, y ~ .)
     future::plan(future::multisession, workers = 2)
-    again(bad, flag, path("cache-hung"))
+    again(b, y ~ .)
   },
   sqlite = data_base(eval(bquote(function() DBI::dbConnect(RSQLite::SQLite(), .(path("sites.sqlite")))),
     globalenv())),
@@ -159,28 +169,20 @@ switch(group,
     }))
     check("workers have the hosts' addresses", identical(unname(addresses), paste0(hosts, "/24")), addresses)
   },
-  `ssh-cut` = {
+  # B tells at which host it is, and is cut off. The further run is a process of its own, once the link is up
+  # again: this one can't even end its workers.
+  `ssh-cut` = , `ssh-again` = {
+    first <- group == "ssh-cut"
+    group <- "ssh"
+    begun <- path("begun-ssh-cut")
+    over <- path("over-ssh-cut")
     future::plan(future::cluster, workers = cluster(hosts))
-    flag <- path("flag-cut")
-    # B is the second site, and so at the second host. It says when it is at work, and is then cut off.
-    act <- eval(bquote(function() {
-      writeLines("eth0", .(path("cut.new")))
-      file.rename(.(path("cut.new")), .(path("cut")))
-      Sys.sleep(20)
-    }), globalenv())
-    fault("a host cut off", sources_with(over_once(act, flag), slow(1)), c("lost", "timed out"), 30,
-      cache = path("cache-cut"))
-    quit("no", 0, FALSE)
-  },
-  `ssh-again` = {
-    future::plan(future::cluster, workers = cluster(hosts))
-    flag <- path("flag-cut")
-    act <- eval(bquote(function() {
-      writeLines("eth0", .(path("cut.new")))
-      file.rename(.(path("cut.new")), .(path("cut")))
-      Sys.sleep(20)
-    }), globalenv())
-    again(sources_with(over_once(act, flag), slow(1)), flag, path("cache-cut"))
+    b <- doomed(quote(strsplit(Sys.getenv("SSH_CONNECTION"), " ")[[1]][3]))
+    if (first) {
+      fault("a host cut off", b, c("lost", "timed out"), 60)
+      quit("no", 0, FALSE)
+    }
+    again(b)
   },
   slurm = {
     slurm()
@@ -188,14 +190,8 @@ switch(group,
   },
   `slurm-cancelled` = {
     slurm()
-    flag <- path("flag-job")
-    act <- eval(bquote(function() {
-      writeLines(Sys.getenv("SLURM_JOB_ID"), .(path("job.new")))
-      file.rename(.(path("job.new")), .(path("job")))
-      Sys.sleep(60)
-    }), globalenv())
-    bad <- sources_with(over_once(act, flag))
-    fault("a job cancelled", bad, "lost", 60, cache = path("cache-job"))
-    again(bad, flag, path("cache-job"))
+    b <- doomed(quote(Sys.getenv("SLURM_JOB_ID")))
+    fault("a job cancelled", b, "lost", 90)
+    again(b)
   })
 future::plan(future::sequential)

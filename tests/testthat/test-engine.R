@@ -88,11 +88,12 @@ test_that("a site that hangs is given up in time, by its worker or by the centre
   expect_lt(seconds, 20)
   skip_on_os("windows")
   two_workers()
+  moe_sites(y ~ x, sources, start = start)  # both workers have loaded the package
   # A child process that does not come back, and R waits without looking.
   deaf <- tricky(sources, function() system("trap '' INT TERM; sleep 40"))
-  seconds <- system.time(there <- moe_sites(y ~ x, deaf, start = start, timeout = 1))[["elapsed"]]
+  seconds <- system.time(there <- moe_sites(y ~ x, deaf, start = start, timeout = 4))[["elapsed"]]
   expect_equal(there$table$status, c("fitted", "timed out", "fitted", "fitted"))
-  expect_lt(seconds, 31)
+  expect_lt(seconds, 34)
   expect_equal(lapply(there$models, coef), lapply(here$models, coef))
 })
 
@@ -143,6 +144,89 @@ test_that("a damaged file of the cache is named and done anew", {
   expect_warning(b <- fit(), "2 files")
   expect_equal(sum(b$table$cached), 2)
   expect_equal(lapply(b$models, coef), lapply(a$models, coef))
+  # One number in the place of another, another site's file, another format, something else.
+  whole <- lapply(files, readLines)
+  damage <- list(sub("0x1[.]([0-9])", "0x1.f\\1", whole[[1]]), whole[[1]],
+    sub("distmoe-cache/", "distmoe-cache/9", whole[[3]]), "[]")
+  for (i in 1:4) {
+    writeLines(damage[[i]], files[i])
+    if (identical(damage[[i]], whole[[i]])) next
+    expect_warning(c <- fit(), paste0(basename(files[i])))
+    expect_identical(c$table$cached, seq_along(files) != i)
+    key <- function(lines) sub("\"checksum\".*", "", lines[1])
+    expect_identical(key(readLines(files[i])), key(whole[[i]]))
+  }
+  writeLines(whole[[1]], files[2])
+  expect_warning(c <- fit(), basename(files[2]))
+  expect_equal(lapply(c$models, coef), lapply(a$models, coef))
+})
+
+test_that("a cache that can't be written does not stop the fits, and its files are named", {
+  sources <- engine_sources(sites = c("A", "B"))
+  start <- moe(y ~ x, do.call(rbind, sources), K = 2)
+  folder <- withr::local_tempdir()
+  fit <- function() {
+    set.seed(1)
+    moe_sites(y ~ x, sources, start = start, cache = folder)
+  }
+  fit()
+  files <- list.files(folder, full.names = TRUE)
+  # Where the file should be there is a folder with something in it.
+  unlink(files[1])
+  dir.create(file.path(files[1], "full"), recursive = TRUE)
+  said <- character()
+  sites <- withCallingHandlers(fit(), warning = function(w) {
+    said <<- c(said, conditionMessage(w))
+    invokeRestart("muffleWarning")
+  })
+  expect_identical(sites$table$cached, c(FALSE, TRUE))
+  expect_identical(sites$table$status, c("fitted", "fitted"))
+  expect_match(said, "can't be written", all = FALSE)
+  expect_match(said, basename(files[1]), fixed = TRUE)
+  expect_length(list.files(folder), 2)
+})
+
+test_that("what a fit depends on is in the key of its cache, to the last bit", {
+  d <- engine_sources()$A
+  folder <- withr::local_tempdir()
+  cut <- 0
+  twist <- function(x) x + 1
+  fit <- function(formula = y ~ I(x > cut) + twist(x), data = d, ...) {
+    set.seed(1)
+    suppressMessages(moe_sites(formula, list(A = data), K = 1, cache = folder, ...))$table$cached
+  }
+  expect_false(fit())
+  expect_true(fit())
+  expect_true(fit(data = as.data.frame(as.list(d))))
+  cut <- cut + .Machine$double.eps
+  expect_false(fit())
+  twist <- function(x) x + 2
+  expect_false(fit())
+  expect_true(fit())
+  expect_false(fit(control = moe_control(gate_ridge = 1)))
+  d$x[1] <- d$x[1] * (1 + .Machine$double.eps)
+  expect_false(fit())
+  same <- function(a, b) identical(content_text(a), content_text(b))
+  expect_true(same(1:3, c(1L, 2L, 3L)))
+  expect_true(same(c("a\u00e9", NA), iconv(c("a\u00e9", NA), "UTF-8", "latin1")))
+  expect_false(same(c("a", "bc"), c("ab", "c")))
+  expect_false(same("NA", NA_character_))
+  expect_false(same(1, 1 + 2 * .Machine$double.eps))
+  expect_false(same(quote(f(1)), quote(f(1 + 1e-17))))
+  expect_false(same(list(a = 1), list(b = 1)))
+  expect_false(same(factor("a"), factor("a", c("a", "b"))))
+})
+
+test_that("answers that are not what was asked for are a loss of their site alone", {
+  good <- list(model = NULL, row = site_row(5L, "failed", "why"))
+  expect_true(is_site_result(good))
+  for (bad in list(NULL, 1, "a", list(), list(row = list(n = 1)), list(model = 1, row = good$row),
+    list(row = replace(good$row, "n", list(NULL))), list(row = replace(good$row, "n", "many")))) {
+    expect_false(is_site_result(bad))
+    got <- site_result(bad, data.frame(a = 1:3), FALSE)
+    expect_identical(got$row$status, "lost")
+    expect_identical(got$row$n, 3L)
+  }
 })
 
 test_that("plain data come back from text as they were", {
@@ -187,4 +271,71 @@ test_that("an exchange names the site whose worker is lost", {
   start <- moe(y ~ x, do.call(rbind, sources), K = 2)
   killed <- tricky(sources, function() tools::pskill(Sys.getpid(), tools::SIGKILL))
   expect_error(moe_refine(start, killed, rounds = 1), "B.*lost", class = "moe_input_error")
+})
+
+test_that("a site that takes its worker with it when its columns are asked for is not tried again", {
+  skip_on_os("windows")
+  two_workers()
+  sources <- engine_sources()
+  start <- moe(y ~ x, do.call(rbind, sources), K = 2)
+  killed <- tricky(sources, function() tools::pskill(Sys.getpid(), tools::SIGKILL))
+  # Without a start every source is asked; one that is lost then must not take the second worker too.
+  set.seed(1)
+  sites <- moe_sites(y ~ x, killed, K = 2)
+  expect_equal(sites$table$status, c("fitted", "lost", "fitted", "fitted"))
+  expect_equal(sites$table$site, names(sources))
+})
+
+test_that("a result that is NULL stays in its place", {
+  give <- function(source, task) if (source > 1) source
+  out <- run_at_sites(list(a = 1, b = 2, c = 3, d = 0), give, NULL)
+  expect_identical(out, list(a = NULL, b = 2, c = 3, d = NULL))
+})
+
+test_that("jobs are looked for under the name of the user who runs R", {
+  withr::local_envvar(USER = NA)
+  name <- function(source, task) Sys.getenv("USER")
+  seen <- run_at_sites(list(a = 1), name, NULL)
+  skip_if(Sys.info()[["effective_user"]] == "unknown")
+  expect_identical(seen$a, Sys.info()[["effective_user"]])
+  expect_identical(Sys.getenv("USER", NA), NA_character_)
+  withr::local_envvar(USER = "someone")
+  run_at_sites(list(a = 1), name, NULL)
+  expect_identical(Sys.getenv("USER"), "someone")
+})
+
+test_that("a scheduler's silence is no loss of the job, its word that the job is gone is one after a while", {
+  skip_if_not_installed("batchtools")
+  withr::local_options(batchtools.verbose = FALSE, batchtools.progress = FALSE)
+  listed <- character()
+  ended <- character()
+  reg <- batchtools::makeRegistry(file.dir = NA, make.default = FALSE)
+  reg$cluster.functions <- batchtools::makeClusterFunctions("Test",
+    submitJob = function(reg, jc) batchtools::makeSubmitJobResult(0L, "7"),
+    killJob = function(reg, batch.id) ended <<- c(ended, batch.id),
+    listJobsRunning = function(reg) listed, listJobsQueued = function(reg) character())
+  batchtools::batchMap(identity, 1, reg = reg)
+  batchtools::submitJobs(reg = reg)
+  future <- structure(new.env(), class = "BatchtoolsFuture")
+  future$config <- list(reg = reg)
+  look <- function(answer) {
+    delayedAssign("listed", answer, assign.env = parent.env(environment()))
+    future$moe_asked <- NULL
+    is_ready(future)
+  }
+  expect_false(look("7"))
+  expect_true(is_running(future))
+  expect_false(look(stop("no answer")))
+  expect_false(is_running(future))
+  future$moe_gone <- clock() - engine_settings$settle - 1
+  expect_false(look(stop("no answer")))
+  expect_true(look(character()))
+  # It was only late:
+  expect_false(look("7"))
+  expect_false(look(character()))
+  # What is ended from here is gone as soon as the scheduler says so.
+  stop_worker(future)
+  expect_identical(ended, "7")
+  expect_false(look("7"))
+  expect_true(look(character()))
 })

@@ -91,7 +91,7 @@ test_that("who is missing, new, twice or out of date is named", {
   fit <- moe(y ~ x, sources$A, K = 2)
   answers <- function(model) lapply(names(sources), function(s) moe_statistics(model, sources[[s]], site = s))
   first <- moe_update(fit, answers(fit))
-  expect_error(moe_update(first, answers(fit)), "another model", class = "moe_input_error")
+  expect_error(moe_update(first, answers(fit)), "exchange 1.*exchange 2", class = "moe_input_error")
   second <- answers(first)
   expect_error(moe_update(first, second[1]), "\"B\"")
   expect_error(moe_update(first, second[c(1, 1)]), "twice")
@@ -101,8 +101,40 @@ test_that("who is missing, new, twice or out of date is named", {
   judged <- moe_update(first, second)
   judged$rounds["state"] <- list(NULL)
   expect_error(moe_update(judged, answers(judged)), "state")
+  expect_error(moe_update(first, answers(moe_update(first, second))), "exchange 3.*exchange 2")
+  # A site whose rows have changed since the first exchange.
+  fewer <- list(moe_statistics(first, sources$A[-1, ], site = "A"), second[[2]])
+  expect_error(moe_update(first, fewer), "\"A\".*299 rows, and had 300", class = "moe_input_error")
   folder <- withr::local_tempfile()
   dir.create(folder)
   write_moe(second[[1]], file.path(folder, "A.json"))
   expect_match(read_moe(folder)$table$message, "moe_update")
+})
+
+test_that("answers to other models are refused, and their files named", {
+  d <- two_experts(600, "gaussian")
+  counts <- two_experts(600, "poisson")
+  counts$y <- pmin(counts$y, 50)
+  fit <- moe(y ~ x, d, K = 2)
+  folder <- withr::local_tempdir()
+  put <- function(name, model, data, site = name) {
+    file <- file.path(folder, paste0(name, ".json"))
+    write_moe(moe_statistics(model, data, site = site), file, overwrite = TRUE, min_expert_rows = 0)
+    file
+  }
+  good <- put("good", fit, d)
+  expect_s3_class(moe_update(fit, good), "moe")
+  others <- list(K = moe(y ~ x, d, K = 1), columns = moe(y ~ x + v, d, K = 2), model = moe(y ~ x, d[1:300, ], K = 2))
+  words <- c(K = "K = 1", columns = "other columns", model = "another model")
+  for (name in names(others)) {
+    bad <- put(name, others[[name]], d)
+    expect_error(moe_update(fit, c(good, bad)), paste0(name, "\\.json.*", words[[name]]), class = "moe_input_error")
+  }
+  bad <- put("family", moe(y ~ x, counts, K = 2, family = poisson()), counts)
+  expect_error(moe_update(fit, c(good, bad)), "family\\.json.*poisson", class = "moe_input_error")
+  again <- put("again", fit, d, site = "good")
+  expect_error(moe_update(fit, c(good, again)), "twice.*good\\.json.*again\\.json", class = "moe_input_error")
+  model <- file.path(folder, "fit.json")
+  write_moe(fit, model)
+  expect_error(moe_update(fit, c(good, model)), "fit\\.json.*no answer", class = "moe_input_error")
 })

@@ -171,6 +171,26 @@ test_that("what chunks can't give is refused, and leaves no file behind", {
   expect_length(list.files(tempdir(), "[.]scratch$"), 0)
 })
 
+test_that("a source whose number of rows changes between readings is named", {
+  d <- two_experts(500, "gaussian")
+  # Every reading begins with chunk 1; each has a row more than the one before.
+  growing <- function() {
+    readings <- 0
+    moe_source(function(i) {
+      if (i == 1) readings <<- readings + 1
+      if (i <= 3) d[(i - 1) * 100 + seq_len(if (i == 3) 99 + readings else 100), ]
+    }, memory_rows = 0)
+  }
+  expect_error(moe(y ~ poly(x, 2) + g, growing(), K = 1), "function of the number.*30[0-9] rows when.*30[0-9]\\s+now",
+    class = "moe_input_error")
+  expect_length(list.files(tempdir(), "[.]scratch$"), 0)
+  # Rounds ask a site again and again.
+  start <- moe(y ~ x, d, K = 1)
+  calls <- 0
+  shrinking <- moe_source(function() d[seq_len(500 - (calls <<- calls + 1)), ])
+  expect_error(moe_refine(start, list(A = d, B = shrinking), 2), "\"B\".*498 rows now.*499", class = "moe_input_error")
+})
+
 test_that("sources that can't be are refused in words", {
   expect_error(moe_source(), "missing")
   expect_error(moe_source(3), "data frame, the path")
