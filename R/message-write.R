@@ -1,7 +1,7 @@
 #' Messages: models as files that institutions may exchange
 #'
 #' `write_moe()` writes a model to a file of text (JSON) that holds no row, after
-#' a check that no single row shows through its numbers. `moe_message()` makes the
+#' a check that enough rows are behind its numbers. `moe_message()` makes the
 #' same message without writing it; its print shows what would leave the house.
 #' [read_moe()] reads messages, trusting none of them.
 #'
@@ -62,11 +62,12 @@
 #' A message is refused, with the numbers, if it has fewer than `min_rows` rows, if
 #' an expert stands on fewer than `min_expert_rows` (its share of the rows), or if there are
 #' fewer than `min_rows_per_parameter` rows for each parameter. Sums such as
-#' `information` and `shared` tell more than parameters do: send them where rows are many.
+#' `information` and `shared` tell more than parameters do: send them where rows are many. The check does not
+#' guard against everything: a column that is not 0 for a few rows only can be seen through sums over many.
 #'
 #' @param fit A model of class `moe` however it was made (an aggregate is written
 #'   as one model, without its sites; also what [moe_statistics()] gives), a
-#'   `moe_sites` object, or a message.
+#'   `moe_sites` object, or a message (then `site`, `information` and `state` are as it was made).
 #' @param file Name of the file; for `moe_sites` a folder, in which every site's
 #'   model has a file of its own.
 #' @param site Name of the site. `write_moe()` takes by default that of the file without its ending, and for
