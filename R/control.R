@@ -64,7 +64,8 @@
 #' 0. Coefficients are then 0 exactly, `df` of [logLik()][logLik.moe] counts
 #' the others, and there are no standard errors. [moe_path()] tries many values of
 #' `lambda`.
-#' @return A list of class `moe_control` with these settings.
+#' @return A list of class `moe_control` with these settings (`lambda` as two numbers), and
+#'   `short_iterations`, the EM iterations of a short run, 15.
 #' @examples
 #' moe_control(starts = 10)
 #' moe_control(lambda = c(expert = 0.01, gate = 0.02))

@@ -38,7 +38,7 @@
 #'   experts on all rows; `"gates"` (with a `start`): sums of the gates' columns weighted by the
 #'   site's gates and by those of the start (q x K numbers each), and the second derivatives at
 #'   the latter ((q (K - 1))^2), by which it finds the gates on all rows. In the models' field
-#'   `shared`.
+#'   `shared`. Not for sources of more rows than are read whole (`memory_rows` of [moe_source()]).
 #' @param information TRUE: every site also sends its information matrix (the
 #'   `information` of [moe_control()] is not used), so that the aggregate has
 #'   standard errors by `vcov(type = "information")`. The matrix has a row and a column for

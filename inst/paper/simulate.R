@@ -20,10 +20,11 @@
 #                    first 10 of the others. "all": the truth and G
 #   M                number of sites; 1 for G and the truth
 #   estimator        "truth", "G" (pooled), "R_component", "R_round" (R_component and one round of
-#                    moe_refine()), "R_pointwise" (the paper's plan), "Middle", "Average"
+#                    moe_refine()), "R_pointwise" (the paper's plan), "Middle" (divergences on 500 of the
+#                    support points, 305 where M = 128), "Average" (of experts matched to Middle's)
 #   transport        T_c (9) from the truth to the model, mean over the first n_transport held-out rows
 #   loglik           log-likelihood per held-out row
-#   mse              mean squared error of all parameters, experts matched
+#   mse              mean squared error of all parameters, variances among them, experts matched
 #   rpe              relative prediction error on the held-out rows
 #   ari              adjusted Rand index against the experts that were drawn, first n_transport rows
 #   learning_time    seconds: pilot_time + site_time (slowest site; G: the fit) + aggregation_time (with the
