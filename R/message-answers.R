@@ -27,15 +27,31 @@ take_sums <- function(x, at, shape) {
     size <- sizes[[name]]
     here <- field_at(at, name)
     if (length(size) == 2) return(take_matrix(x[[name]], here, size[1], size[2]))
-    if (name %in% c("rows", "weight")) return(take_number(x[[name]], here, 0, strict = TRUE, whole = name == "rows"))
+    if (name == "rows") return(take_row_count(x[[name]], here))
+    if (name == "weight") return(take_weight(x[[name]], here))
     if (name == "log_lik") return(take_number(x[[name]], here))
     take_numbers(x[[name]], here, size, if (name %in% c("mass", "deviation")) 0 else -Inf)
   })
-  if (max(abs(out$hessian - t(out$hessian))) > 1e-6 * max(abs(out$hessian))) {
-    bad_field(field_at(at, "hessian"), "must be symmetric")
-  }
+  check_symmetric(out$hessian, field_at(at, "hessian"))
+  check_packed_grams(out$expert_gram, field_at(at, "expert_gram"), shape$p, rep(pairs_of_own(shape$parts), shape$K))
+  check_packed_grams(out$gate_gram, field_at(at, "gate_gram"), shape$q, pairs_of_own(shape$K - 1L))
+  if (sum(out$mass) <= 0) bad_field(field_at(at, "mass"), "must not all be 0")
   out
 }
+
+# Which of the pairs (1, 1), (2, 1), (2, 2), (3, 1), ... of so many things are of one with itself.
+pairs_of_own <- function(count) {
+  sequence(seq_len(count)) == rep(seq_len(count), seq_len(count))
+}
+
+# Every row a triangle (1, 1), (1, 2), ..., (1, size), (2, 2), ...; those of `own` have weights that are not negative.
+check_packed_grams <- function(gram, at, size, own) {
+  diagonal <- cumsum(c(1, rev(seq_len(size))[-size]))
+  check_squares(gram[own, diagonal], at, max(abs(gram), 0))
+}
+
+# The log-likelihood is not finite there. The sums have a size only where that of a model is known.
+not_finite <- list(log_lik = -Inf)
 
 nothing_finite <- function(shape) {
   lapply(sums_sizes(shape), function(size) {
@@ -65,7 +81,7 @@ tree_statistics <- function(x) {
   take_text(x$package, "package", 50L)
   columns <- take_object(x$columns, "columns", c("expert", "gate"))
   columns <- lapply(list(expert = "expert", gate = "gate"), function(part) {
-    take_texts(columns[[part]], paste0("columns.", part), unique = TRUE)
+    take_texts(columns[[part]], paste0("columns.", part), unique = TRUE, most = most_columns)
   })
   family <- take_text(x$family, "family", among = names(known_families))
   shape <- list(p = length(columns$expert), q = length(columns$gate), K = take_count(x$K, "K", 1, 1000),
@@ -74,13 +90,15 @@ tree_statistics <- function(x) {
   if ((round == 0) == is.null(x$moments)) bad_field("moments", "must be there in exchange 0, and only then")
   if (round == 0 && !is.null(x$sums)) bad_field("sums", "must be null in exchange 0")
   moments <- if (round == 0) take_moments(x$moments, "moments", shape)
-  sums <- if (round > 0) if (is.null(x$sums)) nothing_finite(shape) else take_sums(x$sums, "sums", shape)
-  n <- take_number(x$n, "n", 1, whole = TRUE)
+  sums <- if (round > 0) if (is.null(x$sums)) not_finite else take_sums(x$sums, "sums", shape)
+  n <- take_row_count(x$n, "n")
+  if (round == 0 && moments$n != n) bad_field("moments.n", "must be `n`, ", format(n, digits = 15))
+  if (!is.null(x$sums) && sums$rows < n) bad_field("sums.rows", "must be `n` or more, ", format(n, digits = 15))
   share <- if (!is.null(x$sums)) sums$mass / sum(sums$mass)
   site <- take_site(x$site)
   out <- structure(list(site = site, round = round, model = take_text(x$model, "model", 64L), family = family,
     K = shape$K, columns = columns, parts = shape$parts, moments = moments, sums = sums,
-    counts = list(n = n, share = share, parameters = as.integer(shape_size(shape)))), class = "moe_statistics")
+    counts = list(n = n, share = share, parameters = shape_size(shape))), class = "moe_statistics")
   list(site = site, statistics = out)
 }
 
@@ -91,9 +109,10 @@ take_moments <- function(x, at, shape) {
   x <- take_object(x, at, c(counts, single, names(both)))
   moments <- lapply(stats::setNames(nm = c("weight", names(both), single[-1])), function(name) {
     here <- field_at(at, name)
-    if (name %in% single) return(take_number(x[[name]], here, if (name %in% c("weight", "square_y")) 0 else -Inf))
+    if (name == "weight") return(take_weight(x[[name]], here))
+    if (name %in% single) return(take_number(x[[name]], here, if (name == "square_y") 0 else -Inf))
     size <- shape[[both[[name]]]]
-    if (startsWith(name, "gram")) return(take_matrix(x[[name]], here, size, size))
+    if (startsWith(name, "gram")) return(take_gram(x[[name]], here, size))
     if (size == 1) take_number(x[[name]], here) else take_numbers(x[[name]], here, size)
   })
   most <- c(shape$p, shape$q, .Machine$integer.max, .Machine$integer.max)
@@ -138,7 +157,7 @@ take_rounds <- function(x, at, shape) {
       newton_below = take_number(s$newton_below, in_at("state.newton_below")))
   }
   list(number = number, settings = settings, scaling = take_scaling(x$scaling, in_at("scaling"), shape),
-    sites = data.frame(site = site, n = take_numbers(sites$n, in_at("sites.n"), length(site), 1, whole = TRUE),
+    sites = data.frame(site = site, n = take_numbers(sites$n, in_at("sites.n"), length(site), 1, most = most_rows, whole = TRUE),
       dropped = take_numbers(sites$dropped, in_at("sites.dropped"), length(site), 0, whole = TRUE)),
     tried = internal(x$tried, in_at("tried")),
     stop = take_text(x$stop, in_at("stop"), among = c("rounds", "newton", "small gain")), state = state,

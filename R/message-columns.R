@@ -33,6 +33,8 @@ columns_of <- function(part, made, schema, at) {
   })
   count <- vapply(row, function(v) if (is.factor(v)) nlevels(v) else if (is.logical(v)) 2L else NCOL(v), 0L)
   if (any(count < 1)) bad_field(field_at(at, "columns"), "hold a factor without levels")
+  # Contrasts are a matrix of levels by levels.
+  if (any(count > most_columns)) bad_field(field_at(at, "columns"), "hold a factor of more than ", most_columns, " levels")
   factors <- attr(part$terms, "factors")
   wide <- if (length(factors)) sum(apply(factors > 0, 2, function(used) prod(count[used]))) else 0
   if (wide > 1e5) bad_field(field_at(at, "columns"), "would be more than 100,000")
@@ -50,18 +52,13 @@ made_up_value <- function(call, class, levels, env, at) {
   if (!grepl("^nmatrix", class)) return(1)
   width <- as.integer(sub("nmatrix.", "", class, fixed = TRUE))
   if (!is_basis(call)) return(matrix(1, 1, width))
+  # The variable itself; all else are numbers, by now.
   for (i in seq_along(call)[-1]) if (is.language(call[[i]])) call[[i]] <- 1
   value <- tryCatch(suppressWarnings(eval(call, env)), error = function(e) {
     bad_field(at, "can't be made: ", shown_text(conditionMessage(e), 200))
   })
   if (NCOL(value) != width) bad_field(at, "have a basis of ", NCOL(value), " functions where `classes` says ", width)
   value
-}
-
-is_basis <- function(call) {
-  if (!is.call(call)) return(FALSE)
-  f <- call[[1]]
-  as.character(if (is.call(f)) f[[3]] else f) %in% basis_functions
 }
 
 # Every name that new data are asked for is a variable, a constant, or known.

@@ -106,7 +106,7 @@ take_design <- function(x, at, family) {
     variables = take_variables(x$variables, in_at("variables")))
   columns <- lapply(list(expert = "expert", gate = "gate"), function(part) {
     take_object(x[[part]], in_at(part), "columns", if (formula) "contrasts")
-    take_texts(x[[part]]$columns, in_at(paste0(part, ".columns")), unique = TRUE)
+    take_texts(x[[part]]$columns, in_at(paste0(part, ".columns")), unique = TRUE, most = most_columns)
   })
   if (!all(lengths(columns))) bad_field(at, "has an expert or gate without columns")
   if (out$same && !identical(columns$expert, columns$gate)) {
@@ -196,6 +196,7 @@ take_formula_design <- function(x, at, out, columns) {
     response_variables = take_texts(x$response_variables, in_at("response_variables"), unique = TRUE),
     needs = take_texts(x$needs, in_at("needs"), unique = TRUE), labels = out$labels, frame = frame,
     levels = take_levels(x$levels, in_at("levels"), attr(frame, "dataClasses"), out$response))
+  check_basis_calls(terms$calls, in_at("formula"), c(schema$needs, schema$response_variables), constants)
   made <- structure(list(), terms = frame)
   schema$expert <- take_part(x$expert, in_at("expert"), terms$expert, made, schema, columns$expert)
   if (out$same && !is.null(x$gate$contrasts)) bad_field(in_at("gate.contrasts"), "must be null where `same` is true")
@@ -242,42 +243,10 @@ take_frame <- function(x, at, terms, env, constants) {
   }, "")
   bad <- !grepl("^(numeric|factor|ordered|logical|character|other|nmatrix\\.[0-9]{1,4})$", classes)
   if (any(bad)) bad_field(field_at(at, "classes"), "holds \"", shown_text(classes[bad][1]), "\"")
-  calls <- take_bases(x$bases, field_at(at, "bases"), terms$calls)
+  calls <- take_bases(x$bases, field_at(at, "bases"), terms$calls, classes, constants)
   attr(frame, "predvars") <- as.call(c(quote(list), unname(calls)))
   attr(frame, "dataClasses") <- classes
   frame
-}
-
-# A basis is its variable's call with numbers in the place of what the rows decided.
-take_bases <- function(x, at, calls) {
-  x <- take_map(x, at)
-  unknown <- setdiff(names(x), names(calls))
-  if (length(unknown)) bad_field(field_at(at, shown_text(unknown[1])), "is no variable of the formulas")
-  for (name in names(x)) {
-    here <- field_at(at, shown_text(name))
-    made <- tree_formula(x[[name]], here, c(basis_functions, row_functions, value_functions))
-    asked <- calls[[name]]
-    if (!is.call(made) || !is.call(asked) || !identical(made[[1]], asked[[1]])) {
-      bad_field(here, "must be a call of the variable's own function")
-    }
-    own <- vapply(as.list(made)[-1], function(a) {
-      !is.language(a) || any(vapply(as.list(asked)[-1], identical, NA, a))
-    }, NA)
-    if (!all(own)) bad_field(here, "must hold the variable's own arguments and numbers only")
-    calls[[name]] <- made
-  }
-  for (name in names(calls)) check_basis_size(calls[[name]], field_at(at, shown_text(name)))
-  calls
-}
-
-check_basis_size <- function(call, at) {
-  if (!is.call(call)) return(invisible())
-  f <- call[[1]]
-  if (!as.character(if (is.call(f)) f[[3]] else f) %in% c("poly", "ns", "bs")) return(invisible())
-  arguments <- as.list(call)[-(1:2)]
-  size <- names(arguments) %in% c("", "degree", "df") | is.null(names(arguments))
-  large <- vapply(arguments[size], function(a) is.numeric(a) && any(abs(a) > 200), NA)
-  if (any(large)) bad_field(at, "asks for a basis of more than 200 functions")
 }
 
 take_levels <- function(x, at, classes, response) {

@@ -7,6 +7,12 @@ field_at <- function(at, name) if (at == "") name else paste0(at, ".", name)
 longest_text <- 1000L
 longest_name <- 256L
 
+# Of experts and of gates: what is read needs matrices of columns by columns.
+most_columns <- 3000L
+
+# Whole numbers beyond are not exact.
+most_rows <- 2^53
+
 take_object <- function(x, at, fields, optional = character()) {
   if (!is.list(x) || is.null(names(x))) bad_field(at, "must be an object, not ", shown_json(x))
   names <- names(x)
@@ -85,7 +91,10 @@ take_count <- function(x, at, least = 0, most = .Machine$integer.max) {
 
 # `columns` arrays of `rows` numbers: a matrix, as it is stored.
 take_matrix <- function(x, at, rows, columns, ...) {
-  x <- take_list(x, at, columns)
+  x <- take_list(x, at, columns, Inf)
+  # Before room is made for them.
+  short <- which(lengths(x) != rows)
+  if (length(short)) bad_field(paste0(at, "[", short[1], "]"), "must have ", rows, " elements, not ", length(x[[short[1]]]))
   out <- vapply(seq_along(x), function(j) take_numbers(x[[j]], paste0(at, "[", j, "]"), rows, ...),
     numeric(rows))
   matrix(out, rows, columns)
@@ -99,6 +108,27 @@ take_symmetric <- function(x, at, size) {
   out[upper.tri(out)] <- t(out)[upper.tri(out)]
   out
 }
+
+# A matrix of sums of squares and products, all of its numbers.
+take_gram <- function(x, at, size) {
+  out <- take_matrix(x, at, size, size)
+  check_symmetric(out, at)
+  check_squares(diag(out), at, max(abs(out)))
+  out
+}
+
+check_symmetric <- function(m, at) {
+  if (max(abs(m - t(m))) > 1e-6 * max(abs(m))) bad_field(at, "must be symmetric")
+}
+
+# Sums of squares, up to rounding.
+check_squares <- function(v, at, scale) {
+  if (any(v < -1e-10 * scale)) bad_field(at, "must have no negative number on its diagonal: sums of squares stand there")
+}
+
+take_row_count <- function(x, at) take_number(x, at, 1, most = most_rows, whole = TRUE)
+
+take_weight <- function(x, at) take_number(x, at, 0, strict = TRUE, most = most_rows)
 
 # ---- flags and text --------------------------------------------------------------------------
 

@@ -5,6 +5,10 @@ message_schema <- "distmoe/1"
 # More brackets within brackets than any message has.
 message_depth <- 64L
 
+# Bytes of text for every value or array, at least, where a file is as large as may be: a parser needs some
+# hundred bytes of memory for each. Numbers that were estimated have twice as many digits.
+bytes_a_value <- 10
+
 # ---- writing ---------------------------------------------------------------------------------
 
 # jsonlite stops at 15 digits; a double needs 17 to come back as it was, and -0 a point.
@@ -76,7 +80,7 @@ message_tree <- function(file, most) {
     bad_field("(file)", "has ", format_big(size), " bytes, more than the ", format_big(most),
       " that are read; `max_bytes` says how many")
   }
-  text <- message_bytes(readBin(file, "raw", size))
+  text <- message_bytes(readBin(file, "raw", size), max(1e5, most / bytes_a_value))
   tree <- tryCatch(jsonlite::parse_json(text), error = identity, warning = identity)
   if (inherits(tree, "condition")) {
     bad_field("(file)", "is not JSON: ", shown_text(sub("\n.*", "", conditionMessage(tree))))
@@ -87,23 +91,26 @@ message_tree <- function(file, most) {
 }
 
 # Bytes as text: UTF-8 without NUL, not nested so deep that a parser could fall over it.
-message_bytes <- function(bytes) {
+message_bytes <- function(bytes, most_values) {
   if (!length(bytes)) bad_field("(file)", "is empty")
   if (length(grepRaw(as.raw(0), bytes, fixed = TRUE))) bad_field("(file)", "holds bytes that are 0; a message is text")
   text <- rawToChar(bytes)
   if (!validUTF8(text)) bad_field("(file)", "is not UTF-8 text")
   Encoding(text) <- "UTF-8"
   if (grepl("\\u0000", text, fixed = TRUE)) bad_field("(file)", "holds the character NUL in a string")
-  if (json_depth(text) > message_depth) {
+  # What is within strings does not count.
+  marks <- gsub("\"(?:[^\"\\\\]++|\\\\.)*+\"", "", text, perl = TRUE, useBytes = TRUE)
+  marks <- charToRaw(gsub("[^][{},]+", "", marks, useBytes = TRUE))
+  if (json_depth(marks) > message_depth) {
     bad_field("(file)", "is nested deeper than ", message_depth, " brackets")
+  }
+  if (length(marks) > most_values) {
+    bad_field("(file)", "has more than ", format_big(most_values), " values and arrays; `max_bytes` sets that too")
   }
   text
 }
 
-# Brackets within strings do not count.
-json_depth <- function(text) {
-  bare <- gsub("\"(?:[^\"\\\\]++|\\\\.)*+\"", "", text, perl = TRUE, useBytes = TRUE)
-  bytes <- charToRaw(gsub("[^][{}]+", "", bare, useBytes = TRUE))
+json_depth <- function(bytes) {
   step <- (bytes == charToRaw("{") | bytes == charToRaw("[")) -
     (bytes == charToRaw("}") | bytes == charToRaw("]"))
   if (length(step)) max(cumsum(step)) else 0L

@@ -118,8 +118,8 @@ tree_model <- function(x) {
   share <- if (!is.null(x$share)) take_numbers(x$share, "share", K, 0, most = 1 + 1e-6)
   if (!is.null(share) && abs(sum(share) - 1) > 1e-6) bad_field("share", "must sum to 1")
   record <- if (is.null(x$record)) list() else take_record(x$record, "record", shape, schema)
-  out <- new_moe(parameters, known_families[[family]]$make(), schema, take_number(x$n, "n", 1, whole = TRUE),
-    take_number(x$weight, "weight", 0, strict = TRUE), take_number(x$log_lik, "log_lik", gaps = TRUE),
+  out <- new_moe(parameters, known_families[[family]]$make(), schema, take_row_count(x$n, "n"),
+    take_weight(x$weight, "weight"), take_number(x$log_lik, "log_lik", gaps = TRUE),
     share, record, dropped = take_count(x$dropped, "dropped"))
   if (!is.null(x$information)) out$information <- take_information(x$information, "information", shape)
   if (!is.null(x$shared)) out$shared <- take_shared(x$shared, "shared", shape, schema)
@@ -179,8 +179,10 @@ take_aliased <- function(x, at, schema) {
   })
 }
 
+# As a number that may be larger than R's integers.
 shape_size <- function(shape) {
-  shape$p * shape$K * shape$parts + shape$q * (shape$K - 1L) + if (shape$family == "gaussian") shape$K else 0L
+  shape <- lapply(shape, function(v) if (is.numeric(v)) as.numeric(v) else v)
+  shape$p * shape$K * shape$parts + shape$q * (shape$K - 1) + if (shape$family == "gaussian") shape$K else 0
 }
 
 take_information <- function(x, at, shape) {
@@ -189,8 +191,7 @@ take_information <- function(x, at, shape) {
     scaling = take_scaling(x$scaling, field_at(at, "scaling"), shape),
     empty = take_flags(x$empty, field_at(at, "empty"), shape$K),
     at_floor = take_flags(x$at_floor, field_at(at, "at_floor"), shape$K),
-    rows = take_number(x$rows, field_at(at, "rows"), 1, whole = TRUE),
-    weight = take_number(x$weight, field_at(at, "weight"), 0, strict = TRUE))
+    rows = take_row_count(x$rows, field_at(at, "rows")), weight = take_weight(x$weight, field_at(at, "weight")))
 }
 
 take_scaling <- function(x, at, shape) {
@@ -233,10 +234,12 @@ take_gate_shares <- function(x, at, shape) {
   x <- take_object(x, at, c("reference", "own", "expected", "curvature"))
   in_at <- function(name) field_at(at, name)
   gates <- length(take_list(x$reference, in_at("reference"), most = 1000L))
+  curvature <- take_symmetric(x$curvature, in_at("curvature"), shape$q * gates)
+  check_squares(diag(curvature), in_at("curvature"), max(abs(curvature), 0))
   list(reference = take_matrix(x$reference, in_at("reference"), shape$q, gates),
     own = take_matrix(x$own, in_at("own"), shape$q, shape$K),
     expected = take_matrix(x$expected, in_at("expected"), shape$q, gates + 1),
-    curvature = take_symmetric(x$curvature, in_at("curvature"), shape$q * gates))
+    curvature = curvature)
 }
 
 take_x_summary <- function(x, at, schema) {
@@ -249,6 +252,7 @@ take_x_summary <- function(x, at, schema) {
   }
   check_known(names(mean), "numeric", field_at(at, "mean"))
   mean <- vapply(names(mean), function(v) take_number(mean[[v]], field_at(at, paste0("mean.", shown_text(v)))), 0)
+  if (length(mean) > most_columns) bad_field(field_at(at, "mean"), "holds more than ", most_columns, " variables")
   covariance <- take_symmetric(x$covariance, field_at(at, "covariance"), length(mean))
   if (length(mean)) {
     values <- eigen(covariance, symmetric = TRUE, only.values = TRUE)$values
@@ -265,6 +269,6 @@ take_x_summary <- function(x, at, schema) {
     if (abs(sum(p) - 1) > 1e-6) bad_field(here, "must sum to 1")
     stats::setNames(p, names(given))
   })
-  list(n = take_number(x$n, field_at(at, "n"), 0, strict = TRUE), mean = if (length(mean)) mean,
+  list(n = take_weight(x$n, field_at(at, "n")), mean = if (length(mean)) mean,
     covariance = if (length(mean)) covariance, frequencies = frequencies)
 }

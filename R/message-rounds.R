@@ -201,7 +201,9 @@ next_round <- function(model, messages) {
     input_error("{.arg model} lacks the state of its rounds: it was written with {.code state = FALSE}, for sites.",
       i = "Go on from the centre's own model.")
   }
-  all <- lapply(unname(messages), function(m) m$sums)
+  shape <- list(p = nrow(model$parameters$beta), q = nrow(model$parameters$alpha), K = model$K,
+    parts = count_parts(model$schema), family = model$family$family)
+  all <- lapply(unname(messages), function(m) if (length(m$sums) > 1) m$sums else nothing_finite(shape))
   sums <- Reduce(function(a, b) Map(`+`, a, b), all)
   if (!all(is.finite(unlist(sums)))) sums$log_lik <- -Inf
   propose <- function(state) propose_step(state, r$scaling, r$settings)

@@ -14,8 +14,8 @@ refused <- function(file, quick = FALSE) {
 fuzz_trees <- function() {
   d <- two_experts(400, "gaussian")
   cut <- 0.5
-  sites <- moe_sites(y ~ poly(x, 2) + g + I(x > cut), list(A = d), K = 2, gating = ~ splines::ns(v, 2),
-    share = c("x", "moments"), information = TRUE)
+  fit <- function(...) moe_sites(y ~ poly(x, 2) + g + I(x > cut), list(A = d), K = 2, gating = ~ splines::ns(v, 2), ...)
+  sites <- fit(start = fit()$models$A, share = c("x", "moments", "gates"), information = TRUE)
   many <- moe(y ~ x, two_experts(400, "multinomial"), K = 2, family = multinomial())
   plain <- moe(as.matrix(d[c("x", "v")]), d$y, K = 2)
   first <- moe_statistics(many, two_experts(400, "multinomial"), site = "A")
@@ -128,4 +128,150 @@ test_that("huge files are refused unread", {
   expect_lt(system.time(expect_true(refused(file)))[["elapsed"]], 1)
   tree <- message_of(moe(y ~ x, two_experts(200, "gaussian"), K = 2))
   expect_error(read_moe(forge(tree, file), max_bytes = 100), "max_bytes", class = "moe_message_error")
+})
+
+# The field by which a changed message is refused, and the most memory, in MB, that reading it took.
+refused_cheaply <- function(tree, file) {
+  forge(tree, file)
+  gc(reset = TRUE)
+  before <- sum(gc()[, 2])
+  seconds <- system.time(e <- tryCatch(read_moe(file), error = identity))[["elapsed"]]
+  expect_s3_class(e, "moe_message_error")
+  expect_lt(seconds, 10)
+  expect_lt(sum(gc()[, 6]) - before, 250)
+  e$field
+}
+
+test_that("bases whose numbers do not make their columns are refused, before any is evaluated", {
+  d <- two_experts(400, "gaussian")
+  fit <- moe(y ~ poly(x, 2) + splines::ns(v, 3) + scale(w), d, K = 1, gating = ~ splines::bs(x, 4))
+  tree <- message_of(fit)
+  file <- withr::local_tempfile(fileext = ".json")
+  expect_no_error(read_moe(forge(tree, file)))
+  bases <- names(tree$design$bases)
+  at <- function(name) grep(name, bases, fixed = TRUE)
+  argument <- function(basis, name) which(vapply(basis, function(a) identical(a$argument, name), NA))
+  change <- function(name, argument_name, value) {
+    t <- tree
+    basis <- t$design$bases[[at(name)]]
+    i <- argument(basis, argument_name)
+    basis[[i]]$is <- value(basis[[i]]$is)
+    t$design$bases[[at(name)]] <- basis
+    refused_cheaply(t, file)
+  }
+  more <- function(v) { v$double <- c(v$double, list(9)); v["names"] <- NULL; v }
+  less <- function(v) { v$double <- v$double[-1]; v["names"] <- NULL; v }
+  expect_match(change("ns(", "knots", more), "design.bases")
+  expect_match(change("ns(", "knots", less), "design.bases")
+  expect_match(change("ns(", "Boundary.knots", function(v) { v$double <- rev(v$double); v }), "design.bases")
+  expect_match(change("ns(", "Boundary.knots", more), "design.bases")
+  expect_match(change("ns(", "intercept", function(v) TRUE), "design.bases")
+  expect_match(change("bs(", "knots", more), "design.bases")
+  expect_match(change("bs(", "degree", function(v) 4), "design.bases")
+  expect_match(change("bs(", "degree", function(v) 1e9), "design.bases")
+  expect_match(change("poly(", "coefs", function(v) { v$list[[1]] <- more(v$list[[1]]); v }), "design.bases")
+  expect_match(change("poly(", "coefs", function(v) { v$list[[2]] <- less(v$list[[2]]); v }), "design.bases")
+  expect_match(change("poly(", "coefs", function(v) { v$list[[2]]$double[[2]] <- -1; v }), "design.bases")
+  expect_match(change("scale(", "center", function(v) list(double = list(1, 2))), "design.bases")
+  expect_match(change("scale(", "scale", function(v) 0), "design.bases")
+  t <- tree
+  t$design$bases[[at("ns(")]] <- NULL
+  expect_match(refused_cheaply(t, file), "design.bases")
+})
+
+test_that("a basis of a size that the rows would decide is refused", {
+  d <- two_experts(400, "gaussian")
+  tree <- message_of(moe(y ~ splines::ns(v, df = 3) + x, d, K = 1))
+  file <- withr::local_tempfile(fileext = ".json")
+  v <- list(name = "v")
+  # The columns' names follow the call, so that all of the message goes together but for that.
+  forged <- function(df, basis = FALSE) {
+    t <- tree
+    words <- deparse_one(call("ns", quote(v), df = tree_formula(df, "", message_functions())))
+    words <- sub("^ns", "splines::ns", words)
+    put <- function(text) sub("splines::ns(v, df = 3)", words, text, fixed = TRUE)
+    t$design$formula$experts[[2]] <- list("splines::ns", v, list(argument = "df", is = df))
+    for (part in c("expert", "gate")) t$design[[part]]$columns <- lapply(t$design[[part]]$columns, put)
+    names(t$design$classes) <- put(names(t$design$classes))
+    names(t$design$bases) <- put(names(t$design$bases))
+    if (basis) t$design$bases <- stats::setNames(list(), character())
+    t
+  }
+  expect_no_error(read_moe(forge(forged(4 - 1), file)))
+  for (df in list(list("*", v, 1e9), 1e9, list("*", 2, 1e9), list("+", 3, v), list("-", 3), 2.5)) {
+    expect_match(refused_cheaply(forged(df), file), "design.formula")
+    expect_match(refused_cheaply(forged(df, TRUE), file), "design")
+  }
+})
+
+test_that("a small message asks for little memory whatever sizes it claims", {
+  d <- two_experts(400, "multinomial")
+  fit <- moe(y ~ x, d, K = 2, family = multinomial())
+  first <- moe_statistics(fit, d, site = "A")
+  moved <- moe_update(fit, first)
+  file <- withr::local_tempfile(fileext = ".json")
+  moments <- message_of(first)
+  sums <- message_of(moe_statistics(moved, d, site = "A"))
+  many <- as.list(paste0("c", 1:3000))
+  # No matrix is made of the sums that are not there.
+  huge <- sums
+  huge$columns <- list(expert = many, gate = many)
+  huge$K <- 1000
+  huge["sums"] <- list(NULL)
+  forge(huge, file)
+  gc(reset = TRUE)
+  before <- sum(gc()[, 2])
+  expect_s3_class(read_moe(file), "moe_statistics")
+  expect_lt(sum(gc()[, 6]) - before, 100)
+  expect_error(moe_update(moved, file), basename(file), class = "moe_input_error")
+  expect_match(refused_cheaply({ t <- huge; t$columns$expert <- as.list(paste0("c", 1:9000)); t }, file), "columns")
+  # Arrays of arrays that are empty.
+  expect_match(refused_cheaply({ t <- huge; t$sums <- sums$sums; t }, file), "sums")
+  empty <- huge
+  empty$K <- 1
+  empty$parts <- 1
+  empty$sums <- sums$sums
+  empty$sums$score <- as.list(numeric(3000))
+  empty$sums$hessian <- rep(list(list()), 3000)
+  expect_match(refused_cheaply(empty, file), "sums")
+  empty <- moments
+  empty$columns$expert <- many
+  empty$moments$mean_x <- empty$moments$centre_x <- as.list(numeric(3000))
+  empty$moments$gram_x <- rep(list(list()), 3000)
+  expect_match(refused_cheaply(empty, file), "moments.gram_x")
+  model <- message_of(fit)
+  for (n in list(9e15 * 2, 1e300, 0, -1, 1.5)) {
+    expect_match(refused_cheaply({ t <- model; t$n <- n; t }, file), "^n$")
+    expect_match(refused_cheaply({ t <- sums; t$sums$rows <- n; t }, file), "sums.rows")
+  }
+  for (weight in list(1e17, 0, -1)) {
+    expect_match(refused_cheaply({ t <- model; t$weight <- weight; t }, file), "^weight$")
+    expect_match(refused_cheaply({ t <- moments; t$moments$weight <- weight; t }, file), "moments.weight")
+    expect_match(refused_cheaply({ t <- sums; t$sums$weight <- weight; t }, file), "sums.weight")
+  }
+  expect_match(refused_cheaply({ t <- moments; t$moments$n <- 399; t }, file), "moments.n")
+})
+
+test_that("sums of squares and products must be some", {
+  d <- two_experts(400, "multinomial")
+  fit <- moe(y ~ x + v, d, K = 3, family = multinomial())
+  first <- moe_statistics(fit, d, site = "A")
+  moments <- message_of(first)
+  sums <- message_of(moe_statistics(moe_update(fit, first), d, site = "A"))
+  file <- withr::local_tempfile(fileext = ".json")
+  change <- function(tree, ...) {
+    at <- list(...)
+    value <- tree_get(tree, at)
+    refused_cheaply(tree_set(tree, at, if (value == 0) 5 else -3 * value), file)
+  }
+  expect_match(change(moments, "moments", "gram_x", 2, 2), "gram_x")
+  expect_match(change(moments, "moments", "gram_z", 2, 3), "gram_z")
+  expect_match(change(sums, "sums", "hessian", 1, 2), "hessian")
+  # Columns of the packed triangle (1, 1), (1, 2), (1, 3), (2, 2), (2, 3), (3, 3); rows are pairs of classes.
+  for (column in c(1, 4, 6)) for (row in c(1, 3)) expect_match(change(sums, "sums", "expert_gram", column, row), "expert_gram")
+  for (column in c(1, 4, 6)) for (row in c(1, 3)) expect_match(change(sums, "sums", "gate_gram", column, row), "gate_gram")
+  d <- two_experts(400, "gaussian")
+  start <- moe(y ~ x, d, K = 2)
+  shared <- message_of(moe_sites(y ~ x, list(A = d), start = start, share = "gates")$models$A)
+  expect_match(change(shared, "shared", "gates", "curvature", 1), "curvature")
 })

@@ -13,16 +13,20 @@ random_model <- function(seed) {
     x <- as.matrix(d[c("x", "v")])
     return(suppressWarnings(moe(x, d$y, K = K, family = family, control = control)))
   }
-  sites <- suppressWarnings(moe_sites(f, list(A = d), K = K, family = family, gating = gating, control = control,
-    min_rows = 1, share = c("x", if (family == "gaussian") "moments"), information = seed %% 2 == 0))
+  fit <- function(...) suppressWarnings(moe_sites(f, list(A = d), K = K, family = family, gating = gating,
+    control = control, min_rows = 1, ...))
+  sites <- fit(start = fit()$models$A, share = c("x", "gates", if (family == "gaussian") "moments"),
+    information = seed %% 2 == 0)
   if (!length(sites$models)) stop(sites$table$message)
   sites$models$A
 }
 
 test_that("100 random models of all families come back to the last bit", {
   file <- withr::local_tempfile(fileext = ".json")
+  gates <- 0
   for (seed in 1:100) {
     fit <- random_model(seed)
+    gates <- gates + !is.null(fit$shared$gates)
     write_moe(fit, file, "A", information = TRUE, min_rows = 0, min_expert_rows = 0, min_rows_per_parameter = 0,
       overwrite = TRUE)
     again <- read_moe(file)
@@ -30,6 +34,7 @@ test_that("100 random models of all families come back to the last bit", {
     expect_identical(again$family$family, fit$family$family)
     expect_false(any(c("rows", "call") %in% names(Filter(length, again))))
   }
+  expect_gt(gates, 40)
 })
 
 test_that("numbers keep their last bit and their sign", {
@@ -44,7 +49,8 @@ test_that("numbers keep their last bit and their sign", {
 test_that("a model that was read works as the original", {
   d <- two_experts(900, "gaussian")
   site <- rep(c("A", "B", "C"), 300)
-  sites <- moe_sites(y ~ poly(x, 2) + v + g, split(d, site), K = 2, gating = ~x, share = c("x", "moments"), information = TRUE)
+  sites <- moe_sites(y ~ poly(x, 2) + v + g, split(d, site), gating = ~x, share = c("x", "moments", "gates"),
+    information = TRUE, start = moe(y ~ poly(x, 2) + v + g, d[1:500, ], K = 2, gating = ~x))
   folder <- withr::local_tempfile()
   files <- write_moe(sites, folder)
   expect_setequal(basename(files), c("A.json", "B.json", "C.json"))
@@ -56,6 +62,7 @@ test_that("a model that was read works as the original", {
   support <- moe_support(d, site = site)
   a <- moe_aggregate(sites, support)
   b <- moe_aggregate(read, support)
+  expect_true(a$aggregation$gates_from_sums)
   expect_identical(b$parameters, a$parameters)
   expect_identical(vcov(b, "information"), vcov(a, "information"))
   expect_equal(coef(moe_refine(b, split(d, site), 1)), coef(moe_refine(a, split(d, site), 1)), tolerance = 1e-10)
