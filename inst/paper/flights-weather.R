@@ -5,15 +5,15 @@
 #
 # The response is the time in the air (minutes), given distance, hour, season, airport and weather. As in Table 1 it
 # is far from 0 and its error (SI) is less than a tenth of its mean, so that RPE and SI can be read as there.
-# Rows: results/flights-weather.csv, columns as in real-data.R. `quick`: 5,000 flights, one split, M = 2 and 4.
+# Rows: results/flights-weather.csv, columns as in real-data.R. `quick`: of 5,000 flights, one split, M = 2 and 4.
 
 flights_formula <- air_time ~ poly(miles, 2) + hour + origin + season_cos + season_sin + temp + dewp +
   wind_east + wind_north + precip + visib
 
 # Flights with their weather: those that arrived and whose hour has complete weather. Wind of no direction counts
 # as calm where its speed is 0; other hours with an unknown direction ("variable") are left out.
-flights_weather <- function() {
-  flights <- as.data.frame(nycflights13::flights)
+flights_weather <- function(flights = nycflights13::flights) {
+  flights <- as.data.frame(flights)
   weather <- as.data.frame(nycflights13::weather)
   hours <- c("origin", "month", "day", "hour")
   data <- merge(flights[!is.na(flights$air_time), c(hours, "air_time", "distance")],
@@ -32,12 +32,13 @@ main <- function() {
   sys.source(file.path(here, "tools.R"), globalenv())
   sys.source(file.path(here, "real-data.R"), globalenv())
   one_thread()
-  data <- flights_weather()
-  cat(format(nrow(data), big.mark = ","), "flights with weather\n")
+  flights <- nycflights13::flights
   if (quick) {
     set.seed(1)
-    data <- data[sample(nrow(data), 5000), ]
+    flights <- flights[sample(nrow(flights), 5000), ]
   }
+  data <- flights_weather(flights)
+  cat(format(nrow(data), big.mark = ","), "flights with weather\n")
   file <- file.path(option("results", file.path(here, "results")), "flights-weather.csv")
   seeds <- seq_len(as.numeric(option("seeds", if (quick) 1 else 5)))
   results <- run_seeds(data, flights_formula, seeds, file, machines = if (quick) c(2, 4) else c(64, 128))
