@@ -157,7 +157,8 @@ take_rounds <- function(x, at, shape) {
       newton_below = take_number(s$newton_below, in_at("state.newton_below")))
   }
   list(number = number, settings = settings, scaling = take_scaling(x$scaling, in_at("scaling"), shape),
-    sites = data.frame(site = site, n = take_numbers(sites$n, in_at("sites.n"), length(site), 1, most = most_rows, whole = TRUE),
+    sites = data.frame(site = site,
+      n = take_numbers(sites$n, in_at("sites.n"), length(site), 1, most = most_rows, whole = TRUE),
       dropped = take_numbers(sites$dropped, in_at("sites.dropped"), length(site), 0, whole = TRUE)),
     tried = internal(x$tried, in_at("tried")),
     stop = take_text(x$stop, in_at("stop"), among = c("rounds", "newton", "small gain")), state = state,

@@ -121,14 +121,16 @@ spline_fault <- function(values, width, degree) {
   if (is.null(intercept)) intercept <- FALSE
   if (!isTRUE(intercept) && !isFALSE(intercept)) return("must have true or false for `intercept`")
   makes <- length(knots) + degree + intercept
-  if (makes != width) paste0("has ", length(knots), " knots, which make ", makes, " functions, where `classes` says ", width)
+  if (makes == width) return(NULL)
+  paste0("has ", length(knots), " knots, which make ", makes, " functions, where `classes` says ", width)
 }
 
 scale_fault <- function(values, width) {
   for (name in intersect(c("center", "scale"), names(values))) {
     v <- values[[name]]
     if (isTRUE(v) || isFALSE(v)) next
-    if (!are_numbers(v, width) || name == "scale" && any(v == 0)) return(paste0("must have ", width, " number for `", name, "`"))
+    if (are_numbers(v, width) && (name == "center" || all(v != 0))) next
+    return(paste0("must have ", width, " number for `", name, "`"))
   }
 }
 

@@ -34,7 +34,9 @@ columns_of <- function(part, made, schema, at) {
   count <- vapply(row, function(v) if (is.factor(v)) nlevels(v) else if (is.logical(v)) 2L else NCOL(v), 0L)
   if (any(count < 1)) bad_field(field_at(at, "columns"), "hold a factor without levels")
   # Contrasts are a matrix of levels by levels.
-  if (any(count > most_columns)) bad_field(field_at(at, "columns"), "hold a factor of more than ", most_columns, " levels")
+  if (any(count > most_columns)) {
+    bad_field(field_at(at, "columns"), "hold a factor of more than ", most_columns, " levels")
+  }
   factors <- attr(part$terms, "factors")
   wide <- if (length(factors)) sum(apply(factors > 0, 2, function(used) prod(count[used]))) else 0
   if (wide > 1e5) bad_field(field_at(at, "columns"), "would be more than 100,000")

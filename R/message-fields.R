@@ -94,7 +94,9 @@ take_matrix <- function(x, at, rows, columns, ...) {
   x <- take_list(x, at, columns, Inf)
   # Before room is made for them.
   short <- which(lengths(x) != rows)
-  if (length(short)) bad_field(paste0(at, "[", short[1], "]"), "must have ", rows, " elements, not ", length(x[[short[1]]]))
+  if (length(short)) {
+    bad_field(paste0(at, "[", short[1], "]"), "must have ", rows, " elements, not ", length(x[[short[1]]]))
+  }
   out <- vapply(seq_along(x), function(j) take_numbers(x[[j]], paste0(at, "[", j, "]"), rows, ...),
     numeric(rows))
   matrix(out, rows, columns)
@@ -123,7 +125,7 @@ check_symmetric <- function(m, at) {
 
 # Sums of squares, up to rounding.
 check_squares <- function(v, at, scale) {
-  if (any(v < -1e-10 * scale)) bad_field(at, "must have no negative number on its diagonal: sums of squares stand there")
+  if (any(v < -1e-10 * scale)) bad_field(at, "must have no negative number on its diagonal, of sums of squares")
 }
 
 take_row_count <- function(x, at) take_number(x, at, 1, most = most_rows, whole = TRUE)

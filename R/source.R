@@ -37,10 +37,11 @@
 #' A source of more than `memory_rows` rows is decoded chunk by chunk, and the numbers of its design (8
 #' bytes for every column of the model matrix, of the response, weights and offsets, a row: 3.4 GB for
 #' 20 million rows and 20 columns) go to one scratch file, which the passes of the fit read. The
-#' file is removed when the fit ends, also by an error or an interrupt. Memory holds a chunk, blocks of 1,800
-#' rows, and the samples on which starts are compared and improved (an eighth of the rows at most). The
-#' estimates are those of the fit to a data frame of the same rows. What sites may `share` ([moe_sites()]) is not
-#' to be had from a large source.
+#' file is removed when the fit ends, also by an error or an interrupt; a process that is killed leaves it behind,
+#' in the folder `scratch` (`distmoe-*.scratch`, readable by its owner alone) or its temporary folder.
+#' Memory holds a chunk, blocks of 1,800 rows, and the samples on which starts are compared and improved (an
+#' eighth of the rows at most). The estimates are those of the fit to a data frame of the same rows. What sites
+#' may `share` ([moe_sites()]) is not to be had from a large source.
 #'
 #' Before that the source is read for what all rows together determine: levels of factors and
 #' text (their columns only), and the variables of `poly()`, `ns()`, `bs()`, `scale()` and `factor()`

@@ -260,6 +260,7 @@ new_scratch <- function(where) {
   if (!dir.exists(folder)) input_error("The folder {.file {folder}} for scratch files is not there.")
   path <- tempfile("distmoe-", folder, ".scratch")
   connection <- file(path, "wb")
+  Sys.chmod(path, "600")  # rows are in it
   rest <- NULL
   write <- function(m) try_scratch(writeBin(as.vector(m), connection), folder)
   out <- new.env(parent = emptyenv())

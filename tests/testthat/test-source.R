@@ -264,6 +264,18 @@ test_that("sources are opened by workers", {
   expect_equal(fit(), here)
 })
 
+test_that("a scratch file is its owner's alone, and gone after use", {
+  skip_on_os("windows")
+  folder <- withr::local_tempdir()
+  file <- new_scratch(folder)
+  file$add(matrix(1, 3, 2))
+  expect_identical(format(file.info(file$path)$mode), "600")
+  file$close()
+  expect_identical(list.files(folder), basename(file$path))
+  drop_scratch(list(file = file))
+  expect_length(list.files(folder), 0)
+})
+
 test_that("the core reads a scratch file in any blocks, and says where it is cut short", {
   p <- withr::with_seed(1, list(x = cbind(1, matrix(rnorm(2 * 4001), 4001)), y = rnorm(4001), w = runif(4001)))
   data <- list(x = p$x, z = p$x, y = p$y, weight = p$w, x_intercept = 1L, z_intercept = 1L)
