@@ -1,4 +1,5 @@
-# The command line: words to options, options to the package's functions. Nothing is computed here.
+# The command line: how words become options, and how errors become words and an exit status. What the
+# commands do is in cli-commands.R; nothing is computed here.
 
 #' The command line
 #'
@@ -7,14 +8,18 @@
 #' installed with the package; `moe_cli_path()` says where. It needs the package `optparse`.
 #'
 #' @section Commands:
+#' Once, for a program that the shell finds by its name (where `~/bin` is among the folders of `PATH`):
+#' \preformatted{
+#' ln -s "$(Rscript -e 'cat(distmoe::moe_cli_path())')" ~/bin/distmoe
+#' }
 #' `distmoe COMMAND --help` lists a command's options. In short:
 #' \preformatted{
 #' # at the centre, on rows that may be shared: the common start
-#' distmoe fit --data shared.csv --formula "y ~ x1 + x2" --experts 3 --seed 1 --out pilot.json
+#' distmoe fit --data shared.csv --formula 'y ~ x1 + x2' --experts 3 --seed 1 --out pilot.json
 #' # at every site
-#' distmoe fit --data rows.csv --start pilot.json --site north --out messages/north.json
-#' distmoe inspect messages/north.json
-#' # at the centre
+#' distmoe fit --data rows.csv --start pilot.json --site north --out north.json
+#' distmoe inspect north.json
+#' # at the centre, where the sites' messages are in one folder
 #' distmoe aggregate --messages messages --support shared.csv --support-site hospital --out model.json
 #' # one more round: at every site, then at the centre (the first one only brings the columns' means)
 #' distmoe refine --model model.json --data rows.csv --site north --out round/north.json
@@ -22,9 +27,17 @@
 #' # anywhere
 #' distmoe predict --model model.json --data new.csv --out predictions.csv
 #' }
-#' Rows are read from text files with a header line or from Parquet files (see [moe_source()]). What
-#' `fit` gives is what [moe_sites()] gives for that one site, `aggregate` is [moe_aggregate()], `refine` is
-#' [moe_statistics()] at a site and [moe_update()] at the centre.
+#' What `fit` gives is what [moe_sites()] gives for that one site, `aggregate` is [moe_aggregate()],
+#' `refine` is [moe_statistics()] at a site and [moe_update()] at the centre. A file that is there
+#' already is only replaced where `--overwrite` says so. Some starts of fits and aggregates are drawn at
+#' random: `--seed` makes them the same again.
+#'
+#' @section Files of rows:
+#' Text files with a header line, or Parquet files (see [moe_source()]). Only the columns that the
+#' formula names are looked at. In text, fields are separated by commas and numbers have decimal points,
+#' unless `--sep` and `--dec` say otherwise; `NA` and empty fields are missing values, `--na` names
+#' others. A column of text is a factor; `--text` names columns of numbers that are factors as well,
+#' such as codes. With `--start` or `--model` columns have the types that the model knows.
 #'
 #' @section Exit status:
 #' 0: done. 1: refused, or failed; the reason is on the standard error, and no file is written. 2: the
@@ -42,7 +55,16 @@ moe_cli <- function(arguments = commandArgs(trailingOnly = TRUE)) {
     say_error("The command line needs the package optparse: install.packages(\"optparse\").")
     return(invisible(1L))
   }
-  command <- if (length(arguments)) arguments[1] else "--help"
+  if (!length(arguments)) {
+    cat(cli_overview(), sep = "\n", file = stderr())
+    return(invisible(2L))
+  }
+  command <- arguments[1]
+  words <- arguments[-1]
+  if (command == "help" && length(words)) {
+    command <- words[1]
+    words <- "--help"
+  }
   if (command %in% c("--help", "-h", "help")) {
     cat(cli_overview(), sep = "\n")
     return(invisible(0L))
@@ -51,71 +73,127 @@ moe_cli <- function(arguments = commandArgs(trailingOnly = TRUE)) {
     cat(format(utils::packageVersion("distmoe")), "\n", sep = "")
     return(invisible(0L))
   }
-  if (!command %in% names(cli_commands)) {
-    say_error("There is no command \"", command, "\". Commands: ",
-      paste(names(cli_commands), collapse = ", "), ". See distmoe --help.")
+  commands <- cli_commands()
+  if (!command %in% names(commands)) {
+    say_error("There is no command \"", command, "\"", did_you_mean(command, names(commands)), ". Commands: ",
+      paste(names(commands), collapse = ", "), ". See distmoe --help.")
     return(invisible(2L))
   }
-  options <- cli_options(command, arguments[-1])
+  options <- cli_options(command, commands[[command]], words)
   if (is.null(options)) return(invisible(2L))
   if (isTRUE(options$help)) return(invisible(0L))
-  invisible(cli_run(cli_commands[[command]]$run, options))
+  invisible(cli_run(command, commands[[command]], options))
 }
 
 #' @rdname moe_cli
 #' @export
 moe_cli_path <- function() system.file("exec", "distmoe", package = "distmoe")
 
-say_error <- function(...) cat(paste0("distmoe: ", ..., "\n"), file = stderr())
-
 cli_overview <- function() {
+  commands <- cli_commands()
   c("Usage: distmoe COMMAND [options]", "",
     "Mixtures of experts over data in many places: every place fits its own rows and sends its model,",
     "a text message; the models are aggregated.", "", "Commands:",
-    sprintf("  %-10s %s", names(cli_commands), vapply(cli_commands, function(c) c$title, "")), "",
+    sprintf("  %-10s %s", names(commands), vapply(commands, function(c) c$title, "")), "",
     "distmoe COMMAND --help lists the options of a command; distmoe --version tells the version.")
 }
 
+# ---- words -----------------------------------------------------------------------------------
+
+say_error <- function(...) cat(paste0("distmoe: ", ..., "\n"), file = stderr())
+
+# The words of the command line are not understood, or do not go together.
+usage_error <- function(...) {
+  stop(structure(class = c("moe_usage_error", "error", "condition"), list(message = paste0(...), call = NULL)))
+}
+
+# What a known word that is near is called.
+did_you_mean <- function(word, known) {
+  distance <- ifelse(startsWith(known, word), 0, utils::adist(word, known))
+  if (min(distance) <= 2) paste0(" (did you mean ", known[which.min(distance)], "?)") else ""
+}
+
+# The package speaks to R users: here arguments are options. The first line stands by itself, the others
+# are indented under it.
+in_cli_words <- function(text, known) {
+  text <- cli::ansi_strip(paste(text, collapse = "\n"))
+  fixed <- c("`K`" = "--experts", "`screen = FALSE`" = "--no-screen", "`overwrite = TRUE`" = "--overwrite",
+    "the limits that `write_moe()` names" = "--min-rows, --min-expert-rows and --min-rows-per-parameter")
+  for (word in names(fixed)) text <- gsub(word, fixed[[word]], text, fixed = TRUE)
+  for (name in known) {
+    option <- paste0("--", gsub("_", "-", name))
+    text <- gsub(paste0("`", name, "`"), option, text, fixed = TRUE)
+    text <- gsub(paste0("`", name, " = ([^`]*?)(\\(\\))?`"), paste(option, "\\1"), text, perl = TRUE)
+  }
+  # Bullets, also those of messages that were brought to one line.
+  text <- gsub("(?<=[.]) [xi] (?=[A-Z`])", "\n", text, perl = TRUE)
+  paste(sub("^[xi!*] ", "", strsplit(text, "\n")[[1]]), collapse = "\n  ")
+}
+
 # The exit status of a command: warnings and errors go to standard error.
-cli_run <- function(run, options) {
-  if (!is.null(options$threads)) options(distmoe.threads = options$threads)
-  if (!is.null(options$seed)) set.seed(options$seed)
+cli_run <- function(command, known, options) {
+  old <- options(cli.condition_width = Inf, cli.unicode = FALSE, width = max(100L, getOption("width")))
+  on.exit(options(old))
+  names <- c("threads", gsub("-", "_", vapply(known$options(), function(o) o@dest, "")))
+  words <- function(condition) in_cli_words(conditionMessage(condition), names)
   tryCatch({
-    withCallingHandlers(run(options), warning = function(w) {
-      say_error("warning: ", cli::ansi_strip(conditionMessage(w)))
+    if (!is.null(options$threads)) {
+      threads <- options(distmoe.threads = check_count(options$threads, "threads"))
+      on.exit(options(threads), add = TRUE)
+    }
+    if (!is.null(options$seed)) set.seed(check_count(options$seed, "seed", -.Machine$integer.max))
+    check_out(options)
+    withCallingHandlers(known$run(options), warning = function(w) {
+      say_error("warning: ", words(w))
       invokeRestart("muffleWarning")
     })
     0L
+  }, moe_usage_error = function(e) {
+    say_error(conditionMessage(e), ". See distmoe ", command, " --help.")
+    2L
   }, error = function(e) {
-    say_error(cli::ansi_strip(conditionMessage(e)))
+    # Whoever read the output (head, a pager) has closed it: nothing is wrong.
+    if (grepl("SIGPIPE", conditionMessage(e))) return(0L)
+    say_error(words(e))
     1L
   })
 }
 
+# A fit may take long: what would keep its result from being written is said before.
+check_out <- function(options) {
+  for (file in unlist(options[c("out", "send")])) {
+    if (dir.exists(file)) input_error("{.file {file}} is a folder; a file is needed.")
+    if (!dir.exists(dirname(file))) input_error("There is no folder {.file {dirname(file)}}.")
+    if (file.exists(file) && !isTRUE(options$overwrite)) refuse_overwrite(file)
+  }
+}
+
 # ---- options ---------------------------------------------------------------------------------
 
-cli_option <- function(name, type, help, default = NULL) {
-  optparse::make_option(paste0("--", name), type = type, default = default, help = help,
-    metavar = toupper(sub(".*-", "", name)))
+# `type`: FILE, TEXT, NAME, COLUMN, ... for words, N for numbers, NULL for a flag.
+cli_option <- function(name, type, help, default = NULL, short = NULL) {
+  words <- c(short, paste0("--", gsub("_", "-", name)))
+  if (is.null(type)) return(optparse::make_option(words, action = "store_true", default = FALSE, help = help))
+  optparse::make_option(words, type = if (type == "N") "double" else "character", default = default, help = help,
+    metavar = type)
 }
 
 # NULL where the words are not understood (that was said then). optparse only knows how to stop.
-cli_options <- function(command, words) {
-  known <- cli_commands[[command]]
-  options <- c(known$options(), list(
-    cli_option("threads", "integer", "most threads that work at a time [package default]")))
+cli_options <- function(command, known, words) {
+  options <- c(known$options(), list(cli_option("threads", "N", "most threads that work at a time [at most two]")))
   parser <- optparse::OptionParser(usage = paste("distmoe", command, known$usage),
-    option_list = options, description = known$title)
+    option_list = options, description = paste0("\n", known$title),
+    epilogue = paste0("Example: ", known$example))
   if (any(words %in% c("--help", "-h"))) {
     optparse::print_help(parser)
     return(list(help = TRUE))
   }
   # A value of another type is only warned about.
-  quiet <- function(w) stop(conditionMessage(w), call. = FALSE)
+  stop_here <- function(w) stop(conditionMessage(w), call. = FALSE)
   parsed <- tryCatch(withCallingHandlers(
     optparse::parse_args(parser, words, print_help_and_exit = FALSE, positional_arguments = TRUE,
-      convert_hyphens_to_underscores = TRUE), warning = quiet),
-    error = function(e) conditionMessage(e))
+      convert_hyphens_to_underscores = TRUE), warning = stop_here),
+    error = function(e) parse_words(conditionMessage(e), options))
   problem <- if (is.character(parsed)) parsed else option_problem(parsed, known)
   if (!is.null(problem)) {
     say_error(problem, ". See distmoe ", command, " --help.")
@@ -124,186 +202,30 @@ cli_options <- function(command, words) {
   c(parsed$options, list(files = parsed$args))
 }
 
+# What optparse and getopt say, in a person's words.
+parse_words <- function(text, options) {
+  text <- trimws(sub("^Error in [^\n]*: *\n?", "", text))
+  flag <- regmatches(text, regexec("^flag \"(.*)\" requires an argument", text))[[1]]
+  if (length(flag)) return(paste0("--", flag[2], " needs a value"))
+  text <- sub("^double expected, got", "A number is needed, not", text)
+  unknown <- regmatches(text, regexec("^no such option: (-.*)$", text))[[1]]
+  if (!length(unknown)) return(text)
+  known <- vapply(options, function(o) o@long_flag, "")
+  near <- if (tolower(unknown[2]) == "--k") " (the number of experts is --experts)" else did_you_mean(unknown[2], known)
+  paste0("There is no option ", unknown[2], near)
+}
+
 option_problem <- function(parsed, known) {
-  missing <- setdiff(known$needs, names(Filter(Negate(is.null), parsed$options)))
+  given <- Filter(Negate(is.null), parsed$options)
+  missing <- setdiff(known$needs, names(given))
   if (length(missing)) return(paste0("--", gsub("_", "-", missing[1]), " is missing"))
+  empty <- names(given)[vapply(given, function(v) is.character(v) && !nzchar(trimws(v)), NA)]
+  empty <- setdiff(empty, "na")
+  if (length(empty)) return(paste0("--", gsub("_", "-", empty[1]), " is empty"))
+  number <- names(given)[vapply(given, function(v) is.numeric(v) && is.na(v), NA)]
+  if (length(number)) return(paste0("--", gsub("_", "-", number[1]), " must be a number"))
   if (length(parsed$args) && !isTRUE(known$takes_files)) {
     return(paste0("\"", parsed$args[1], "\" is not understood"))
   }
   if (isTRUE(known$takes_files) && !length(parsed$args)) return("a file is missing")
 }
-
-# ---- what commands share -----------------------------------------------------------------------
-
-cli_formula <- function(text, option) {
-  tryCatch(stats::as.formula(text, env = globalenv()), error = function(e) {
-    input_error("The text of --{option} is no formula: {.val {text}}.")
-  })
-}
-
-cli_family <- function(name) {
-  if (!name %in% names(known_families)) {
-    input_error("--family must be one of {.or {.val {names(known_families)}}}, not {.val {name}}.")
-  }
-  known_families[[name]]$make()
-}
-
-cli_words <- function(text) if (!is.null(text)) trimws(strsplit(text, ",", fixed = TRUE)[[1]])
-
-cli_model <- function(file) {
-  model <- read_moe(file)
-  if (!inherits(model, "moe")) input_error("{.file {file}} holds no model.")
-  model
-}
-
-cli_write <- function(object, file, options, ...) {
-  limits <- c("min_rows", "min_expert_rows", "min_rows_per_parameter")
-  given <- options[intersect(limits, names(options))]
-  do.call(write_moe, c(list(object, file, ...), Filter(Negate(is.null), given)))
-  cat("Written: ", file, " (", format_big(file.size(file)), " bytes)\n", sep = "")
-}
-
-limit_options <- function() {
-  list(cli_option("min-rows", "double", "fewest rows behind a message [default of write_moe()]"),
-    cli_option("min-expert-rows", "double", "fewest rows behind an expert [default of write_moe()]"),
-    cli_option("min-rows-per-parameter", "double", "fewest rows a parameter [default of write_moe()]"))
-}
-
-# ---- commands --------------------------------------------------------------------------------
-
-cli_fit <- function(o) {
-  start <- if (!is.null(o$start)) cli_model(o$start)
-  if (is.null(start) && (is.null(o$formula) || is.null(o$experts))) {
-    input_error("Without --start, --formula and --experts are needed.")
-  }
-  formula <- if (is.null(o$formula)) formula(start) else cli_formula(o$formula, "formula")
-  gating <- if (!is.null(o$gating)) cli_formula(o$gating, "gating") else start$schema$gating
-  family <- if (is.null(start) || !is.null(o$family)) {
-    cli_family(if (is.null(o$family)) "gaussian" else o$family)
-  } else start$family
-  sources <- stats::setNames(list(moe_source(o$data)), o$site)
-  sites <- moe_sites(formula, sources, K = o$experts, family = family, gating = gating,
-    weights = o$weights, start = start, share = cli_words(o$share), information = isTRUE(o$information))
-  row <- sites$table
-  if (row$status != "fitted") input_error("{.file {o$data}}: {row$message}")
-  if (row$message != "") say_error("note: ", row$message)
-  print(sites$models[[1]])
-  cli_write(sites$models[[1]], o$out, o, site = o$site)
-}
-
-cli_inspect <- function(o) {
-  bad <- 0
-  for (file in o$files) {
-    cat(if (file != o$files[1]) "\n", file, "\n", sep = "")
-    found <- tryCatch(read_moe(file), moe_input_error = function(e) {
-      say_error(cli::ansi_strip(conditionMessage(e)))
-      bad <<- bad + 1
-    })
-    if (!is.numeric(found)) print(if (inherits(found, "moe")) moe_message(found) else found)
-  }
-  if (bad) input_error("{bad} of {length(o$files)} file{?s} {?was/were} refused.")
-}
-
-cli_aggregate <- function(o) {
-  sites <- read_moe(o$messages)
-  if (!inherits(sites, "moe_sites")) input_error("--messages must be a folder of models.")
-  print(sites)
-  if (is.null(o$support) == is.null(o$draw)) {
-    input_error("Give --support (a file of points) or --draw (a number of points).")
-  }
-  support <- if (!is.null(o$draw)) moe_support(sites, n = o$draw) else {
-    points <- source_read(moe_source(o$support))
-    column <- o$support_site
-    if (!is.null(column) && !column %in% names(points)) {
-      input_error("{.file {o$support}} has no column {.val {column}} of sites.")
-    }
-    moe_support(points, site = if (!is.null(column)) as.character(points[[column]]))
-  }
-  arguments <- list(sites, support, K = o$experts, plan = o$plan, method = o$method)
-  if (!is.null(o$weights)) arguments$weights <- o$weights
-  model <- do.call(moe_aggregate, arguments)
-  model$call <- NULL
-  print(model)
-  cli_write(model, o$out, o, site = o$name)
-}
-
-cli_refine <- function(o) {
-  if (is.null(o$data) == is.null(o$messages)) {
-    input_error("At a site give --data, at the centre --messages.")
-  }
-  model <- cli_model(o$model)
-  if (!is.null(o$data)) {
-    if (is.null(o$site)) input_error("--site, this site's name, is missing.")
-    statistics <- moe_statistics(model, source_read(moe_source(o$data)), site = o$site, weights = o$weights)
-    print(statistics)
-    return(cli_write(statistics, o$out, o))
-  }
-  model <- moe_update(model, o$messages)
-  print(model)
-  cli_write(model, o$out, o, site = o$name)
-}
-
-cli_predict <- function(o) {
-  model <- cli_model(o$model)
-  data <- source_read(moe_source(o$data))
-  arguments <- list(model, data, type = o$type)
-  if (o$interval != "none") arguments[c("interval", "level")] <- o[c("interval", "level")]
-  out <- do.call(stats::predict, arguments)
-  out <- if (is.matrix(out)) as.data.frame(out) else stats::setNames(data.frame(as.vector(out)), o$type)
-  utils::write.csv(out, if (is.null(o$out)) stdout() else o$out, row.names = FALSE)
-  if (!is.null(o$out)) cat("Written: ", o$out, " (", format_big(nrow(out)), " rows)\n", sep = "")
-}
-
-cli_commands <- list(
-  fit = list(run = cli_fit, usage = "--data FILE --formula TEXT --experts K --out FILE",
-    title = "Fit a model to the rows of one site and write its message.",
-    needs = c("data", "out"), options = function() c(list(
-      cli_option("data", "character", "file or folder of rows: text with a header line, or Parquet"),
-      cli_option("formula", "character", "response and experts' columns: \"y ~ x1 + x2\" [that of --start]"),
-      cli_option("gating", "character", "gates' columns: \"~ x1\" [those of the formula]"),
-      cli_option("experts", "integer", "number of experts [that of --start]"),
-      cli_option("family", "character", "gaussian, binomial, poisson or multinomial [gaussian, or that of --start]"),
-      cli_option("site", "character", "name of this site [%default]", "site"),
-      cli_option("start", "character", "message with a model: the common start of all sites"),
-      cli_option("weights", "character", "column of case weights"),
-      cli_option("share", "character", "what else is sent, by commas: x, moments (see ?moe_sites)"),
-      optparse::make_option("--information", action = "store_true", default = FALSE,
-        help = "send the information matrix, for standard errors"),
-      cli_option("seed", "integer", "seed of the random starts"),
-      cli_option("out", "character", "file of the message")), limit_options())),
-  inspect = list(run = cli_inspect, usage = "FILE ...", takes_files = TRUE,
-    title = "Check messages and show what they hold.", options = function() list()),
-  aggregate = list(run = cli_aggregate, usage = "--messages FOLDER --support FILE --out FILE",
-    title = "Aggregate the models of a folder of messages into one.",
-    needs = c("messages", "out"), options = function() c(list(
-      cli_option("messages", "character", "folder of messages, one a site"),
-      cli_option("support", "character", "file of support points"),
-      cli_option("support-site", "character", "column of --support with each point's site"),
-      cli_option("draw", "integer", "draw this many points from the sites' summaries (fit --share x)"),
-      cli_option("experts", "integer", "number of experts [the sites']"),
-      cli_option("method", "character", "reduction, middle or average [%default]", "reduction"),
-      cli_option("plan", "character", "component or pointwise [%default]", "component"),
-      cli_option("weights", "character", "site, density or size [by what is there]"),
-      cli_option("name", "character", "name of the aggregate [%default]", "aggregate"),
-      cli_option("seed", "integer", "seed of drawn points and starts"),
-      cli_option("out", "character", "file of the aggregate")), limit_options())),
-  refine = list(run = cli_refine, usage = "--model FILE (--data FILE --site NAME | --messages FOLDER) --out FILE",
-    title = "A round between sites: sums at a site (--data), or the next model at the centre (--messages).",
-    needs = c("model", "out"), options = function() c(list(
-      cli_option("model", "character", "message with the present model"),
-      cli_option("data", "character", "at a site: its rows"),
-      cli_option("site", "character", "at a site: its name"),
-      cli_option("weights", "character", "at a site: column of case weights"),
-      cli_option("messages", "character", "at the centre: folder of the sites' sums"),
-      cli_option("name", "character", "at the centre: name of the model [%default]", "refined"),
-      cli_option("out", "character", "file to write")), limit_options())),
-  predict = list(run = cli_predict, usage = "--model FILE --data FILE [--out FILE]",
-    title = "Predict for the rows of a file; CSV.",
-    needs = c("model", "data"), options = function() list(
-      cli_option("model", "character", "message with a model"),
-      cli_option("data", "character", "file of rows"),
-      cli_option("type", "character", "response, expert, gate, posterior, class, ... (see ?predict.moe) [%default]",
-        "response"),
-      cli_option("interval", "character", "none or prediction [%default]", "none"),
-      cli_option("level", "double", "level of the interval [%default]", 0.95),
-      cli_option("out", "character", "file to write [standard output]"))))

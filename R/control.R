@@ -6,8 +6,8 @@
 #' @param starts Whole number: how many starts are tried where no `start` is
 #'   given. The first is k-means on the gates' columns, the second k-means on
 #'   these and y, the others regressions grown from random neighbourhoods.
-#'   Each gets a short run; the best two are finished. The better one is then
-#'   moved, while that helps, by splitting one expert in two and dropping
+#'   Each gets a short run; the best half of them (but two at least) are finished.
+#'   The best one is then moved, while that helps, by splitting one expert in two and dropping
 #'   another, and is continued on all rows.
 #' @param start_rows Starts work on a random sample of this many rows (or 50
 #'   rows a parameter if that is more). 0 uses all rows.
@@ -64,7 +64,8 @@
 #' 0. Coefficients are then 0 exactly, `df` of [logLik()][logLik.moe] counts
 #' the others, and there are no standard errors. [moe_path()] tries many values of
 #' `lambda`.
-#' @return A list of class `moe_control` with these settings.
+#' @return A list of class `moe_control` with these settings (`lambda` as two numbers), and
+#'   `short_iterations`, the EM iterations of a short run, 15.
 #' @examples
 #' moe_control(starts = 10)
 #' moe_control(lambda = c(expert = 0.01, gate = 0.02))
@@ -88,7 +89,7 @@ moe_control <- function(starts = 5, start_rows = 10000, max_iterations = 500, to
     singular_ok = check_flag(singular_ok, "singular_ok"),
     threads = if (!is.null(threads)) check_count(threads, "threads"),
     information = if (!is.null(information)) check_flag(information, "information"),
-    short_iterations = 15L, finalists = 2L
+    short_iterations = 15L
   ), class = "moe_control")
 }
 

@@ -7,7 +7,10 @@
 #' `support_least` rows, or all they have).
 #'
 #' A common start matters on real data: sites that start on their own may land
-#' in different modes, which no aggregation can undo.
+#' in different modes, which no aggregation can undo. Small sites may go apart even
+#' from a common start: where the aggregate fits the support points worse than the
+#' start, by more than three standard errors, a warning and the print say so.
+#' One round of [moe_refine()] from the start (`pilot`) is then close to the pooled fit.
 #'
 #' @param formula,gating,K,family As in [moe()].
 #' @param data A data frame.
@@ -82,7 +85,28 @@ moe_distributed <- function(formula, data, K = NULL, sites, family = stats::gaus
   out$seconds <- c(pilot = if (isTRUE(pilot)) start$record$seconds else 0,
     slowest_site = max(fitted$table$seconds[fitted$table$status == "fitted"]),
     aggregation = out$aggregation$seconds)
+  note <- start_is_better(out, start, support, isTRUE(pilot))
+  if (is.null(note)) return(out)
+  cli::cli_warn(c("{note}.", i = "{.fn moe_refine} from the start, {.code moe_refine(fit$pilot, ...)}, or
+    from the aggregate comes closer to the pooled fit."))
+  out$aggregation$notes <- c(out$aggregation$notes, note)
   out
+}
+
+# Small sites may end in modes of their own, and their aggregate fit worse than the start they had.
+# Judged at the support points with y; `own`: the start was fitted to these, which flatters it by its
+# number of parameters (as in AIC).
+start_is_better <- function(fit, start, support, own) {
+  if (is.null(start) || fit$aggregation$method != "reduction" || !has_support_y(support, fit$schema)) return(NULL)
+  design <- support_design(support, fit$schema, need_response = TRUE)
+  density <- lapply(list(start, fit), function(m) core_predict(design, core_model(m), "log_density")[, 1])
+  gap <- density[[1]] - density[[2]]
+  n <- length(gap)
+  ahead <- mean(gap) - if (own) count_free(start) / n else 0
+  if (!is.finite(ahead) || ahead <= 3 * stats::sd(gap) / sqrt(n)) return(NULL)
+  shown <- format(vapply(density, mean, 0), digits = 5)
+  paste0("the common start fits the support points better than the aggregate (mean log-likelihood ", shown[1],
+    " against ", shown[2], "): the sites' fits went apart")
 }
 
 # The site of every row, as text or factor.

@@ -3,8 +3,8 @@
 #' [moe_sites()], [moe_distributed()] and [moe_refine()] work through the package
 #' `future`. The user says once where, with `future::plan()`, which this package
 #' never calls; the numbers are the same everywhere for the same [set.seed()].
-#' Every site is one future; where there are more than some hundred sites and no
-#' `timeout` is set they go in batches.
+#' Every site is one future; where there are more than 100 sites (or four for each worker, if that is more)
+#' and no `timeout` is set they go in so many batches, in [moe_refine()] in one for each worker.
 #'
 #' @section Engines:
 #' Processes of this machine:

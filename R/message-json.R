@@ -82,7 +82,9 @@ message_tree <- function(file, most) {
   }
   text <- message_bytes(readBin(file, "raw", size), max(1e5, most / bytes_a_value))
   tree <- tryCatch(jsonlite::parse_json(text), error = identity, warning = identity)
-  if (inherits(tree, "condition")) bad_field("(file)", "is not JSON: ", shown_text(conditionMessage(tree)))
+  if (inherits(tree, "condition")) {
+    bad_field("(file)", "is not JSON: ", shown_text(sub("\n.*", "", conditionMessage(tree))))
+  }
   if (!is.list(tree) || is.null(names(tree))) bad_field("(file)", "holds no JSON object")
   check_envelope(tree)
   tree

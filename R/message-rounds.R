@@ -18,7 +18,7 @@
 #'
 #' @param model A model of class `moe` fitted with a formula: at first any, then what
 #'   `moe_update()` gave.
-#' @param data A data frame with the site's rows.
+#' @param data The site's rows: a data frame, or a source ([moe_source()]).
 #' @param weights NULL, or the name of a column of `data` with case weights.
 #' @param site Name of the site.
 #' @param messages A list of what `moe_statistics()` gave at all sites, the names of
@@ -27,13 +27,17 @@
 #' @param control At the first exchange, settings made by [moe_control()]: the penalties,
 #'   `dispersion_floor` and `tolerance` are used and kept.
 #' @param max_bytes As in [read_moe()].
-#' @return `moe_statistics()`: a list of class `moe_statistics` with `site`, `round`, `model`
-#'   (a checksum of what it was computed at), `moments` or `sums`, no row.
+#' @return `moe_statistics()`: a list of class `moe_statistics` with `site`, `round` (exchanges made before),
+#'   `model` (a checksum of what it was computed at), `family`, `K`, `columns`, `parts`, `moments` (in the first
+#'   exchange) or `sums` (later), see [moe_message], and `counts` (rows, shares and parameters, for the disclosure
+#'   check); no row.
 #'   `moe_update()`: a model of the class of `model`, with the fields that [moe_refine()] gives
-#'   once it was judged, and `rounds`: list with `number` (exchanges made), `sites`,
-#'   `scaling`, `settings`, `tried` (parameters of standardised columns that sites are
-#'   asked about next), `stop` (`"rounds"`: go on), `state`, `table`. Errors name the
-#'   sites that lack, or whose messages were made at another model; nothing is changed then.
+#'   once it was judged, and `rounds`: list with `number` (exchanges made), `sites` (data frame with `site`, `n`,
+#'   `dropped`), `scaling` (the common standardisation), `settings` (of `control`), `tried` (parameters of
+#'   standardised columns that sites are asked about next), `stop` (`"rounds"`: go on; `"newton"` or `"small gain"`:
+#'   converged), `state` (NULL at first; the best `model` so far with all sites' `sums`, and how it was reached:
+#'   `halvings`, `accepted`, `change`, `newton_below`), `table` (the data frame `rounds` of [moe_refine()]). Errors
+#'   name the sites that lack, or whose messages were made at another model; nothing is changed then.
 #' @examples
 #' sim <- moe_simulate(2000, K = 2, d = 2, seed = 1)
 #' sources <- split(sim$data, rep(c("A", "B"), each = 1000))

@@ -1,7 +1,7 @@
 #' Messages: models as files that institutions may exchange
 #'
 #' `write_moe()` writes a model to a file of text (JSON) that holds no row, after
-#' a check that no single row shows through its numbers. `moe_message()` makes the
+#' a check that enough rows are behind its numbers. `moe_message()` makes the
 #' same message without writing it; its print shows what would leave the house.
 #' [read_moe()] reads messages, trusting none of them.
 #'
@@ -21,17 +21,35 @@
 #' * `parameters`: `beta` (an array for every expert, or expert and class),
 #'   `alpha` (for every gate but the last), `dispersion`.
 #' * `log_lik`, `share`: as in [moe-class], or null.
-#' * `record`: how the fit went, or null: counts of iterations, `converged`,
-#'   `stop`, `promise`, `objective`, `steps`, `empty`, `at_floor`, `aliased`, `starts`, ...
-#' * `information`: null, or `rows`, `weight`, `empty`, `at_floor`, `scaling` (means and
-#'   spreads of columns) and the lower triangle of `curvature`, from which
-#'   [vcov()][vcov.moe] has standard errors.
-#' * `shared`: null, or `x` (means, covariance, frequencies), `moments` and `gates` of
-#'   `moe_sites(share = )`.
+#' * `record`: null, or how the fit went: the fields of `record` in [moe-class].
+#' * `information`: null, or `rows`, `weight`, `empty`, `at_floor`, `scaling` and the lower
+#'   triangle of `curvature`, column by column, from which [vcov()][vcov.moe] has standard
+#'   errors. `scaling`: `y_centre` and `y_scale`, and for `x` and `z` the `centre` and `scale` of
+#'   every column, the place of the `intercept` (0: none), which are `aliased`, and the
+#'   `combination` of the others (standardised) that each of these is.
+#' * `shared`: null, or of `moe_sites(share = )` what was asked for: `x` (`n`, and by the names of variables
+#'   `mean`, `frequencies` and the lower triangle of `covariance`); `moments` (of every expert the
+#'   `mass` and the upper triangle of a `factor` R, R'R being the matrix of sums of products of columns);
+#'   `gates` (`reference`: the start's gates; `own` and `expected`: the sums of columns weighted by the site's
+#'   gates and by the start's; the lower triangle of `curvature` at the latter).
 #' * `rounds`: null, or the state of rounds by file, see [moe_update()].
 #' * `checksum`: SHA-256 of the canonical text of all other fields: no white
 #'   space, fields in their order, numbers in C's `%.17g` (-0 as `-0.0`), in strings a
 #'   backslash before `"` and `\` only.
+#'
+#' The answer of a site in a round (`kind` `"statistics"`) has `schema`, `kind`, `package`, `site`, `family`,
+#' `K`, `n` and `checksum` as above, and
+#' * `round`: number of exchanges made before. `model`: checksum of what the site was asked about.
+#' * `parts`: number of columns of `beta` that an expert has (classes but one; else 1). `columns`: names of
+#'   those of `expert` and `gate`.
+#' * `moments`: in the first exchange, else null: `n`, `dropped`, `x_intercept` and `z_intercept` (place of the
+#'   intercept, 0: none), `weight`; of the columns of x and z the means `mean_x`, `mean_z`, the centres `centre_x`,
+#'   `centre_z` (the means, or 0 without an intercept) and the sums of products about these, `gram_x`, `gram_z`;
+#'   of y (Gaussian experts) likewise `mean_y`, `centre_y`, `square_y`.
+#' * `sums`: in later exchanges (null where the log-likelihood was not finite), in standardised columns: `rows`,
+#'   `weight`, `log_lik`, its `score` and `hessian`; and the sums of an EM step: of every expert `mass` (its rows),
+#'   `expert_score`, `expert_gram` (weighted sums of products of columns, a triangle) and `deviation` (squared
+#'   errors), and `gate_score`, `gate_gram` of the gates.
 #'
 #' A tree is `{"name": "x"}` for a name, an array for a call (`["log", {"name":
 #' "x"}]`), or a value. Only functions that [read_moe()] knows may be in it: operators of
@@ -46,14 +64,16 @@
 #' A message is refused, with the numbers, if it has fewer than `min_rows` rows, if
 #' an expert stands on fewer than `min_expert_rows` (its share of the rows), or if there are
 #' fewer than `min_rows_per_parameter` rows for each parameter. Sums such as
-#' `information` and `shared` tell more than parameters do: send them where rows are many.
+#' `information` and `shared` tell more than parameters do: send them where rows are many. The check does not
+#' guard against everything: a column that is not 0 for a few rows only can be seen through sums over many.
 #'
 #' @param fit A model of class `moe` however it was made (an aggregate is written
 #'   as one model, without its sites; also what [moe_statistics()] gives), a
-#'   `moe_sites` object, or a message.
+#'   `moe_sites` object, or a message (then `site`, `information` and `state` are as it was made).
 #' @param file Name of the file; for `moe_sites` a folder, in which every site's
 #'   model has a file of its own.
-#' @param site Name of the site; by default that of the file without its ending.
+#' @param site Name of the site. `write_moe()` takes by default that of the file without its ending, and for
+#'   `moe_sites` the sites' own.
 #' @param information TRUE: with the information matrix, if the model keeps one. By
 #'   default for models of `moe_sites` (which have one if asked for).
 #' @param state TRUE: a model amid rounds by file has with it what the centre needs to take
@@ -62,9 +82,10 @@
 #'   disclosure check: 50 rows, 10 rows an expert, 2 rows a parameter. 0 turns one off.
 #' @param overwrite TRUE: an existing file is replaced.
 #' @param ... For methods.
-#' @return `moe_message()`: a list of class `moe_message` with `tree` (nested lists),
-#'   `text`, `counts` (rows, shares, parameters). `write_moe()`: the
-#'   names of the files, invisibly.
+#' @return `moe_message()`: a list of class `moe_message` with `tree` (nested lists of the fields, all but the
+#'   checksum), `text` (the file's), `counts` (list of `n`, the experts' `share` and the number of `parameters`, for
+#'   the disclosure check). `write_moe()`: the names of the files, invisibly; for `moe_sites` they are named by
+#'   the sites.
 #' @examples
 #' sim <- moe_simulate(1000, K = 2, d = 2, seed = 1)
 #' fit <- moe(y ~ ., sim$data, K = 2)
@@ -153,8 +174,11 @@ write_message <- function(message, file, overwrite) {
   if (!dir.exists(dirname(file))) input_error("There is no folder {.file {dirname(file)}}.")
   part <- tempfile(".part-", dirname(file))
   on.exit(unlink(part))
-  writeBin(charToRaw(enc2utf8(message$text)), part)
-  if (!file.rename(part, file)) input_error("The file {.file {file}} can't be written.")
+  written <- tryCatch({
+    writeBin(charToRaw(enc2utf8(message$text)), part)
+    file.rename(part, file)
+  }, error = function(e) FALSE, warning = function(w) FALSE)
+  if (!written) input_error("The file {.file {file}} can't be written.")
 }
 
 # Names that every file system takes, different also where case does not count.
@@ -177,7 +201,7 @@ message_words <- c(schema = "format", kind = "what this is", package = "version 
   share = "experts' shares of the rows", record = "how the fit went",
   information = "second derivatives (a row a parameter)", shared = "summaries of x, moments of columns",
   rounds = "state of the rounds", round = "exchange that it belongs to", model = "the model it was computed at",
-  columns = "names of the columns", moments = "means and second moments of columns",
+  columns = "names of the columns", parts = "columns of coefficients an expert has", moments = "means and second moments of columns",
   sums = "sums over the rows at the model", checksum = "SHA-256 of all that")
 
 #' @export
@@ -194,6 +218,6 @@ print.moe_message <- function(x, ...) {
   faults <- disclosure_faults(x$counts, check_limits(50, 10, 2))
   cat("\nDisclosure check (default limits): ", if (length(faults)) "REFUSED" else "passed", "\n", sep = "")
   if (length(faults)) cat(paste0("  ", faults, "\n"), sep = "")
-  cat("All of it: cat(message$text)\n")
+  cat("All of it: ", if (is.null(x$file)) "cat(message$text)" else x$file, "\n", sep = "")
   invisible(x)
 }

@@ -2,7 +2,7 @@
 #'
 #' Fits one mixture of experts for many values of `lambda`, the LASSO or elastic
 #' net penalty of [moe_control()], and chooses one by BIC or AIC. The path
-#' begins with a fit without that penalty, whose starts are searched as in [moe()], and
+#' begins with a fit without that penalty (no part of the result), whose starts are searched as in [moe()], and
 #' goes up: each fit starts from the one before, so that experts keep their
 #' labels and mode. (From the other end there would be nothing to start from: where all
 #' slopes are 0, experts can't be told apart.)
@@ -13,7 +13,7 @@
 #'
 #' @param x,formula A formula, or a numeric matrix.
 #' @param data,K,family,gating,weights,subset,na.action,start,y As in [moe()].
-#' @param lambda NULL, or numbers: the experts' penalties. By default `n_lambda` values,
+#' @param lambda NULL, or numbers: the experts' penalties, taken in increasing order. By default `n_lambda` values,
 #'   evenly spaced on the log scale, up to the least one that makes all slopes 0 at
 #'   the responsibilities of the first fit, from `ratio` times that.
 #' @param gate The gates' `lambda` as a multiple of the experts'. 0: gates are not penalised.

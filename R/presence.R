@@ -7,7 +7,7 @@ site_presence <- function(table, used) {
   share <- sum(table$n[is_in & known]) / max(1, sum(table$n[known]))
   out <- which(table$status != "fitted")
   # `message` is not there where the sites are models that somebody put together.
-  why <- if (is.null(table$message)) rep("", nrow(table)) else strtrim(table$message, 60)
+  why <- if (is.null(table$message)) rep("", nrow(table)) else vapply(table$message, shown_text, "", USE.NAMES = FALSE)
   rows <- ifelse(known, paste(vapply(table$n, format_big, ""), "rows"), "rows unknown")
   percent <- ifelse(known, sprintf(", %.2g %%", 100 * table$n / max(1, sum(table$n[known]))), "")
   missing <- paste0(table$site, " (", table$status, ", ", rows, percent,

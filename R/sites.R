@@ -38,7 +38,7 @@
 #'   experts on all rows; `"gates"` (with a `start`): sums of the gates' columns weighted by the
 #'   site's gates and by those of the start (q x K numbers each), and the second derivatives at
 #'   the latter ((q (K - 1))^2), by which it finds the gates on all rows. In the models' field
-#'   `shared`.
+#'   `shared`. Not for sources of more rows than are read whole (`memory_rows` of [moe_source()]).
 #' @param information TRUE: every site also sends its information matrix (the
 #'   `information` of [moe_control()] is not used), so that the aggregate has
 #'   standard errors by `vcov(type = "information")`. The matrix has a row and a column for
@@ -328,7 +328,7 @@ print.moe_sites <- function(x, ...) {
   if (!cached) shown$cached <- NULL
   if (all(is.na(t$needs))) shown$needs <- NULL
   if (all(t$message == "")) shown$message <- NULL
-  else shown$message <- strtrim(shown$message, 60)
+  else shown$message <- vapply(shown$message, shown_text, "")
   print(shown, digits = 4, row.names = FALSE)
   if (nrow(t) > 20) cat("...", nrow(t) - 20, "more sites: see $table\n")
   invisible(x)

@@ -23,7 +23,8 @@ open_files <- function(source) {
   is <- matrix(is, ncol = 2)
   if (any(rowSums(is) == 0)) {
     source_error(source, "the name of {.file {files[rowSums(is) == 0][1]}} does not tell its format.",
-      i = "Say {.code format = \"csv\"} or {.code format = \"parquet\"}.")
+      i = "Say {.code format = \"csv\"} or {.code format = \"parquet\"}. Other formats, such as spreadsheets, are
+      not read: save them as text.")
   }
   if (all(colSums(is) > 0)) source_error(source, "it holds text and Parquet files.",
     i = "Say which with {.arg format}.")
@@ -53,9 +54,13 @@ source_chunks.moe_source_files <- function(source, take, columns, rows) {
 
 # ---- text -------------------------------------------------------------------------------------
 
-read_text <- function(source, from, ...) {
-  options <- utils::modifyList(list(sep = if (grepl("[.]tsv", source$paths[1])) "\t" else ",",
+text_options <- function(source) {
+  utils::modifyList(list(sep = if (grepl("[.]tsv", source$paths[1])) "\t" else ",",
     quote = "\"", dec = ".", comment.char = "", fill = FALSE), source$options)
+}
+
+read_text <- function(source, from, ...) {
+  options <- text_options(source)
   options[c("fileEncoding", "skip")] <- NULL
   do.call(utils::read.table, c(list(from, check.names = FALSE, stringsAsFactors = FALSE), options,
     list(...)))
@@ -76,12 +81,12 @@ text_types <- function(source, file) {
   connection <- open_text(source, file)
   on.exit(close(connection))
   head <- try_source(read_text(source, connection, header = TRUE, nrows = guess_rows), source,
-    paste0("its file ", basename(file), " can't be read."))
+    paste0("its file ", basename(file), " can't be read."), text_hint(source, file))
   types <- vapply(head, function(v) {
-    if (is.numeric(v)) "numeric" else if (is.logical(v) && all(is.na(v))) NA else class(v)[1]
+    if (is.numeric(v)) "numeric" else if (is.logical(v) && all(is.na(v))) NA_character_ else class(v)[1]
   }, "")
   lacks <- setdiff(names(source$types), names(head))
-  if (length(lacks)) lacks_columns(source, lacks, names(head), basename(file))
+  if (length(lacks)) lacks_columns(source, lacks, names(head), basename(file), text_hint(source, file))
   types[names(source$types)] <- source$types
   types
 }
@@ -89,7 +94,7 @@ text_types <- function(source, file) {
 text_chunks <- function(source, files, take, columns, rows) {
   types <- text_types(source, files[1])
   lacks <- setdiff(columns, names(types))
-  if (length(lacks)) lacks_columns(source, lacks, names(types), basename(files[1]))
+  if (length(lacks)) lacks_columns(source, lacks, names(types), basename(files[1]), text_hint(source, files[1]))
   for (file in files) text_file_chunks(source, file, take, types, columns, rows)
 }
 
@@ -106,6 +111,8 @@ text_file_chunks <- function(source, file, take, types, columns, rows) {
   readLines(connection, 1)
   classes <- types[header]
   if (!is.null(columns)) classes[!header %in% columns] <- "NULL"
+  quoted <- if (has_quoted_numbers(source, file, header, classes)) header[classes %in% c("numeric", "integer")]
+  classes[header %in% quoted] <- "character"
   done <- 0
   repeat {
     place <- paste0("rows ", format(done + 1, scientific = FALSE), " and following of ", name)
@@ -115,15 +122,69 @@ text_file_chunks <- function(source, file, take, types, columns, rows) {
       error = function(e) {
         if (grepl("no lines available", conditionMessage(e))) return(NULL)
         text <- one_line(conditionMessage(e))
-        source_error(source, "{place} can't be read.", x = "{text}",
+        source_error(source, "{place} can't be read.", x = "{text}", text_hint(source, file),
           i = "Types are guessed from the first {guess_rows} rows; {.arg types} of {.fn moe_source} sets
           them, as in {.code types = c(id = \"character\")}.")
       })
     if (is.null(chunk)) break
+    for (name in quoted) chunk[[name]] <- text_numbers(source, chunk[[name]], name, place)
     take(chunk, place)
     done <- done + nrow(chunk)
     if (nrow(chunk) < rows) break
   }
+}
+
+# scan() takes numbers between quotes only where no type is given.
+has_quoted_numbers <- function(source, file, header, classes) {
+  connection <- open_text(source, file)
+  on.exit(close(connection))
+  readLines(connection, 1)
+  tried <- tryCatch(read_text(source, connection, header = FALSE, nrows = 100, col.names = header,
+    colClasses = unname(classes)), error = conditionMessage)
+  is.character(tried) && grepl("got '\"", tried, fixed = TRUE)
+}
+
+text_numbers <- function(source, v, name, place) {
+  options <- text_options(source)
+  na <- if (is.null(options$na.strings)) "NA" else options$na.strings
+  out <- utils::type.convert(v, na.strings = c(na, ""), dec = options$dec, as.is = TRUE)
+  if (is.character(out)) {
+    source_error(source, "column {.val {name}} of {place} holds text that is no number.",
+      i = "Types are guessed from the first {guess_rows} rows; {.arg types} of {.fn moe_source} sets them.")
+  }
+  as.numeric(out)
+}
+
+# What may be wrong with a text file that can't be read as asked: other separators, or a line with more
+# or fewer fields than the header. NULL where nothing is seen.
+text_hint <- function(source, file) {
+  tryCatch({
+    sep <- text_options(source)$sep
+    connection <- open_text(source, file)
+    on.exit(close(connection))
+    header <- readLines(connection, 1, warn = FALSE)
+    other <- setdiff(c(";", ",", "\t", "|"), sep)
+    seen <- other[vapply(other, grepl, NA, header, fixed = TRUE)]
+    if (!length(header) || sep != "" && !grepl(sep, header, fixed = TRUE) && !length(seen)) return(NULL)
+    if (sep != "" && !grepl(sep, header, fixed = TRUE)) {
+      return(c(i = paste0("The fields of its header line are not separated by ", deparse(sep),
+        ". Perhaps {.code sep = ", deparse(seen[1]), "}",
+        if (seen[1] == ";") ", and where numbers have decimal commas {.code dec = \",\"}", ".")))
+    }
+    uneven_line(source, file)
+  }, error = function(e) NULL, warning = function(w) NULL)
+}
+
+uneven_line <- function(source, file) {
+  connection <- open_text(source, file)
+  on.exit(close(connection))
+  options <- text_options(source)
+  fields <- utils::count.fields(connection, sep = options$sep, quote = options$quote,
+    comment.char = options$comment.char, blank.lines.skip = FALSE)
+  bad <- which(fields != fields[1] & fields > 0)
+  skip <- if (is.null(source$options$skip)) 0 else source$options$skip
+  if (!length(bad)) return(NULL)
+  c(i = paste0("Line ", bad[1] + skip, " has ", fields[bad[1]], " fields, the header line ", fields[1], "."))
 }
 
 # ---- Parquet ----------------------------------------------------------------------------------

@@ -8,11 +8,12 @@ source_error <- function(source, ..., .envir = parent.frame()) {
   input_error(message, .envir = .envir)
 }
 
-# Runs what may fail in a file, a data base or a user's function, and names the source.
-try_source <- function(code, source, what) {
+# Runs what may fail in a file, a data base or a user's function, and names the source. `hint` is only
+# looked for where it failed.
+try_source <- function(code, source, what, hint = NULL) {
   tryCatch(code, moe_input_error = function(e) stop(e), error = function(e) {
     text <- one_line(conditionMessage(e))
-    source_error(source, what, x = "{text}")
+    source_error(source, what, x = "{text}", hint)
   })
 }
 
@@ -73,15 +74,18 @@ check_chunk <- function(source, chunk, columns, place) {
   }
   lacks <- setdiff(columns, names(chunk))
   if (length(lacks)) lacks_columns(source, lacks, names(chunk), place)
+  twice <- names(chunk)[duplicated(names(chunk))]
+  if (!is.null(columns)) twice <- intersect(twice, columns)
+  if (length(twice)) source_error(source, "{place} has the column {.val {twice[1]}} more than once.")
   if (is.null(columns)) columns <- names(chunk)
   out <- lapply(stats::setNames(columns, columns), function(name) plain_column(chunk[[name]]))
   structure(out, class = "data.frame", row.names = .set_row_names(nrow(chunk)))
 }
 
-lacks_columns <- function(source, lacks, has, place = "it") {
+lacks_columns <- function(source, lacks, has, place = "it", hint = NULL) {
   has <- utils::head(has, 8)
   source_error(source, "{place} has no {cli::qty(lacks)}column{?s} {.val {lacks}}.",
-    i = "It has {.val {has}}.")
+    i = "It has {.val {has}}.", hint)
 }
 
 # Data bases give whole numbers of 64 bits in a class of their own, whose bits are not those of a double.

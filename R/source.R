@@ -13,7 +13,7 @@
 #'
 #' @param from What is opened, by its type:
 #'   * A data frame.
-#'   * Text: the path of a file, several paths, or a folder, all of whose files of the format are taken,
+#'   * Character: the path of a file, several paths, or a folder, all of whose files of the format are taken,
 #'     in the order of their names. Text files with a header line (by default with commas:
 #'     `.csv`, `.tsv`, `.txt`, also compressed as `.gz`) or Parquet files (`.parquet`; package
 #'     `nanoparquet`). Several files are one source; they have the same columns.
@@ -39,7 +39,9 @@
 #' 20 million rows and 20 columns) go to one scratch file, which the passes of the fit read. The
 #' file is removed when the fit ends, also by an error or an interrupt; a process that is killed leaves it behind,
 #' in the folder `scratch` (`distmoe-*.scratch`, readable by its owner alone) or its temporary folder.
-#' Memory holds a chunk, blocks of 1,800 rows, and the samples on which starts are compared and improved (an eighth of the rows at most). The estimates are those of the fit to a data frame of the same rows.
+#' Memory holds a chunk, blocks of 1,800 rows, and the samples on which starts are compared and improved (an
+#' eighth of the rows at most). The estimates are those of the fit to a data frame of the same rows. What sites
+#' may `share` ([moe_sites()]) is not to be had from a large source.
 #'
 #' Before that the source is read for what all rows together determine: levels of factors and
 #' text (their columns only), and the variables of `poly()`, `ns()`, `bs()`, `scale()` and `factor()`

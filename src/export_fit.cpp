@@ -22,7 +22,6 @@ StartOptions start_options(const Rcpp::List& o) {
   s.starts = o["starts"];
   s.rows = static_cast<Index>(Rcpp::as<double>(o["start_rows"]));
   s.short_iterations = o["short_iterations"];
-  s.finalists = o["finalists"];
   return s;
 }
 

@@ -4,6 +4,7 @@
 #   tools/setup.sh test     to build the package and run its tests
 #   tools/setup.sh demo     to build the package and run the demo
 #   tools/setup.sh check    to run R CMD check and roxygen2 as well
+#   tools/setup.sh site     to build the web site
 #   tools/setup.sh bench    to build the package and run the benchmarks
 #   tools/setup.sh engines  to build the package and run it on SSH, Slurm and data bases
 #
@@ -16,7 +17,7 @@ cd "$(dirname "$0")/.." || exit 1
 unset MAKEFLAGS # those of a calling make are not meant for what is built here
 
 if [ $# -eq 0 ]; then
-  echo "Usage: tools/setup.sh test|demo|check|bench|engines ..." >&2
+  echo "Usage: tools/setup.sh test|demo|check|site|bench|engines ..." >&2
   exit 2
 fi
 
@@ -43,6 +44,9 @@ for mode in "$@"; do
       need+=$'\n'$(suggested 'testthat|withr')
       optional+=$'\n'$(not_suggested 'testthat|withr|nycflights13|flexmix|knitr|rmarkdown') ;;
     demo) need+=$'\n'$(suggested nycflights13) ;;
+    site)
+      need+=$'\n'$(suggested 'knitr|rmarkdown|ggplot2|nycflights13')$'\npkgdown'
+      programs+=" pandoc" ;;
     bench)
       optional+=$'\n'$(suggested flexmix)
       openblas=yes ;;
@@ -55,7 +59,7 @@ for mode in "$@"; do
   if [ "$mode" = check ]; then
     # roxygen2 cannot load a package with C++ code without pkgbuild.
     need+=$'\n'$(suggested 'knitr|rmarkdown')$'\nroxygen2\npkgbuild'
-    programs="pandoc qpdf"
+    programs+=" pandoc qpdf"
   fi
 done
 # Packages that are part of R itself cannot be missing.

@@ -25,7 +25,8 @@ titles <- c(
   "paper-design" = "The paper's design",
   rounds = "Rounds of refinement, and a bad site",
   diamonds = "Diamonds: 32 random sites of real data",
-  "out-of-core" = "Rows that do not fit in memory")
+  "out-of-core" = "Rows that do not fit in memory",
+  "cli-flights" = "The flights demo by the command line")
 
 section <- function(name) {
   file <- file.path(folder, paste0(name, ".txt"))

@@ -130,8 +130,9 @@ FitResult search(const HeldSource& sample, const ExpertKind& kind, Index experts
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
   std::stable_sort(order.begin(), order.end(),
                    [&](std::size_t a, std::size_t b) { return better(runs[a], runs[b]); });
+  const int finalists = options.finalists > 0 ? options.finalists : std::max(2, starts / 2);
   FitResult best;
-  for (std::size_t i = 0; i < order.size() && static_cast<int>(i) < options.finalists; ++i) {
+  for (std::size_t i = 0; i < order.size() && static_cast<int>(i) < finalists; ++i) {
     FitOptions enough = finish;
     if (i > 0 && !spurious(best)) enough.worth = best.objective.back();
     const FitResult run = fit(sample, runs[order[i]].model, rule, enough, services);

@@ -13,7 +13,7 @@ struct StartOptions {
   int starts = 5;
   Index rows = 10000;         // starts work on a random sample of this many rows (0: on all rows)
   int short_iterations = 15;  // EM iterations of a short run
-  int finalists = 2;          // short runs that are finished on the sample
+  int finalists = 0;          // short runs that are finished on the sample (0: half of them, two at least)
   int moves = 8;              // most split-and-drop moves that are taken
 };
 

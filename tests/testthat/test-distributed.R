@@ -75,3 +75,18 @@ test_that("the sites share what is asked for", {
   expect_error(moe_distributed(y ~ ., sim$data, K = 2, sites = 2, share = "rows"), "share",
     class = "moe_input_error")
 })
+
+test_that("a start that fits the support better than the aggregate of small sites is told of", {
+  sim <- moe_simulate(2000, K = 3, d = 4, seed = 7)
+  pooled <- moe(y ~ ., sim$data, K = 3)
+  set.seed(7)
+  expect_warning(
+    small <- moe_distributed(y ~ ., sim$data, K = 3, sites = 25, support = 2000, pilot = pooled),
+    "common start fits the support points better")
+  better <- as.numeric(logLik(pooled, sim$data) - logLik(small, sim$data)) / 2000
+  expect_gt(better, 0)
+  expect_match(small$aggregation$notes, "sites' fits went apart", all = FALSE)
+  expect_output(print(small), "sites' fits went apart")
+  large <- moe_distributed(y ~ ., sim$data, K = 3, sites = 2)
+  expect_false(any(grepl("went apart", large$aggregation$notes)))
+})

@@ -1,6 +1,6 @@
 # Rounds over files are those of moe_refine().
 
-over_files <- function(model, sources, exchanges) {
+over_files <- function(model, sources, exchanges, control = moe_control()) {
   folder <- withr::local_tempdir()
   sent <- file.path(folder, "model.txt")
   for (e in seq_len(exchanges)) {
@@ -11,7 +11,7 @@ over_files <- function(model, sources, exchanges) {
     }
     # The centre's own state survives being written and read.
     write_moe(model, sent, "centre", overwrite = TRUE)
-    model <- moe_update(read_moe(sent), folder)
+    model <- moe_update(read_moe(sent), folder, control = control)
   }
   model
 }
@@ -28,6 +28,47 @@ test_that("r rounds over files are moe_refine(rounds = r)", {
     expect_equal(by_file$information$curvature, refined$information$curvature, tolerance = 1e-8)
     expect_equal(by_file$n, 900)
   }
+})
+
+test_that("penalised rounds over files are those of moe_refine()", {
+  penalties <- list(ridge = list(expert_ridge = 20, gate_ridge = 3), lasso = list(lambda = 0.05),
+    net = list(lambda = c(expert = 0.01, gate = 0.1), l1_share = 0.5, expert_ridge = 2),
+    quadratic = list(lambda = c(expert = 0.1, gate = 0.02), l1_share = 0))
+  for (family in c("gaussian", "binomial", "poisson", "multinomial")) {
+    d <- two_experts(900, family, 2)
+    fit <- moe(y ~ x + v + w + g, d[1:400, ], K = 2, family = family)
+    sources <- split(d, rep(c("A", "B", "C"), c(200, 300, 400)))
+    for (penalty in if (family == "gaussian") names(penalties) else c("ridge", "net")) {
+      control <- do.call(moe_control, penalties[[penalty]])
+      by_file <- over_files(fit, sources, 5, control)
+      refined <- moe_refine(fit, sources, 3, control = control)
+      expect_equal(coef(by_file), coef(refined), tolerance = 1e-8, info = paste(family, penalty))
+      expect_gt(max(abs(coef(refined) - coef(fit))), 1e-3)
+      expect_identical(coef(by_file) == 0, coef(refined) == 0)
+      expect_equal(by_file$log_lik, refined$log_lik, tolerance = 1e-10)
+      expect_equal(by_file$refinement$rounds[1:7], refined$refinement$rounds[1:7], tolerance = 1e-6)
+      expect_equal(by_file$information, refined$information, tolerance = 1e-8)
+      settings <- c("lambda", "l1_share", "expert_ridge", "gate_ridge")
+      expect_equal(by_file$record[settings], refined$record[settings])
+      expect_equal(attr(logLik(by_file), "df"), attr(logLik(refined), "df"))
+    }
+    # There is something to be exact about.
+    expect_true(any(coef(moe_refine(fit, sources, 3, control = do.call(moe_control, penalties$net))) == 0))
+  }
+})
+
+test_that("the penalty of the first exchange is kept, and converges to the pooled penalised fit", {
+  d <- two_experts(900, "gaussian", 2)
+  control <- moe_control(lambda = 0.03, tolerance = 1e-10)
+  pooled <- moe(y ~ x + v + w, d, K = 2, control = control)
+  sources <- split(d, rep(c("A", "B", "C"), c(200, 300, 400)))
+  first <- moe_update(pooled, lapply(names(sources), function(s) moe_statistics(pooled, sources[[s]], site = s)),
+    control = control)
+  # No control later on: the settings are those of the first exchange.
+  by_file <- over_files(first, sources, 3)
+  expect_equal(by_file$record$lambda, c(expert = 0.03, gate = 0.03))
+  expect_equal(coef(by_file), coef(pooled), tolerance = 1e-5)
+  expect_true(by_file$record$converged)
 })
 
 test_that("a step that lowers the objective is taken back, over files too", {

@@ -47,6 +47,44 @@ test_that("text files are read as read.csv() reads them, and fitted alike", {
   expect_equal(source_read(moe_source(semicolons, sep = ";", dec = ",", chunk_rows = 60)), d)
 })
 
+test_that("numbers between quotes, empty columns and files without rows are read", {
+  d <- mixed_rows()[c("y", "x", "text")]
+  file <- withr::local_tempfile(fileext = ".csv")
+  quoted <- d
+  quoted[] <- lapply(d, function(v) ifelse(is.na(v), NA, as.character(v)))
+  utils::write.csv(quoted, file, row.names = FALSE)
+  expect_equal(source_read(moe_source(file, chunk_rows = 60)), d)
+  quoted$y <- sub(".", ",", quoted$y, fixed = TRUE)
+  quoted$x <- sub(".", ",", quoted$x, fixed = TRUE)
+  utils::write.csv(quoted, file, row.names = FALSE)
+  expect_equal(source_read(moe_source(file, dec = ",")), d)
+  d$empty <- NA
+  utils::write.csv(d, file, row.names = FALSE)
+  expect_equal(source_read(moe_source(file, chunk_rows = 60)), d)
+  expect_equal(moe(y ~ x, moe_source(file), K = 1)$n, 499)
+  writeLines("y,x", file)
+  expect_equal(dim(source_read(moe_source(file))), c(0L, 2L))
+})
+
+test_that("text that can't be read tells what is seen", {
+  d <- mixed_rows(50)[c("y", "x")]
+  file <- withr::local_tempfile(fileext = ".csv")
+  utils::write.csv2(d, file, row.names = FALSE)
+  expect_error(source_read(moe_source(file)), "sep = \";\".*dec = \",\"")
+  utils::write.table(d, file, row.names = FALSE, sep = "\t")
+  expect_error(source_read(moe_source(file), "y"), "sep = \"\\\\t\"")
+  utils::write.csv(d, file, row.names = FALSE)
+  lines <- readLines(file)
+  lines[4] <- "1,2,3"
+  writeLines(lines, file)
+  expect_error(source_read(moe_source(file)), "Line 4 has 3 fields, the header line 2")
+  writeLines(c("y,x,y", "1,2,3"), file)
+  expect_error(source_read(moe_source(file), "y"), "\"y\" more than once")
+  expect_equal(source_read(moe_source(file), "x")$x, 2)
+  writeLines(lines, file)
+  expect_error(source_read(moe_source(file, skip = 1)), "Line 4 has 3 fields, the header line 2")
+})
+
 test_that("Parquet files are read by row group, and several files are one source", {
   skip_if_not_installed("nanoparquet")
   d <- mixed_rows()
