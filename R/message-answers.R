@@ -62,6 +62,7 @@ nothing_finite <- function(shape) {
 # ---- statistics ------------------------------------------------------------------------------
 
 statistics_tree <- function(s) {
+  check_tree_sizes(s$columns, weight = c(s$moments$moments$weight, s$sums$weight, 1)[1])
   out <- list(schema = message_schema, kind = "statistics",
     package = as.character(utils::packageVersion("distmoe")), site = s$site, round = s$round, model = s$model,
     family = s$family, K = s$K, parts = s$parts, columns = lapply(s$columns, I), n = s$counts$n)

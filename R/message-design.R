@@ -35,6 +35,8 @@ formula_fields <- function(schema) {
   for (call in calls) check_variable(call, cant_write_function)
   given <- as.list(attr(schema$frame, "predvars"))[-1]
   bases <- !mapply(identical, unname(calls), unname(given))
+  constants <- formula_constants(schema, given, env)
+  check_written_bases(calls, given, schema, constants)
   list(
     response_variables = I(schema$response_variables), needs = I(schema$needs),
     formula = list(response = formula_tree(schema$formula[[2]], env), experts = side(schema$formula)),
@@ -42,7 +44,17 @@ formula_fields <- function(schema) {
     classes = as_map(as.list(attr(schema$frame, "dataClasses"))),
     levels = as_map(lapply(schema$levels, I)),
     bases = as_map(lapply(stats::setNames(given[bases], names(calls)[bases]), formula_tree, env)),
-    constants = as_map(formula_constants(schema, given, env)))
+    constants = as_map(constants))
+}
+
+# What a reader would refuse is not written.
+check_written_bases <- function(calls, given, schema, constants) {
+  constants <- lapply(constants, function(v) if (is.list(v)) v$integer else v)
+  classes <- attr(schema$frame, "dataClasses")
+  for (i in which(vapply(calls, is_basis, NA))) tryCatch({
+    check_basis(given[[i]], "", classes[[names(calls)[i]]], constants)
+    check_basis_calls(calls[i], "", c(schema$needs, schema$response_variables), constants)
+  }, moe_bad_field = function(e) cant_write(paste0("`", names(calls)[i], "` ", conditionMessage(e))))
 }
 
 # Single numbers that the formula takes from where it was made. All else that is neither a variable nor

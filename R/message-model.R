@@ -10,6 +10,8 @@ record_fields <- c(record_counts, record_numbers, "objective", "steps", "converg
 
 model_tree <- function(model, site, information = FALSE, state = TRUE) {
   p <- model$parameters
+  schema <- model$schema
+  check_tree_sizes(list(schema$expert$columns, schema$gate$columns), schema$levels, model$weight)
   fields <- list(schema = message_schema, kind = "model",
     package = as.character(utils::packageVersion("distmoe")), site = site,
     family = model$family$family, K = model$K, n = model$n, weight = model$weight,
@@ -86,6 +88,19 @@ shared_tree <- function(shared) {
 }
 
 # What a reader would refuse is not written.
+check_tree_sizes <- function(columns, levels = list(), weight = 1) {
+  most <- c(columns = max(lengths(columns)), levels = max(0L, lengths(levels)))
+  large <- most > most_columns
+  if (any(large)) {
+    input_error("A message can't hold {format_big(most[large][1])} {names(most)[large][1]} of experts, gates or a factor:
+      {format_big(most_columns)} are the most.", i = "Take a shorter formula, or put rare levels together.")
+  }
+  if (!is.finite(weight) || weight > most_rows) {
+    input_error("A message can't hold a sum of weights of {format(weight)}: {format(most_rows)} is the most.",
+      i = "Divide the weights by a number.")
+  }
+}
+
 check_tree_texts <- function(tree) {
   texts <- c(unlist(rapply(tree, function(v) v, "character", how = "list")), tree_names(tree))
   bad <- is_harmful(texts) | nchar(texts, "bytes") > longest_text | !validUTF8(enc2utf8(texts))

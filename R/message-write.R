@@ -56,7 +56,9 @@
 #' formulas, arithmetic and comparison, `I()`, `offset()`, `log()`, `exp()`, `sqrt()` and
 #' the like, `ifelse()`, `factor()`, `poly()`, `ns()`, `bs()`, `scale()`. A model whose
 #' formula names others, or values from where it was made that are not single
-#' numbers, is refused by name: make such columns in the data before the fit.
+#' numbers, is refused by name: make such columns in the data before the fit. So is `poly()` of
+#' several variables, and a basis of more than 200 functions or whose size depends on the rows.
+#' Experts and gates have 3,000 columns at most, as a factor has levels.
 #'
 #' @section Disclosure:
 #' A message is refused, with the numbers, if it has fewer than `min_rows` rows, if

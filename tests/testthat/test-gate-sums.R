@@ -17,6 +17,7 @@ plain <- function(sites) {
 }
 
 test_that("with all rows as support they are those of the sites asked about their own rows", {
+  withr::local_seed(9)
   for (family in c("gaussian", "poisson")) {
     p <- shared_sites(family)
     all_rows <- moe_support(p$data, site = p$site)
@@ -32,6 +33,7 @@ test_that("with all rows as support they are those of the sites asked about thei
 })
 
 test_that("the sums are those of plain R, at the start's gates and the site's", {
+  withr::local_seed(9)
   p <- shared_sites()
   rows <- p$site == "B"
   z <- cbind(1, as.matrix(p$data[rows, c("x1", "x2")]))
@@ -46,6 +48,7 @@ test_that("the sums are those of plain R, at the start's gates and the site's", 
 })
 
 test_that("points other than the rows do little harm, in any order of the start's labels", {
+  withr::local_seed(9)
   sim <- moe_simulate(12000, K = 3, d = 6, seed = 11)
   d <- sim$data
   sources <- split(d, rep_len(sprintf("s%02d", 1:20), 12000))
@@ -66,6 +69,7 @@ test_that("points other than the rows do little harm, in any order of the start'
 })
 
 test_that("they are left aside where they are not all there, asked away, or of another K", {
+  withr::local_seed(9)
   p <- shared_sites()
   points <- moe_support(p$data)
   used <- function(sites, ...) moe_aggregate(sites, points, weights = "size", ...)$aggregation$gates_from_sums

@@ -105,6 +105,13 @@ test_that("formulas with users' functions, or values from elsewhere, are refused
   rm(cut, knots)
   expect_identical(predict(read_moe(file), d), predict(fit, d))
   expect_identical(moe_sites(y ~ twist(x), list(A = d), K = 1)$table$bytes, NA_real_)
+  expect_error(write_moe(moe(y ~ poly(x, v, degree = 2), d, K = 1), file, overwrite = TRUE), "more than one variable")
+  large <- moe(y ~ x, d, K = 1)
+  large$weight <- 1e17
+  expect_error(write_moe(large, file, overwrite = TRUE), "weights", class = "moe_input_error")
+  large <- moe(y ~ x, d, K = 1)
+  large$schema$expert$columns <- as.character(1:3001)
+  expect_error(write_moe(large, file, overwrite = TRUE), "3,001 columns", class = "moe_input_error")
 })
 
 test_that("few rows do not leave the house", {
