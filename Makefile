@@ -104,8 +104,8 @@ install: ## Install the package into your R library
 check: ## R CMD build and R CMD check; fails on errors and warnings
 	@bash tools/setup.sh check
 	@mkdir -p $(OUT) && rm -rf $(OUT)/$(PKG)_*.tar.gz $(OUT)/$(PKG).Rcheck
-	@cd $(OUT) && MAKEFLAGS=-j$(JOBS) R CMD build "$(CURDIR)"
-	@cd $(OUT) && MAKEFLAGS=-j$(JOBS) _R_CHECK_FORCE_SUGGESTS_=false _R_CHECK_SYSTEM_CLOCK_=false \
+	@cd $(OUT) && R_MAKEVARS_USER="$(CURDIR)/tools/Makevars" MAKEFLAGS=-j$(JOBS) R CMD build "$(CURDIR)"
+	@cd $(OUT) && R_MAKEVARS_USER="$(CURDIR)/tools/Makevars" MAKEFLAGS=-j$(JOBS) _R_CHECK_FORCE_SUGGESTS_=false _R_CHECK_SYSTEM_CLOCK_=false \
 	  R CMD check --no-manual $(CHECK) $(PKG)_*.tar.gz
 	@! grep -E '\.\.\. (ERROR|WARNING)|^Status:.*(ERROR|WARNING)' $(OUT)/$(PKG).Rcheck/00check.log
 
