@@ -81,10 +81,10 @@ group_with_fault() {
   group "$name" "$@"
   kill "$watcher" 2>/dev/null
 }
-# Ends a process after 1.2 seconds more of the processor's work than it told, in hundredths.
+# Ends a process after 0.8 seconds more of the processor's work than it told, in hundredths.
 kill_at_work() {
   local pid=$1 from=$2 now
-  while now=$(awk '{ print $14 + $15 }' "/proc/$pid/stat") && [ "$now" -lt $((from + 120)) ]; do sleep 0.02; done
+  while now=$(awk '{ print $14 + $15 }' "/proc/$pid/stat") && [ "$now" -lt $((from + 80)) ]; do sleep 0.02; done
   kill -9 "$pid"
 }
 cut_off() { # the address 10.213.HOST.2
