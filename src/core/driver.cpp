@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <deque>
 
+#include "moves.h"
+
 namespace distmoe {
 
 namespace {
@@ -82,10 +84,9 @@ DrivenFit fit_from_starts(const Data& data, const Scaling& scaling, const Expert
   DrivenFit out;
   out.start_rows = search_rows;
   const auto search = [&](const HeldSource& sample) {
-    const StartResult best =
-        best_start(sample, kind, experts, rule, fit_options, options, services);
-    out.records = best.records;
-    out.moves = best.moves;
+    FitResult best = search_starts(sample, kind, experts, rule, short_run(fit_options, options),
+                                   run_on_sample(fit_options), options, out.records, services);
+    out.moves = improve_by_moves(sample, best, rule, fit_options, options, MoveEffort::any, services);
     return best.model;
   };
   if (search_rows == n) {
@@ -95,7 +96,7 @@ DrivenFit fit_from_starts(const Data& data, const Scaling& scaling, const Expert
   }
 
   // Samples within samples, largest first.
-  std::vector<Index> sizes(1, search_rows);
+  std::vector<Index> sizes = {search_rows, std::min(n, 3 * search_rows)};
   while (3 * sizes.back() <= n / 8) sizes.push_back(3 * sizes.back());
   std::deque<Sample> samples;
   for (std::size_t i = sizes.size(); i-- > 0;) {
@@ -112,8 +113,11 @@ DrivenFit fit_from_starts(const Data& data, const Scaling& scaling, const Expert
   FitOptions rough = fit_options;
   rough.tolerance = 1e-2;  // far below what a sample itself is worth
   for (std::size_t i = samples.size() - 1; i-- > 0;) {
-    model = fit(samples[i].rows(), model, rule, rough, services,
-                samples[i + 1].hessian_for(samples[i])).model;
+    FitResult run = fit(samples[i].rows(), model, rule, rough, services,
+                        samples[i + 1].hessian_for(samples[i]));
+    out.moves += improve_by_moves(samples[i].rows(), run, rule, fit_options, options, MoveEffort::promising,
+                                  services);
+    model = run.model;
     samples.pop_back();
   }
   out.fit = fit(source, model, rule, fit_options, services, samples.front().hessian_for_all());
