@@ -44,7 +44,7 @@ class Sample {
     const Scaling own = find_scaling(Data{rows_.all(), false, false}, FamilyKind::binomial,
                                      scaling.x.intercept, scaling.z.intercept, services);
     const MatrixXd& z = rows_.shared ? rows_.x : rows_.z;
-    x_out_ = either(own.x.aliased, thin_columns(rows_.x, scaling.x.intercept, 8));
+    x_out_ = either(own.x.aliased, thin_columns(rows_.x, scaling.x.intercept, 10 * experts));
     z_out_ = either(own.z.aliased, thin_columns(z, scaling.z.intercept, 25 * experts));
     sees_all_ = own.x.aliased == scaling.x.aliased && own.z.aliased == scaling.z.aliased;
     differs_ = x_out_ != scaling.x.aliased || z_out_ != scaling.z.aliased;
