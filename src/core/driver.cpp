@@ -39,13 +39,16 @@ Columns thin_columns(const MatrixXd& m, Index intercept, Index least) {
 // coefficient can be anything. Such columns are left out of the sample's fit.
 class Sample {
  public:
-  Sample(HeldSource&& rows, const Scaling& scaling, Index experts, const Services& services)
+  Sample(HeldSource&& rows, const Scaling& scaling, const ExpertKind& kind, Index experts,
+         const Services& services)
       : rows_(std::move(rows)) {
     const Scaling own = find_scaling(Data{rows_.all(), false, false}, FamilyKind::binomial,
                                      scaling.x.intercept, scaling.z.intercept, services);
     const MatrixXd& z = rows_.shared ? rows_.x : rows_.z;
-    x_out_ = either(own.x.aliased, thin_columns(rows_.x, scaling.x.intercept, 10 * experts));
-    z_out_ = either(own.z.aliased, thin_columns(z, scaling.z.intercept, 25 * experts));
+    // A Gaussian row tells more of its mean than a class does.
+    const Index least = 25 * experts, least_x = kind.family == FamilyKind::gaussian ? 10 * experts : least;
+    x_out_ = either(own.x.aliased, thin_columns(rows_.x, scaling.x.intercept, least_x));
+    z_out_ = either(own.z.aliased, thin_columns(z, scaling.z.intercept, least));
     sees_all_ = own.x.aliased == scaling.x.aliased && own.z.aliased == scaling.z.aliased;
     differs_ = x_out_ != scaling.x.aliased || z_out_ != scaling.z.aliased;
   }
@@ -106,7 +109,7 @@ DrivenFit fit_from_starts(const Data& data, const Scaling& scaling, const Expert
         !samples.empty() ? HeldSource(samples.back().rows(), rows)
         : data.reader    ? HeldSource(source, rows)
                          : HeldSource(ScaledSource(data, takes_offset(kind.family), &scaling, rows)),
-        scaling, experts, services);
+        scaling, kind, experts, services);
   }
   for (Sample& sample : samples) sample.leave_out();
   Model model = search(samples.back().rows());
