@@ -129,8 +129,9 @@ std::vector<FitResult> short_runs(const HeldSource& sample, const std::vector<Mo
 }  // namespace
 
 FitResult search_starts(const HeldSource& sample, const ExpertKind& kind, Index experts,
-                        const PenaltyRule& rule, const FitOptions& quick, const FitOptions& finish, const StartOptions& options,
-                        std::vector<StartRecord>& records, const Services& services) {
+                        const PenaltyRule& rule, const FitOptions& quick, const FitOptions& finish,
+                        const StartOptions& options, std::vector<StartRecord>& records,
+                        const Services& services) {
   const double n = static_cast<double>(sample.rows());
   const int starts = experts == 1 ? 1 : options.starts;  // one expert: every start is the same
   std::vector<Model> begin;
