@@ -165,11 +165,7 @@ int improve_by_moves(const HeldSource& sample, FitResult& best, const PenaltyRul
   int taken = 0;
   while (best.model.experts() > 2 && taken < options.moves && failures > 0) {
     const Move move = best_move(sample, best.model, rule, quick, options, services);
-    if (move.gain < least) {
-      if (!any) break;
-      --failures;
-      continue;
-    }
+    if (move.gain < least) break;
     const Model start = model_from(sample, best.model.kind(), move.responsibility.matrix(), rule,
                                    quick.dispersion_floor, services);
     FitResult run = fit(sample, start, rule, quick, services);

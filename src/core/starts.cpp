@@ -87,6 +87,7 @@ bool better(const FitResult& a, const FitResult& b) {
 FitOptions short_run(const FitOptions& all_rows, const StartOptions& options) {
   FitOptions out = all_rows;
   out.max_iterations = options.short_iterations;
+  out.least_gain = 1e-2;
   out.newton = false;
   return out;
 }
