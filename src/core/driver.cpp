@@ -45,8 +45,9 @@ class Sample {
     const Scaling own = find_scaling(Data{rows_.all(), false, false}, FamilyKind::binomial,
                                      scaling.x.intercept, scaling.z.intercept, services);
     const MatrixXd& z = rows_.shared ? rows_.x : rows_.z;
-    // A Gaussian row tells more of its mean than a class does.
-    const Index least = 25 * experts, least_x = kind.family == FamilyKind::gaussian ? 10 * experts : least;
+    // A few Gaussian rows tell their mean, and leaving it out would make outliers of them; classes and
+    // counts tell little, and a coefficient on few of them is soon infinite.
+    const Index least = 25 * experts, least_x = kind.family == FamilyKind::gaussian ? 8 : least;
     x_out_ = either(own.x.aliased, thin_columns(rows_.x, scaling.x.intercept, least_x));
     z_out_ = either(own.z.aliased, thin_columns(z, scaling.z.intercept, least));
     sees_all_ = own.x.aliased == scaling.x.aliased && own.z.aliased == scaling.z.aliased;

@@ -51,31 +51,55 @@ ArrayXXd responsibilities_without(const Parts& parts, Index drop, Index heir) {
   return out;
 }
 
-// `parts` has one part too many; all but those of `keep` may be dropped, and leave their gate to one of
-// the others. reached: log-likelihood to compare with.
-void consider(const HeldSource& sample, const Parts& parts, const std::vector<Index>& keep, double reached,
-              Move& best) {
+// Log-likelihoods when part `drop` leaves its gate to each of the others, above that of all parts; -inf
+// for itself. share, together: responsibilities and row log-likelihoods of all parts.
+VectorXd drop_costs(const HeldSource& sample, const Parts& parts, const ArrayXXd& share, const ArrayXd& together,
+                    Index drop) {
   const Index k = parts.gate.cols();
+  ArrayXd rest = ArrayXd::Zero(share.rows());
+  for (Index j = 0; j < k; ++j) {
+    if (j != drop) rest += share.col(j);
+  }
+  const ArrayXd left = parts.gate.col(drop) - together;
+  VectorXd out = VectorXd::Constant(k, -std::numeric_limits<double>::infinity());
+  for (Index heir = 0; heir < k; ++heir) {
+    if (heir == drop) continue;
+    const ArrayXd of_now = rest + (parts.density.col(heir) + left).min(700.0).exp();
+    out(heir) = weighted_sum(sample, of_now.max(1e-100).log());
+  }
+  return out;
+}
+
+// Experts of a model in the order of what dropping them costs, cheapest first.
+std::vector<Index> cheapest_drops(const HeldSource& sample, const Parts& parts, const ArrayXXd& share,
+                                  const ArrayXd& together, const Services& services) {
+  const Index k = parts.gate.cols();
+  VectorXd cost(k);
+  std::vector<Index> order;
+  for (Index drop = 0; drop < k; ++drop) {
+    services.interrupt();
+    cost(drop) = drop_costs(sample, parts, share, together, drop).maxCoeff();
+    order.push_back(drop);
+  }
+  std::stable_sort(order.begin(), order.end(), [&](Index a, Index b) { return cost(a) > cost(b); });
+  return order;
+}
+
+// `parts` has one part too many: one of `drops` is dropped and leaves its gate to one of the others.
+// reached: log-likelihood to compare with.
+void consider(const HeldSource& sample, const Parts& parts, const std::vector<Index>& drops, double reached,
+              Move& best) {
   ArrayXXd share = parts.gate + parts.density;
   const ArrayXd together = softmax_rows(share);
   const double all = weighted_sum(sample, together) - reached;
   Index best_drop = -1, best_heir = -1;
-  for (Index drop = 0; drop < k; ++drop) {
-    if (std::find(keep.begin(), keep.end(), drop) != keep.end()) continue;
-    ArrayXd rest = ArrayXd::Zero(share.rows());
-    for (Index j = 0; j < k; ++j) {
-      if (j != drop) rest += share.col(j);
-    }
-    const ArrayXd left = parts.gate.col(drop) - together;
-    for (Index heir = 0; heir < k; ++heir) {
-      if (heir == drop) continue;
-      const ArrayXd of_now = rest + (parts.density.col(heir) + left).min(700.0).exp();
-      const double gain = all + weighted_sum(sample, of_now.max(1e-100).log());
-      if (!(gain > best.gain)) continue;
-      best.gain = gain;
-      best_drop = drop;
-      best_heir = heir;
-    }
+  for (Index drop : drops) {
+    Index heir;
+    const double gain = all + drop_costs(sample, parts, share, together, drop).maxCoeff(&heir);
+    if (!(gain > best.gain)) continue;
+    best.gain = gain;
+    best_drop = drop;
+    best_heir = heir;
   }
   if (best_drop >= 0) best.responsibility = responsibilities_without(parts, best_drop, best_heir);
 }
@@ -136,17 +160,30 @@ Move best_move(const HeldSource& sample, const Model& model, const PenaltyRule& 
   const PenaltyRule two_rule = rule.for_experts(2);
   StartOptions few = options;
   few.finalists = 1;
+  // With many experts the dearest to drop are not tried with every split.
+  const std::size_t most_drops = 6;
+  std::vector<Index> drops;
+  if (k > static_cast<Index>(most_drops)) drops = cheapest_drops(sample, now, share, row_log_lik, services);
+  else for (Index j = 0; j < k; ++j) drops.push_back(j);
+  const auto drops_without = [&](Index kept) {
+    std::vector<Index> out;
+    for (Index j : drops) {
+      if (j != kept && out.size() < most_drops) out.push_back(j);
+    }
+    return out;
+  };
   Move best;
   for (Index split = 0; split < k; ++split) {
+    services.interrupt();
     const std::vector<Index> rows = rows_of(labels, split, services);
     if (static_cast<Index>(rows.size()) < 4 * (sample.x_columns() + 1)) continue;
     std::vector<StartRecord> unused;
     const FitResult two = search_starts(HeldSource(sample, rows), model.kind(), 2, two_rule, quick, quick,
                                         few, unused, services);
-    consider(sample, split_parts(sample, now, split, two.model), {split, k}, reached, best);
+    consider(sample, split_parts(sample, now, split, two.model), drops_without(split), reached, best);
   }
   const Model one = grow_on_worst_rows(sample, model, rule, quick.dispersion_floor, services);
-  consider(sample, grown_parts(sample, now, row_log_lik, one), {k}, reached, best);
+  consider(sample, grown_parts(sample, now, row_log_lik, one), drops_without(k), reached, best);
   return best;
 }
 

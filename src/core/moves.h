@@ -6,8 +6,9 @@
 
 namespace distmoe {
 
-// any: two moves may fail, each with its own random numbers. promising: moves whose mixture explains the
-// rows better than the model does before any further step are run, until one fails.
+// any: two moves may fail, each with its own random numbers, unless the best that is left is hopeless.
+// promising: moves are run, until one fails, whose mixture explains the rows better than the model does,
+// before any further step, by more than an expert's coefficients do of themselves.
 enum class MoveEffort { any, promising };
 
 // A mode in which two experts share what one could explain while a third covers two parts is left by a

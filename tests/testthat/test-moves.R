@@ -56,3 +56,27 @@ test_that("all families and weights go through moves", {
     expect_gt(fit$log_lik, truth$log_lik - 25)
   }
 })
+
+test_that("rare columns that matter are not taken for outliers", {
+  n <- 12000
+  d <- withr::with_seed(1, data.frame(x1 = stats::rnorm(n), x2 = stats::rnorm(n)))
+  for (j in 1:4) d[[paste0("rare", j)]] <- as.numeric(seq_len(n) %in% (30 * j + seq_len(30)))
+  gate <- cbind(2 * d$x1, 2 * d$x2, 0) - log(-log(withr::with_seed(2, matrix(stats::runif(3 * n), n))))
+  label <- max.col(gate)
+  mean <- cbind(3 * d$x1, 2 - 3 * d$x1, 1 + 3 * d$x2)[cbind(seq_len(n), label)]
+  d$y <- mean + drop(as.matrix(d[3:6]) %*% c(25, -25, 20, -20)) + withr::with_seed(3, stats::rnorm(n))
+  sim <- list(data = d, labels = label)
+  best <- from_truth(sim, y ~ ., 3)
+  for (seed in 1:2) expect_gt(searched(sim, y ~ ., 3, seed)$log_lik, best - 1)
+})
+
+test_that("the search does not depend on the unit of the weights", {
+  sim <- moe_simulate(2000, K = 3, d = 2, seed = 2)
+  fits <- lapply(c(1, 1e-4), function(w) {
+    set.seed(1)
+    sim$data$w <- w
+    # So small weights sum to less than the number of parameters, which a warning says.
+    suppressWarnings(moe(y ~ x1 + x2, sim$data, K = 3, weights = w, control = moe_control(gate_ridge = 1e-4 * w)))
+  })
+  expect_equal(fits[[2]]$record$starts$objective * 1e4, fits[[1]]$record$starts$objective, tolerance = 1e-6)
+})
