@@ -7,8 +7,10 @@
 #'   given. The first is k-means on the gates' columns, the second k-means on
 #'   these and y, the others regressions grown from random neighbourhoods.
 #'   Each gets a short run; the best half of them (but two at least) are finished.
-#'   The best one is then moved, while that helps, by splitting one expert in two and dropping
-#'   another, and is continued on all rows.
+#'   The best one is then moved, while that helps: one expert is split in two, or a new one
+#'   grown on the rows that are explained worst, and another is dropped. It is continued
+#'   on larger samples, where moves are tried again (an expert with few rows shows there
+#'   first), and on all rows.
 #' @param start_rows Starts work on a random sample of this many rows (or 50
 #'   rows a parameter if that is more). 0 uses all rows.
 #' @param max_iterations Most EM iterations on all rows.

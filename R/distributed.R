@@ -20,8 +20,8 @@
 #'   site of every row.
 #' @param weights NULL, or the name of a column with case weights.
 #' @param support NULL (drawn from `data`), a number of points to draw, or a
-#'   support sample made by [moe_support()]. By default n / M points, but at
-#'   least 20,000 (all rows if there are fewer).
+#'   support sample made by [moe_support()]. By default a
+#'   sixteenth of the rows, but at least 20,000 (all if there are fewer).
 #' @param pilot TRUE: fit a model on the support sample and start every site
 #'   from it. FALSE: every site finds its own start. Or a model of class `moe`
 #'   to start from.
@@ -151,7 +151,7 @@ draw_support <- function(data, formula, gating, rows, size, least) {
   count <- lengths(rows)
   n <- sum(count)
   if (!n) input_error("No row of {.arg data} is complete.")
-  size <- if (is.null(size)) max(20000, ceiling(n / length(rows))) else check_count(size, "support")
+  size <- if (is.null(size)) max(20000, ceiling(n / 16)) else check_count(size, "support")
   least <- check_count(least, "support_least", 0)
   wanted <- pmin(count, pmax(least, ceiling(min(size, n) * count / n)))
   take <- unlist(Map(function(i, k) i[sample.int(length(i), k)], rows, wanted), use.names = FALSE)

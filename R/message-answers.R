@@ -148,7 +148,9 @@ take_rounds <- function(x, at, shape) {
   site <- take_texts(sites$site, in_at("sites.site"), unique = TRUE)
   internal <- function(p, at) c(list(family = shape$family), take_parameters(p, at, shape))
   number <- take_count(x$number, in_at("number"), 1)
-  if (number == 1 && !(is.null(x$state) && is.null(x$table))) bad_field(in_at("state"), "must be null after one exchange")
+  if (number == 1 && !(is.null(x$state) && is.null(x$table))) {
+    bad_field(in_at("state"), "must be null after one exchange")
+  }
   state <- if (!is.null(x$state)) {
     s <- take_object(x$state, in_at("state"), c("model", "sums", "halvings", "accepted", "change", "newton_below"))
     list(model = internal(s$model, in_at("state.model")), sums = take_sums(s$sums, in_at("state.sums"), shape),

@@ -83,7 +83,9 @@ check_variable_names <- function(schema, at, terms, constants) {
   extra <- setdiff(schema$needs, unique(unlist(lapply(terms$calls, all.vars))))
   if (length(extra)) bad_field(field_at(at, "needs"), "holds \"", shown_text(extra[1]), "\", which is in no formula")
   extra <- setdiff(names(schema$variables), schema$needs)
-  if (length(extra)) bad_field(field_at(at, "variables"), "holds \"", shown_text(extra[1]), "\", which is in no formula")
+  if (length(extra)) {
+    bad_field(field_at(at, "variables"), "holds \"", shown_text(extra[1]), "\", which is in no formula")
+  }
   for (name in intersect(names(schema$variables), names(schema$levels))) {
     if (!identical(schema$variables[[name]]$levels, schema$levels[[name]])) {
       bad_field(field_at(at, paste0("variables.", shown_text(name))), "has other levels than `levels` says")

@@ -12,7 +12,9 @@ match_design <- function(model, schema) {
   sign <- if (flip && own$family == "binomial") -1 else 1
   moved <- any(diff(at$x) < 0) || any(diff(at$z) < 0) || flip
   note <- c(if (any(diff(at$x) < 0) || any(diff(at$z) < 0)) "columns", if (flip) "levels of the response")
-  for (v in names(schema$levels)) if (!identical(own$levels[[v]], schema$levels[[v]])) note <- c(note, paste("levels of", v))
+  for (v in names(schema$levels)) {
+    if (!identical(own$levels[[v]], schema$levels[[v]])) note <- c(note, paste("levels of", v))
+  }
   if (moved) model <- move_parameters(model, at, classes, sign)
   if (!is.null(model$shared$x)) model$shared$x <- move_x_summary(model$shared$x, schema)
   model$schema <- schema

@@ -271,7 +271,9 @@ take_x_summary <- function(x, at, schema) {
   covariance <- take_symmetric(x$covariance, field_at(at, "covariance"), length(mean))
   if (length(mean)) {
     values <- eigen(covariance, symmetric = TRUE, only.values = TRUE)$values
-    if (min(values) < -1e-8 * max(values, 1e-300)) bad_field(field_at(at, "covariance"), "is no covariance: it has negative variances")
+    if (min(values) < -1e-8 * max(values, 1e-300)) {
+      bad_field(field_at(at, "covariance"), "is no covariance: it has negative variances")
+    }
     dimnames(covariance) <- list(names(mean), names(mean))
   }
   frequencies <- take_map(x$frequencies, field_at(at, "frequencies"))
@@ -279,7 +281,9 @@ take_x_summary <- function(x, at, schema) {
   frequencies <- lapply(stats::setNames(nm = names(frequencies)), function(v) {
     here <- field_at(at, paste0("frequencies.", shown_text(v)))
     given <- take_map(frequencies[[v]], here)
-    if (!identical(names(given), variable_levels(schema$variables[[v]]))) bad_field(here, "must name the variable's levels")
+    if (!identical(names(given), variable_levels(schema$variables[[v]]))) {
+      bad_field(here, "must name the variable's levels")
+    }
     p <- take_numbers(unname(given), here, least = 0, most = 1 + 1e-6)
     if (abs(sum(p) - 1) > 1e-6) bad_field(here, "must sum to 1")
     stats::setNames(p, names(given))

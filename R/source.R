@@ -40,8 +40,9 @@
 #' file is removed when the fit ends, also by an error or an interrupt; a process that is killed leaves it behind,
 #' in the folder `scratch` (`distmoe-*.scratch`, readable by its owner alone) or its temporary folder.
 #' Memory holds a chunk, blocks of 1,800 rows, and the samples on which starts are compared and improved (an
-#' eighth of the rows at most). The estimates are those of the fit to a data frame of the same rows. What sites
-#' may `share` ([moe_sites()]) is not to be had from a large source.
+#' eighth of the rows, or three times `start_rows` of [moe_control()] if that is more). The estimates are those of
+#' the fit to a data frame of the same rows. What sites may `share` ([moe_sites()]) is not to be had from a large
+#' source.
 #'
 #' Before that the source is read for what all rows together determine: levels of factors and
 #' text (their columns only), and the variables of `poly()`, `ns()`, `bs()`, `scale()` and `factor()`

@@ -15,13 +15,13 @@
 #   N, seed          rows for training; seed of the draw
 #   protocol         "paper": independent sites, S = N / M support points, weights n_m / n, nothing
 #                    shared, no screening. "default": moe_distributed() with its defaults (pilot as start,
-#                    moments and sums for gates shared, 20,000 support points or N / M if that is more),
+#                    moments and sums for gates shared, N / 16 support points, but at least 20,000),
 #                    and the other estimators from its sites; on the first 20 seeds of N = 100,000 and the
 #                    first 10 of the others. "all": the truth and G
 #   M                number of sites; 1 for G and the truth
 #   estimator        "truth", "G" (pooled), "R_component", "R_round" (R_component and one round of
-#                    moe_refine()), "R_pointwise" (the paper's plan), "Middle" (divergences on 500 of the
-#                    support points, 305 where M = 128), "Average" (of experts matched to Middle's)
+#                    moe_refine()), "R_pointwise" (the paper's plan), "Middle" (divergences on 5,000 of the
+#                    support points, 1,220 where M = 64, 305 where M = 128), "Average" (of experts matched to Middle's)
 #   transport        T_c (9) from the truth to the model, mean over the first n_transport held-out rows
 #   loglik           log-likelihood per held-out row
 #   mse              mean squared error of all parameters, variances among them, experts matched

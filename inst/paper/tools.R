@@ -119,8 +119,9 @@ aggregated_rows <- function(d, protocol, M, aggregate, sources, times, cpu_share
     all <- timed(moe_refine(component$value, sources, control = fit_control()))
     rows <- c(rows, list(row("R_round", all, component$seconds + one$seconds)))
   }
-  others <- list(R_pointwise = list(plan = "pointwise"), Middle = list(method = "middle"),
-    Average = list(method = "average"))
+  many <- list(middle_points = 5000)
+  others <- list(R_pointwise = list(plan = "pointwise"), Middle = list(method = "middle", control = many),
+    Average = list(method = "average", control = many))
   do.call(rbind, c(rows, lapply(names(others), function(name) {
     set.seed(d$seed)
     row(name, timed(do.call(aggregate, others[[name]])))

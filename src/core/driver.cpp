@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <deque>
 
+#include "moves.h"
+
 namespace distmoe {
 
 namespace {
@@ -37,13 +39,17 @@ Columns thin_columns(const MatrixXd& m, Index intercept, Index least) {
 // coefficient can be anything. Such columns are left out of the sample's fit.
 class Sample {
  public:
-  Sample(HeldSource&& rows, const Scaling& scaling, Index experts, const Services& services)
+  Sample(HeldSource&& rows, const Scaling& scaling, const ExpertKind& kind, Index experts,
+         const Services& services)
       : rows_(std::move(rows)) {
     const Scaling own = find_scaling(Data{rows_.all(), false, false}, FamilyKind::binomial,
                                      scaling.x.intercept, scaling.z.intercept, services);
     const MatrixXd& z = rows_.shared ? rows_.x : rows_.z;
-    x_out_ = either(own.x.aliased, thin_columns(rows_.x, scaling.x.intercept, 8));
-    z_out_ = either(own.z.aliased, thin_columns(z, scaling.z.intercept, 25 * experts));
+    // A few Gaussian rows tell their mean, and leaving it out would make outliers of them; classes and
+    // counts tell little, and a coefficient on few of them is soon infinite.
+    const Index least = 25 * experts, least_x = kind.family == FamilyKind::gaussian ? 8 : least;
+    x_out_ = either(own.x.aliased, thin_columns(rows_.x, scaling.x.intercept, least_x));
+    z_out_ = either(own.z.aliased, thin_columns(z, scaling.z.intercept, least));
     sees_all_ = own.x.aliased == scaling.x.aliased && own.z.aliased == scaling.z.aliased;
     differs_ = x_out_ != scaling.x.aliased || z_out_ != scaling.z.aliased;
   }
@@ -82,10 +88,9 @@ DrivenFit fit_from_starts(const Data& data, const Scaling& scaling, const Expert
   DrivenFit out;
   out.start_rows = search_rows;
   const auto search = [&](const HeldSource& sample) {
-    const StartResult best =
-        best_start(sample, kind, experts, rule, fit_options, options, services);
-    out.records = best.records;
-    out.moves = best.moves;
+    FitResult best = search_starts(sample, kind, experts, rule, short_run(fit_options, options),
+                                   run_on_sample(fit_options), options, out.records, services);
+    out.moves = improve_by_moves(sample, best, rule, fit_options, options, MoveEffort::any, services);
     return best.model;
   };
   if (search_rows == n) {
@@ -95,7 +100,7 @@ DrivenFit fit_from_starts(const Data& data, const Scaling& scaling, const Expert
   }
 
   // Samples within samples, largest first.
-  std::vector<Index> sizes(1, search_rows);
+  std::vector<Index> sizes = {search_rows, std::min(n, 3 * search_rows)};
   while (3 * sizes.back() <= n / 8) sizes.push_back(3 * sizes.back());
   std::deque<Sample> samples;
   for (std::size_t i = sizes.size(); i-- > 0;) {
@@ -105,15 +110,18 @@ DrivenFit fit_from_starts(const Data& data, const Scaling& scaling, const Expert
         !samples.empty() ? HeldSource(samples.back().rows(), rows)
         : data.reader    ? HeldSource(source, rows)
                          : HeldSource(ScaledSource(data, takes_offset(kind.family), &scaling, rows)),
-        scaling, experts, services);
+        scaling, kind, experts, services);
   }
   for (Sample& sample : samples) sample.leave_out();
   Model model = search(samples.back().rows());
   FitOptions rough = fit_options;
   rough.tolerance = 1e-2;  // far below what a sample itself is worth
   for (std::size_t i = samples.size() - 1; i-- > 0;) {
-    model = fit(samples[i].rows(), model, rule, rough, services,
-                samples[i + 1].hessian_for(samples[i])).model;
+    FitResult run = fit(samples[i].rows(), model, rule, rough, services,
+                        samples[i + 1].hessian_for(samples[i]));
+    out.moves += improve_by_moves(samples[i].rows(), run, rule, fit_options, options, MoveEffort::promising,
+                                  services);
+    model = run.model;
     samples.pop_back();
   }
   out.fit = fit(source, model, rule, fit_options, services, samples.front().hessian_for_all());

@@ -29,7 +29,7 @@ class Run {
     while (out_.stop != StopReason::newton && out_.em_iterations < options_.max_iterations) {
       if (reseed()) continue;
       const double gain = em();
-      if (objective_ + 100.0 * std::max(gain, 0.0) < options_.worth) break;
+      if (objective_ + 100.0 * std::max(gain, 0.0) < options_.worth || gain < options_.least_gain * unit()) break;
       if (options_.newton && gain < newton_below) {
         newton();
         newton_below = std::min(newton_below, std::max(gain, 0.0)) / 10;

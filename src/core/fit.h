@@ -13,6 +13,8 @@ struct FitOptions {
   int max_iterations = 500;       // EM iterations on the given rows
   double tolerance = 1e-8;        // stop when a Newton step promises less than this log-likelihood
                                   // (of a row of mean weight)
+  // An EM iteration that gains less (of a row of mean weight) ends the run, not converged.
+  double least_gain = -std::numeric_limits<double>::infinity();
   bool newton = true;             // finish by Newton's method
   double dispersion_floor = 1e-6; // of the variance of y about its mean; Gaussian experts
   int max_reseeds = 5;            // how often experts that lost their rows are re-seeded

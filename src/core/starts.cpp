@@ -73,16 +73,33 @@ Model make_start(StartKind how, const HeldSource& sample, const ExpertKind& kind
                     services);
 }
 
-// Does an expert fit a few rows exactly?
+}  // namespace
+
 bool spurious(const FitResult& r) {
   return std::count(r.at_floor.begin(), r.at_floor.end(), true) > 0;
 }
 
-// Is run a better than run b? An expert that fits a few rows exactly makes no run better.
 bool better(const FitResult& a, const FitResult& b) {
   if (spurious(a) != spurious(b)) return spurious(b);
   return a.objective.back() > b.objective.back();
 }
+
+FitOptions short_run(const FitOptions& all_rows, const StartOptions& options) {
+  FitOptions out = all_rows;
+  out.max_iterations = options.short_iterations;
+  out.least_gain = 1e-2;
+  out.newton = false;
+  return out;
+}
+
+FitOptions run_on_sample(const FitOptions& all_rows) {
+  FitOptions out = all_rows;
+  out.max_iterations = std::min(all_rows.max_iterations, 100);
+  out.tolerance = 1e-2;  // far below what the sample itself is worth
+  return out;
+}
+
+namespace {
 
 // Short runs from all starts, next to each other. Each may draw as many random numbers as its reseeds
 // need; they are drawn before, so that no result depends on the number of threads.
@@ -110,10 +127,12 @@ std::vector<FitResult> short_runs(const HeldSource& sample, const std::vector<Mo
   return runs;
 }
 
-// Several starts, short runs; the best are finished.
-FitResult search(const HeldSource& sample, const ExpertKind& kind, Index experts, const PenaltyRule& rule,
-                 const FitOptions& quick, const FitOptions& finish, const StartOptions& options,
-                 std::vector<StartRecord>& records, const Services& services) {
+}  // namespace
+
+FitResult search_starts(const HeldSource& sample, const ExpertKind& kind, Index experts,
+                        const PenaltyRule& rule, const FitOptions& quick, const FitOptions& finish,
+                        const StartOptions& options, std::vector<StartRecord>& records,
+                        const Services& services) {
   const double n = static_cast<double>(sample.rows());
   const int starts = experts == 1 ? 1 : options.starts;  // one expert: every start is the same
   std::vector<Model> begin;
@@ -142,84 +161,6 @@ FitResult search(const HeldSource& sample, const ExpertKind& kind, Index experts
     if (i == 0 || better(run, best)) best = run;
   }
   return best;
-}
-
-// A mode in which two experts share what one could explain while a third covers two parts is left by
-// splitting that one (a two-expert fit to its rows) and dropping one of the others. Gives the best
-// such change, judged by how well the experts then explain the rows; the caller compares.
-Model split_and_drop(const HeldSource& sample, const Model& model, const PenaltyRule& rule,
-                     const FitOptions& quick, const StartOptions& options,
-                     const Services& services) {
-  const Index k = model.experts();
-  const ArrayXXd now = fitness(sample, model);
-  const std::vector<Index> labels = best_columns(now);
-  const PenaltyRule two_rule = rule.for_experts(2);
-  StartOptions few = options;
-  few.finalists = 1;
-  const Index most = 1000;          // rows of a part that its two-expert fit looks at
-  ArrayXXd best;
-  double best_score = 0.0;
-  for (Index split = 0; split < k; ++split) {
-    std::vector<Index> rows;
-    for (std::size_t i = 0; i < labels.size(); ++i) {
-      if (labels[i] == split) rows.push_back(static_cast<Index>(i));
-    }
-    if (static_cast<Index>(rows.size()) < 4 * (sample.x_columns() + 1)) continue;
-    if (static_cast<Index>(rows.size()) > most) {
-      std::vector<Index> some;
-      for (Index i : sample_rows(static_cast<Index>(rows.size()), most, services)) {
-        some.push_back(rows[static_cast<std::size_t>(i)]);
-      }
-      rows = some;
-    }
-    std::vector<StartRecord> unused;
-    const FitResult two = search(HeldSource(sample, rows), model.kind(), 2, two_rule, quick, quick,
-                                 few, unused, services);
-    const ArrayXXd halves = fitness(sample, two.model);
-    for (Index drop = 0; drop < k; ++drop) {
-      if (drop == split) continue;
-      ArrayXXd trial = now;
-      trial.col(split) = halves.col(0);
-      trial.col(drop) = halves.col(1);
-      const double score = trial.rowwise().maxCoeff().sum();
-      if (best.size() > 0 && score <= best_score) continue;
-      best = trial;
-      best_score = score;
-    }
-  }
-  if (best.size() == 0) return model;
-  return settle(sample, model.kind(), best, 2, rule, quick.dispersion_floor, services);
-}
-
-}  // namespace
-
-StartResult best_start(const HeldSource& sample, const ExpertKind& kind, Index experts,
-                       const PenaltyRule& rule, const FitOptions& fit_options,
-                       const StartOptions& options, const Services& services) {
-  FitOptions quick = fit_options;
-  quick.max_iterations = options.short_iterations;
-  quick.newton = false;
-  FitOptions finish = fit_options;
-  finish.max_iterations = std::min(fit_options.max_iterations, 100);
-  finish.tolerance = 1e-2;  // far below what the sample itself is worth
-  StartResult out;
-  FitResult best = search(sample, kind, experts, rule, quick, finish, options, out.records,
-                          services);
-  for (int failures = 0; experts > 2 && out.moves < options.moves && failures < 2;) {
-    FitResult run = fit(sample, split_and_drop(sample, best.model, rule, quick, options, services),
-                        rule, quick, services);
-    FitOptions enough = finish;
-    if (!spurious(best)) enough.worth = best.objective.back();
-    run = fit(sample, run.model, rule, enough, services);
-    if (better(run, best) && run.objective.back() > best.objective.back() + 0.1 * best.mean_weight) {
-      best = run;
-      ++out.moves;
-    } else {
-      ++failures;
-    }
-  }
-  out.model = best.model;
-  return out;
 }
 
 }  // namespace distmoe

@@ -14,7 +14,7 @@ struct StartOptions {
   Index rows = 10000;         // starts work on a random sample of this many rows (0: on all rows)
   int short_iterations = 15;  // EM iterations of a short run
   int finalists = 0;          // short runs that are finished on the sample (0: half of them, two at least)
-  int moves = 8;              // most split-and-drop moves that are taken
+  int moves = 8;              // most moves that are taken on a sample (moves.h)
 };
 
 struct StartRecord {
@@ -24,16 +24,21 @@ struct StartRecord {
   double finished = 0.0;  // finalists: objective per row at the end of the long run on the sample
 };
 
-struct StartResult {
-  Model model;    // the best one, scale of the source
-  int moves = 0;  // split-and-drop moves that led to a better model
-  std::vector<StartRecord> records;
-};
+// Does an expert fit a few rows exactly?
+bool spurious(const FitResult& run);
+// Is run a better than run b? An expert that fits a few rows exactly makes no run better.
+bool better(const FitResult& a, const FitResult& b);
 
-// Runs `options.starts` starts of K experts on the rows of `sample`.
-StartResult best_start(const HeldSource& sample, const ExpertKind& kind, Index experts,
-                       const PenaltyRule& rule, const FitOptions& fit_options,
-                       const StartOptions& options, const Services& services);
+// The options of a short run, and of a run that is finished on a sample, from those for all rows.
+FitOptions short_run(const FitOptions& all_rows, const StartOptions& options);
+FitOptions run_on_sample(const FitOptions& all_rows);
+
+// Runs `options.starts` starts of K experts on the rows of `sample` as `quick` says and finishes the
+// best of them as `finish` says; gives the best, and tells of every start in `records`.
+FitResult search_starts(const HeldSource& sample, const ExpertKind& kind, Index experts,
+                        const PenaltyRule& rule, const FitOptions& quick, const FitOptions& finish,
+                        const StartOptions& options, std::vector<StartRecord>& records,
+                        const Services& services);
 
 // Labels 0..k-1 of the rows of `points` by k-means (k-means++ seeds, Lloyd's iterations).
 std::vector<Index> kmeans(const MatrixXd& points, Index k, const Services& services,
