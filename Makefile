@@ -116,6 +116,11 @@ document: ## Update NAMESPACE and man/ from the comments in R/
 	@$(INSTALL_HERE)
 	@$(WITH_LIBRARY) Rscript -e 'roxygen2::roxygenise(load_code = roxygen2::load_installed)'
 
+site: ## Build the web site (reference, articles, news) into _build/site; needs no internet
+	@bash tools/setup.sh site
+	@$(INSTALL_HERE)
+	@$(WITH_LIBRARY) Rscript tools/site.R </dev/null
+
 # In this order; those that are not there are left out. One that came to its end
 # (last line "done") is not run again unless FORCE=1 says so.
 BENCH := kernel scaling driver glm predict memory flexmix distribution many-sites reduction regions \
