@@ -194,7 +194,8 @@ int improve_by_moves(const HeldSource& sample, FitResult& best, const PenaltyRul
                      const Services& services) {
   const FitOptions quick = short_run(fit_options, options);
   const bool any = effort == MoveEffort::any;
-  // Two halves explain their rows better by about a unit for each coefficient more, whatever the truth.
+  // Two halves explain their rows better by about half a unit to a unit for each coefficient more, whatever
+  // the truth: a held sample on whose rows experts and gates share one design counts no columns of gates.
   // At the other end, what costs the average row a fifth of a unit was never seen to come to anything.
   const double expert = static_cast<double>(sample.x_columns() * best.model.parts() + sample.z_columns());
   const double least = any ? -0.2 * weighted_sum(sample, ArrayXd::Ones(sample.rows())) : expert * best.mean_weight;
