@@ -152,9 +152,8 @@ support_problem <- function(models, support, weights) {
     rows <- order(index, na.last = NA)
     site <- index[rows]
   }
-  kept <- support
-  kept$x <- support$x[rows, , drop = FALSE]
-  if (!is.null(support$y)) kept$y <- support$y[rows]
+  in_order <- length(rows) == nrow(support$x) && !is.unsorted(rows)
+  kept <- if (in_order) support else take_points(support, rows)
   design <- support_design(kept, models[[1]]$schema)
   check_support_columns(design, models)
   notes <- c(notes, note_undetermined(models, weights))

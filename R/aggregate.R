@@ -214,9 +214,7 @@ warn_about_aggregate <- function(aggregation) {
 matched_order <- function(object, models, problem) {
   out <- matrix(NA_integer_, object$K, length(models), dimnames = list(NULL, names(models)))
   same <- vapply(models, function(m) m$K == object$K, NA)
-  total <- nrow(problem$design$x)
-  points <- unique(round(seq(1, total, length.out = min(total, 1000))))
-  if (any(same)) out[, same] <- match_all(object, models[same], take_rows(problem$design, points))
+  if (any(same)) out[, same] <- match_all(object, models[same], take_evenly(problem$design, 1000))
   out
 }
 
@@ -342,14 +340,21 @@ reduction <- function(models, problem, K, options, start = NULL) {
 middle_index <- function(models, problem, control, cost = "kl") {
   count <- length(models)
   if (count == 1) return(list(index = 1L, score = 0))
-  total <- nrow(problem$design$x)
-  points <- min(total, max(50L, min(control$middle_points, as.integer(5e6 / count^2))))
-  take <- unique(round(seq(1, total, length.out = points)))
+  points <- max(50L, min(control$middle_points, as.integer(5e6 / count^2)))
   pairs <- cpp_pairwise_divergence(lapply(unname(models), core_model),
-    take_rows(problem$design, take), cost)
+    take_evenly(problem$design, points), cost)
   score <- colSums(problem$lambda * pairs)
   list(index = which.min(score), score = score)
 }
+
+# So many rows of all, spread evenly.
+take_evenly <- function(design, most) {
+  total <- nrow(design$x)
+  if (total <= most) design else take_rows(design, evenly(total, most))
+}
+
+# At most so many of 1, 2, ..., total.
+evenly <- function(total, most) unique(round(seq(1, total, length.out = min(total, most))))
 
 take_rows <- function(design, rows) {
   same <- identical(design$schema$same, TRUE)
@@ -381,7 +386,7 @@ average <- function(models, problem, control) {
 # Mean of the parameters after every model's experts were matched to those of model `centre`. NULL
 # where relabelling would move a gate offset's reference.
 aligned_mean <- function(models, centre, problem) {
-  order <- match_all(models[[centre]], models, problem$design)
+  order <- match_all(models[[centre]], models, take_evenly(problem$design, 5000))
   moved <- colSums(order != seq_len(nrow(order))) > 0
   if (any(moved) && has_gate_offset(models[[1]])) return(NULL)
   mean <- lapply(models[[1]]$parameters[c("beta", "alpha", "dispersion")], function(v) unname(v) * 0)

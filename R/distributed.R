@@ -151,7 +151,7 @@ draw_support <- function(data, formula, gating, rows, size, least) {
   count <- lengths(rows)
   n <- sum(count)
   if (!n) input_error("No row of {.arg data} is complete.")
-  size <- if (is.null(size)) max(20000, ceiling(n / 16)) else check_count(size, "support")
+  size <- if (is.null(size)) max(20000, ceiling(n / 16)) else as.numeric(check_count(size, "support"))
   least <- check_count(least, "support_least", 0)
   wanted <- pmin(count, pmax(least, ceiling(min(size, n) * count / n)))
   take <- unlist(Map(function(i, k) i[sample.int(length(i), k)], rows, wanted), use.names = FALSE)

@@ -29,8 +29,24 @@ moe_threads <- function() {
   if (!cpp_has_threads() || parallelly::isForkedChild()) return(1L)
   wish <- getOption("distmoe.threads")
   if (!is.null(wish)) return(check_count(wish, "options(distmoe.threads)"))
-  min(2L, as.integer(parallelly::availableCores()))
+  min(2L, available_cores())
 }
+
+# To count takes milliseconds, as long as a small site's fit: it is done again only where what it goes by
+# and a session may change (a future's worker among it) is another.
+available_cores <- function() {
+  set <- options()
+  about <- grepl("mc.cores", names(set), fixed = TRUE) | startsWith(names(set), "parallelly.")
+  asked <- list(Sys.getpid(), set[about],
+    Sys.getenv(c("OMP_NUM_THREADS", "OMP_THREAD_LIMIT", "MC_CORES")))
+  if (!identical(asked, counted$asked)) {
+    counted$cores <- as.integer(parallelly::availableCores())
+    counted$asked <- asked
+  }
+  counted$cores
+}
+
+counted <- new.env(parent = emptyenv())
 
 #' @rdname moe_threads
 #' @export

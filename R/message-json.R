@@ -40,10 +40,8 @@ json_text <- function(x) {
           !any(vapply(x, inherits, NA, "AsIs"))) {
       return(json_array(json_numbers(unlist(x))))
     }
-    parts <- vapply(x, json_text, "", USE.NAMES = FALSE)
-    if (is.null(names)) return(json_array(parts))
-    fields <- if (length(x)) paste(json_strings(names), parts, sep = ":", collapse = ",")
-    return(paste0("{", fields, "}"))
+    parts <- json_parts(x)
+    return(if (is.null(names)) json_array(parts) else json_object(names, parts))
   }
   text <- if (is.character(x)) json_strings(x)
           else if (is.logical(x)) ifelse(is.na(x), "null", ifelse(x, "true", "false"))
@@ -51,17 +49,30 @@ json_text <- function(x) {
   if (inherits(x, "AsIs") || length(x) != 1) json_array(text) else text
 }
 
+json_parts <- function(x) vapply(x, json_text, "", USE.NAMES = FALSE)
+
+json_object <- function(names, parts) {
+  fields <- if (length(parts)) paste(json_strings(names), parts, sep = ":", collapse = ",")
+  paste0("{", fields, "}")
+}
+
 # SHA-256 of the canonical text of all fields but the checksum itself.
 message_checksum <- function(tree) {
   tree$checksum <- NULL
-  digest::digest(charToRaw(enc2utf8(json_text(tree))), algo = "sha256", serialize = FALSE)
+  checksum_of(names(tree), json_parts(tree))
+}
+
+checksum_of <- function(names, parts) {
+  digest::digest(charToRaw(enc2utf8(json_object(names, parts))), algo = "sha256", serialize = FALSE)
 }
 
 # The text of a file: the canonical one with a line for every field.
 message_file_text <- function(tree) {
-  tree$checksum <- message_checksum(tree)
-  fields <- vapply(tree, json_text, "", USE.NAMES = FALSE)
-  paste0("{\n", paste0(json_strings(names(tree)), ": ", fields, collapse = ",\n"), "\n}\n")
+  tree$checksum <- NULL
+  parts <- json_parts(tree)
+  names <- c(names(tree), "checksum")
+  parts <- c(parts, json_strings(checksum_of(names(tree), parts)))
+  paste0("{\n", paste0(json_strings(names), ": ", parts, collapse = ",\n"), "\n}\n")
 }
 
 # ---- reading ---------------------------------------------------------------------------------

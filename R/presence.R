@@ -23,6 +23,7 @@ site_presence <- function(table, used) {
 }
 
 check_floor <- function(table, used, min_sites, min_share) {
+  if (is.null(min_sites) && is.null(min_share)) return(invisible())
   if (!is.null(min_sites)) min_sites <- check_count(min_sites, "min_sites")
   if (!is.null(min_share)) min_share <- check_number(min_share, "min_share", most = 1)
   presence <- site_presence(table, used)

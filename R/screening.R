@@ -3,8 +3,8 @@
 
 screening_settings <- list(
   least_sites = 5,     # fewer say nothing of what is usual
-  references = 20,     # models that each is compared with
-  points = 500,        # points of a site (of all, where they carry no site) that are looked at
+  references = 12,     # models that each is compared with
+  points = 300,        # points of a site (of all, where they carry no site) that are looked at
   z = 4,               # with y: standard errors by which others must be better
   spread = 5           # median absolute deviations by which a score must stand out
 )
@@ -22,13 +22,12 @@ score_sites <- function(models, support) {
   with_y <- has_support_y(support, schema)
   support <- some_points(support, names(models), settings$points)
   design <- support_design(support, schema, with_y)
-  refer <- unique(round(seq(1, count, length.out = min(count, settings$references + 1))))
-  weight <- asked_at(models, support)
+  refer <- evenly(count, settings$references + 1)
+  asked <- asked_at(models, support)
   compare <- if (with_y) compare_by_response(models, design, refer) else compare_by_transport(models, design)
   scores <- do.call(rbind, lapply(seq_len(count), function(m) {
-    at <- weight(m)
-    rows <- which(at > 1e-3 * max(at, 0))
-    if (length(rows)) compare(m, setdiff(refer, m), rows, at[rows]) else c(score = NA, z = NA)
+    at <- asked(m)
+    if (length(at$rows)) compare(m, setdiff(refer, m), at$rows, at$weight) else c(score = NA, z = NA)
   }))
   score <- scores[, "score"]
   usual <- stats::median(score, na.rm = TRUE)
@@ -45,14 +44,22 @@ score_sites <- function(models, support) {
     by = if (with_y) "response" else "transport")
 }
 
-# How much each point counts in a site's score: its own points; where points carry no site those that look
-# like its own, as its summary of x tells; without summaries all.
+# The points that count in a site's score, and how much: its own points; where points carry no site those
+# that look like its own, as its summary of x tells; without summaries all.
 asked_at <- function(models, support) {
-  index <- match(support$site, names(models))
-  if (!is.null(support$site)) return(function(m) as.numeric(!is.na(index) & index == m))
-  if (any(vapply(models, function(m) is.null(m$shared$x), NA))) return(function(m) rep(1, nrow(support$x)))
+  if (!is.null(support$site)) {
+    own <- split(seq_along(support$site), factor(support$site, names(models)))
+    return(function(m) list(rows = own[[m]], weight = rep(1, length(own[[m]]))))
+  }
+  total <- nrow(support$x)
+  if (any(vapply(models, function(m) is.null(m$shared$x), NA))) {
+    return(function(m) list(rows = seq_len(total), weight = rep(1, total)))
+  }
   weight <- density_weights(models, support$x)
-  function(m) weight[, m]
+  function(m) {
+    rows <- which(weight[, m] > 1e-3 * max(weight[, m], 0))
+    list(rows = rows, weight = weight[rows, m])
+  }
 }
 
 has_support_y <- function(support, schema) {
@@ -65,7 +72,7 @@ some_points <- function(support, sites, most) {
   group <- if (is.null(support$site)) rep(1, nrow(support$x)) else factor(support$site, sites)
   rows <- split(seq_len(nrow(support$x)), group)
   take <- unlist(lapply(rows, function(i) {
-    if (!length(i)) i else i[unique(round(seq(1, length(i), length.out = min(length(i), most))))]
+    if (length(i)) i[evenly(length(i), most)] else i
   }), use.names = FALSE)
   support$x <- support$x[take, , drop = FALSE]
   support$site <- support$site[take]
@@ -75,10 +82,11 @@ some_points <- function(support, sites, most) {
 
 # The site's own log-likelihood at its points against that of the median of the others.
 compare_by_response <- function(models, design, refer) {
-  seen <- lapply(models[refer], function(m) core_predict(design, core_model(m), "log_density")[, 1])
+  threads <- moe_threads()
+  seen <- lapply(models[refer], function(m) core_predict(design, core_model(m), "log_density", threads)[, 1])
   names(seen) <- refer
   function(m, others, rows, weight) {
-    own <- core_predict(take_rows(design, rows), core_model(models[[m]]), "log_density")[, 1]
+    own <- core_predict(take_rows(design, rows), core_model(models[[m]]), "log_density", 1L)[, 1]
     weight <- weight / sum(weight)
     value <- vapply(as.character(others), function(j) sum(weight * seen[[j]][rows]), 0)
     usual <- as.character(others)[order(value)[(length(value) + 1) %/% 2]]

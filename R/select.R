@@ -306,7 +306,7 @@ transport_from_sites <- function(model, models, support, weights) {
   value <- vapply(seq_along(models), function(m) {
     own <- if (length(problem$site)) which(problem$site == m) else rows
     most <- if (length(problem$site)) 2000 else max(50, 20000 %/% length(models))
-    own <- own[unique(round(seq(1, length(own), length.out = min(length(own), most))))]
+    own <- own[evenly(length(own), most)]
     design <- take_rows(problem$design, own)
     design$weight <- NULL
     cpp_divergence(core_model(models[[m]]), core, design, "exact", model$aggregation$cost)$value

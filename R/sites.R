@@ -187,7 +187,9 @@ fit_source <- function(data, task) {
   rows <- design_counts(design)$rows
   if (rows < floor_rows) too_small(rows)
   model <- fit_design(design, K, task$family, task$start, task$control, keep = FALSE, call = NULL)
-  if (length(task$share)) model$shared <- site_shares(model, design, data, task$share, task$start)
+  if (length(task$share)) {
+    model$shared <- site_shares(model, design, data, task$share, task$start, task$control)
+  }
   model
 }
 

@@ -13,18 +13,19 @@ check_share <- function(share) {
 }
 
 # What a fitted site shares: a list with some of `x`, `moments` and `gates`; `start`: the common start.
-site_shares <- function(model, design, data, share, start) {
+site_shares <- function(model, design, data, share, start, control) {
   out <- list()
+  threads <- core_control(control, start)$threads
   if ("x" %in% share) out$x <- x_summary(data, model$schema, design)
   if ("moments" %in% share) {
     if (model$family$family != "gaussian") {
       input_error("{.code share = \"moments\"} is for Gaussian experts; the family is
         {.val {model$family$family}}.")
     }
-    out$moments <- cpp_expert_moments(design, core_model(model), moe_threads())
+    out$moments <- cpp_expert_moments(design, core_model(model), threads)
   }
   if ("gates" %in% share && start$K > 1) {
-    out$gates <- cpp_gate_shares(design, core_model(model), unname(start$parameters$alpha), moe_threads())
+    out$gates <- cpp_gate_shares(design, core_model(model), unname(start$parameters$alpha), threads)
   }
   out
 }

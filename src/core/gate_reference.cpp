@@ -56,7 +56,7 @@ SoftmaxFit gates_from_reference(const Data& points, Index z_intercept, const Mat
     return scaling.to_internal(Model{FamilyKind::binomial, MatrixXd::Zero(points.x_columns(), 1), a,
                                      VectorXd::Ones(1)}).alpha;
   };
-  const MatrixXd start = internal(reference), to = standardising(scaling.z), score = to * slope;
+  const MatrixXd from = internal(reference), to = standardising(scaling.z), score = to * slope;
   MatrixXd all_rows(curvature.rows(), curvature.cols());
   for (Index a = 0; a < gate_count; ++a) {
     for (Index b = 0; b < gate_count; ++b) {
@@ -66,17 +66,16 @@ SoftmaxFit gates_from_reference(const Data& points, Index z_intercept, const Mat
   // At the points the targets are the reference's own gates.
   const HeldSource held{ScaledSource(points, false, &scaling)};
   const MatrixXd& z = held.shared ? held.x : held.z;
-  const Gates gate = gates(z, start, held.gate_offset);
-  MatrixXd targets = gate.probability.matrix();
+  MatrixXd targets = gates(z, from, held.gate_offset).probability.matrix();
   if (held.weight.size() > 0) targets.array().colwise() *= held.weight.array();
   targets *= total / targets.sum();
   const VectorXd move =
-      unpack_blocks(gate_sums(z, gate, targets).gram, q, gate_count) *
+      unpack_blocks(gate_sums(z, targets, held.gate_offset, from, services.threads).gram, q, gate_count) *
       solve_symmetric(all_rows, Eigen::Map<const VectorXd>(score.data(), score.size())).x;
   const MatrixXd at_points = Eigen::Map<const MatrixXd>(move.data(), q, gate_count);
   GatePrior prior = gate_prior(scaling.z, gate_count + 1, ridge);
   prior.centre = internal(alpha);
-  SoftmaxFit fit = softmax_regression(z, targets, held.gate_offset, start, prior, services.threads, 100,
+  SoftmaxFit fit = softmax_regression(z, targets, held.gate_offset, prior.centre, prior, services.threads, 100,
                                       1e-12, &at_points);
   const Model kept{FamilyKind::binomial, MatrixXd::Zero(points.x_columns(), 1), alpha, VectorXd::Ones(1)};
   fit.alpha = scaling.to_user(Model{FamilyKind::binomial, kept.beta, fit.alpha, kept.dispersion}, &kept).alpha;

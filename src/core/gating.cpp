@@ -60,12 +60,33 @@ void gate_weights(const ArrayXXd& probability, const MatrixXd& targets, Eigen::R
   }
 }
 
+namespace {
+
+// A target of 0 contributes 0 also where log pi is -inf.
+double target_log_lik(const Gates& gate, const MatrixXd& targets) {
+  return (targets.array() > 0).select(targets.array() * gate.log, 0.0).sum();
+}
+
+// gate_sums without the products of columns.
+GateSums gate_scores(const MatrixView& z, const Gates& gate, const MatrixXd& targets) {
+  const Index k = targets.cols();
+  GateSums sums(z.cols(), k);
+  if (k == 1) return sums;
+  sums.log_lik = target_log_lik(gate, targets);
+  const ArrayXd mass = targets.rowwise().sum().array();
+  const MatrixXd residual =
+      targets.leftCols(k - 1) - (gate.probability.leftCols(k - 1).colwise() * mass).matrix();
+  sums.score = transposed_multiply(z, residual);
+  return sums;
+}
+
+}  // namespace
+
 GateSums gate_sums(const MatrixView& z, const Gates& gate, const MatrixXd& targets) {
   const Index k = targets.cols();
   GateSums sums(z.cols(), k);
   if (k == 1) return sums;
-  // A target of 0 contributes 0 also where log pi is -inf.
-  sums.log_lik = (targets.array() > 0).select(targets.array() * gate.log, 0.0).sum();
+  sums.log_lik = target_log_lik(gate, targets);
   MatrixXd weight(z.rows(), sums.gram.rows()), residual(z.rows(), k - 1);
   gate_weights(gate.probability, targets, weight, residual);
   sums.score = transposed_multiply(z, residual);
@@ -84,13 +105,9 @@ MatrixXd gate_step(const MatrixXd& alpha, const GateSums& sums, const GatePrior&
   return Eigen::Map<const MatrixXd>(step.data(), q, gates);
 }
 
-namespace {
-
-const Index rows_at_a_time = 1200;
-
-// gate_sums over all rows, added in the order of the rows whatever the number of threads.
-GateSums sums_of_rows(const MatrixView& z, const MatrixXd& targets, const VectorView& gate_offset,
-                      const MatrixXd& alpha, int threads) {
+GateSums gate_sums(const MatrixView& z, const MatrixXd& targets, const VectorView& gate_offset,
+                   const MatrixXd& alpha, int threads, bool products) {
+  const Index rows_at_a_time = 1200;
   const Index blocks = (z.rows() + rows_at_a_time - 1) / rows_at_a_time;
   const GateSums zero(z.cols(), targets.cols());
   std::vector<GateSums> part(static_cast<std::size_t>(blocks), zero);
@@ -100,12 +117,24 @@ GateSums sums_of_rows(const MatrixView& z, const MatrixXd& targets, const Vector
     const Gates gate = gates(
         z.middleRows(row, rows), alpha,
         gate_offset.size() > 0 ? VectorView(gate_offset.segment(row, rows)) : VectorView(none));
-    part[static_cast<std::size_t>(i)] =
-        gate_sums(z.middleRows(row, rows), gate, targets.middleRows(row, rows));
+    const MatrixXd target = targets.middleRows(row, rows);
+    part[static_cast<std::size_t>(i)] = products ? gate_sums(z.middleRows(row, rows), gate, target)
+                                                 : gate_scores(z.middleRows(row, rows), gate, target);
   });
   GateSums sums = zero;
   for (const GateSums& p : part) sums += p;
   return sums;
+}
+
+namespace {
+
+// The log-likelihood of gates that know of the offset alone.
+double even_log_lik(const MatrixXd& targets, const VectorView& gate_offset) {
+  const double experts = static_cast<double>(targets.cols());
+  if (gate_offset.size() == 0) return -std::log(experts) * targets.sum();
+  const MatrixXd no_column = MatrixXd::Zero(targets.rows(), 1);
+  const Gates gate = gates(no_column, MatrixXd::Zero(1, targets.cols() - 1), gate_offset);
+  return target_log_lik(gate, targets);
 }
 
 }  // namespace
@@ -115,43 +144,58 @@ SoftmaxFit softmax_regression(const MatrixView& z, const MatrixXd& targets,
                               int threads, int max_iterations, double tolerance,
                               const MatrixXd* slope) {
   SoftmaxFit fit;
-  const auto sums_at = [&](const MatrixXd& a) {
-    GateSums sums = sums_of_rows(z, targets, gate_offset, a, threads);
+  const auto sums_at = [&](const MatrixXd& a, bool products) {
+    GateSums sums = gate_sums(z, targets, gate_offset, a, threads, products);
     if (slope) {
       sums.log_lik += slope->cwiseProduct(a).sum();
       sums.score += *slope;
     }
     return sums;
   };
-  GateSums sums = sums_at(alpha);
+  GateSums sums = sums_at(alpha, true);
   double objective = sums.log_lik - prior.value(alpha);
+  const double scale = targets.sum();
   // Where the start is sure of wrong gates there is no curvature to come back by: even ones are better.
   const MatrixXd even = MatrixXd::Zero(alpha.rows(), alpha.cols());
-  const GateSums sums_even = sums_at(even);
-  if (!(objective >= sums_even.log_lik - prior.value(even))) {
+  if (!(objective >= even_log_lik(targets, gate_offset) - prior.value(even))) {
     alpha = even;
-    sums = sums_even;
+    sums = sums_at(alpha, true);
     objective = sums.log_lik - prior.value(alpha);
   }
-  const double scale = targets.sum();
+  // Products of columns cost twenty times what the score does. Near the end, where they hardly change,
+  // those of an earlier step serve as long as every step gains a tenth of the last or less.
+  const double near = 1e-4;
+  bool current = true;
+  double last_gain = std::numeric_limits<double>::infinity();
   while (alpha.cols() > 0 && !fit.converged && fit.iterations < max_iterations) {
+    MatrixXd step = gate_step(alpha, sums, prior);
+    const auto promise = [&] { return (step.array() * (sums.score - prior.gradient(alpha)).array()).sum(); };
+    double gain = promise();
+    if (!current && !(gain <= 0.1 * last_gain)) {
+      sums = sums_at(alpha, true);
+      current = true;
+      step = gate_step(alpha, sums, prior);
+      gain = promise();
+    }
     ++fit.iterations;
-    const MatrixXd step = gate_step(alpha, sums, prior);
-    const double gain = (step.array() * (sums.score - prior.gradient(alpha)).array()).sum();
     fit.converged = gain <= tolerance * scale;
+    const bool products = gain > near * scale;
     double length = 1.0;
     for (int halving = 0; halving < 40; ++halving, length /= 2) {
       const MatrixXd candidate = alpha + length * step;
-      GateSums next = sums_at(candidate);
+      GateSums next = sums_at(candidate, products);
       const double value = next.log_lik - prior.value(candidate);
       if (value >= objective) {
         alpha = candidate;
-        sums = next;
+        if (!products) next.gram.swap(sums.gram);
+        current = products;
+        sums = std::move(next);
         objective = value;
         break;
       }
       if (fit.converged) break;  // the last step is below rounding
     }
+    last_gain = gain;
   }
   fit.alpha = alpha;
   fit.converged = fit.converged || alpha.cols() == 0;

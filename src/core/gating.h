@@ -34,6 +34,11 @@ void gate_weights(const ArrayXXd& probability, const MatrixXd& targets, Eigen::R
 
 GateSums gate_sums(const MatrixView& z, const Gates& gate, const MatrixXd& targets);
 
+// The same at gates alpha, on many rows: added in the order of the rows whatever the number of threads.
+// products = false: gram stays 0, at a twentieth of the cost.
+GateSums gate_sums(const MatrixView& z, const MatrixXd& targets, const VectorView& gate_offset,
+                   const MatrixXd& alpha, int threads, bool products = true);
+
 // Newton step on sum target log pi - prior; to be added to alpha.
 MatrixXd gate_step(const MatrixXd& alpha, const GateSums& sums, const GatePrior& prior);
 
