@@ -54,8 +54,8 @@
 #' others' at its points; left out if 3 times the median score and 5 median
 #' absolute deviations above it on the log scale. A site's points are its own
 #' where points carry their site; else all, weighted as `"density"` does where
-#' sites share summaries of x. If more than half stand out none is
-#' left out. See also [moe_influence()].
+#' sites share summaries of x; no more than 300, and 12 other sites, are looked at.
+#' If more than half stand out none is left out. See also [moe_influence()].
 #'
 #' @section What must be known:
 #' All models must have the same columns, made by the same basis functions, and
@@ -111,7 +111,7 @@
 #' @param method `"reduction"`; `"middle"`: the local model with the least
 #'   weighted transport divergence (9) from the others; `"average"`: the
 #'   weighted mean of the parameters after the experts were aligned to the
-#'   middle model by optimal matching on expected cost.
+#'   middle model by optimal matching on expected cost (at 5,000 points at most).
 #' @param plan,weights,cost,moments See the sections. `cost` also serves
 #'   `"middle"`. `moments`: NULL (used where all
 #'   sites share them, the plan is `"component"` and the cost `"kl"`; sums for gates under any cost),
@@ -345,25 +345,6 @@ middle_index <- function(models, problem, control, cost = "kl") {
     take_evenly(problem$design, points), cost)
   score <- colSums(problem$lambda * pairs)
   list(index = which.min(score), score = score)
-}
-
-# So many rows of all, spread evenly.
-take_evenly <- function(design, most) {
-  total <- nrow(design$x)
-  if (total <= most) design else take_rows(design, evenly(total, most))
-}
-
-# At most so many of 1, 2, ..., total.
-evenly <- function(total, most) unique(round(seq(1, total, length.out = min(total, most))))
-
-take_rows <- function(design, rows) {
-  same <- identical(design$schema$same, TRUE)
-  design$x <- design$x[rows, , drop = FALSE]
-  design$z <- if (same) design$x else design$z[rows, , drop = FALSE]
-  for (v in c("y", "weight", "offset", "gate_offset")) {
-    if (!is.null(design[[v]])) design[[v]] <- design[[v]][rows]
-  }
-  design
 }
 
 middle <- function(models, problem, control, cost) {

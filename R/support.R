@@ -91,3 +91,22 @@ support_design <- function(support, schema, need_response = FALSE) {
   }
   design
 }
+
+# So many rows of all, spread evenly.
+take_evenly <- function(design, most) {
+  total <- nrow(design$x)
+  if (total <= most) design else take_rows(design, evenly(total, most))
+}
+
+# At most so many of 1, 2, ..., total.
+evenly <- function(total, most) unique(round(seq(1, total, length.out = min(total, most))))
+
+take_rows <- function(design, rows) {
+  same <- identical(design$schema$same, TRUE)
+  design$x <- design$x[rows, , drop = FALSE]
+  design$z <- if (same) design$x else design$z[rows, , drop = FALSE]
+  for (v in c("y", "weight", "offset", "gate_offset")) {
+    if (!is.null(design[[v]])) design[[v]] <- design[[v]][rows]
+  }
+  design
+}

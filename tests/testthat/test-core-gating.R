@@ -44,3 +44,27 @@ test_that("a start that is sure of wrong gates does no harm", {
     expect_equal(fit$alpha, unname(p$model$alpha), tolerance = 1e-6)
   }
 })
+
+test_that("a wrong start does no harm with offsets either", {
+  p <- ref_random_problem(7, "gaussian", 300, 2, 3, 3)
+  gate_offset <- withr::with_seed(7, stats::rnorm(300))
+  targets <- ref_gates(p$z, p$model$alpha, gate_offset)
+  fit <- cpp_softmax_regression(core_data(p, gate_offset = gate_offset), targets, -1e6 * p$model$alpha, rep(0, 3))
+  expect_true(fit$converged)
+  expect_equal(fit$alpha, unname(p$model$alpha), tolerance = 1e-6)
+})
+
+test_that("where products of columns change to the end the regression gets there too", {
+  # Separated but for the prior, the weaker it is: curvature falls with every step.
+  z <- cbind(1, seq(-1, 1, length.out = 400), withr::with_seed(8, stats::rnorm(400)))
+  label <- 1 + (z[, 2] > -0.3) + (z[, 2] > 0.4)
+  targets <- diag(3)[label, ]
+  data <- list(x = z, z = z, y = numeric(400), x_intercept = 1L, z_intercept = 1L)
+  for (ridge in c(1e-2, 1e-5, 1e-8)) {
+    fit <- cpp_softmax_regression(data, targets, matrix(0, 3, 2), c(0, ridge, ridge))
+    expect_true(fit$converged)
+    residual <- targets - ref_gates(z, fit$alpha)
+    pull <- c(0, ridge, ridge) * (fit$alpha - rowMeans(cbind(fit$alpha, 0)))
+    expect_lt(max(abs(crossprod(z, residual)[, 1:2] - pull)), 1e-4 * max(1, sqrt(ridge)))
+  }
+})

@@ -90,3 +90,12 @@ test_that("a start that fits the support better than the aggregate of small site
   large <- moe_distributed(y ~ ., sim$data, K = 3, sites = 2)
   expect_false(any(grepl("went apart", large$aggregation$notes)))
 })
+
+test_that("the number of support points may be large", {
+  # 50,000 times 50,000 is more than a whole number holds.
+  data <- data.frame(y = 0, x = seq_len(60000))
+  rows <- list(a = 1:50000, b = 50001:60000)
+  points <- draw_support(data, y ~ x, NULL, rows, 48000L, 10)
+  expect_identical(as.vector(table(points$site)), c(40000L, 8000L))
+  expect_true(all(points$x$x[points$site == "b"] > 50000))
+})

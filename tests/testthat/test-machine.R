@@ -78,3 +78,14 @@ test_that("threads and instruction sets are checked", {
   withr::local_options(distmoe.threads = NULL)
   expect_true(moe_threads() %in% 1:2)
 })
+
+test_that("cores are counted again where a session changes what they go by", {
+  skip_if_not(cpp_has_threads())
+  withr::local_options(distmoe.threads = NULL)
+  withr::with_options(list(parallelly.availableCores.methods = "mc.cores", mc.cores = 1), {
+    expect_identical(moe_threads(), 1L)
+  })
+  withr::with_options(list(parallelly.availableCores.methods = "mc.cores", mc.cores = 7), {
+    expect_identical(moe_threads(), 2L)
+  })
+})
