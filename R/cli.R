@@ -161,10 +161,15 @@ cli_run <- function(command, known, options) {
 
 # A fit may take long: what would keep its result from being written is said before.
 check_out <- function(options) {
-  for (file in unlist(options[c("out", "send")])) {
+  files <- unlist(options[c("out", "send")])
+  for (file in files) {
     if (dir.exists(file)) input_error("{.file {file}} is a folder; a file is needed.")
     if (!dir.exists(dirname(file))) input_error("There is no folder {.file {dirname(file)}}.")
     if (file.exists(file) && !isTRUE(options$overwrite)) refuse_overwrite(file)
+  }
+  # The second would replace the first, and with it what the centre needs to go on.
+  if (length(files) == 2 && anyDuplicated(file.path(normalizePath(dirname(files)), basename(files)))) {
+    usage_error("--out and --send name the same file; the centre keeps one and sends the other")
   }
 }
 

@@ -86,6 +86,11 @@ test_that("sites in folders and processes of their own give the model of one pro
     expect_lte(file.size(at(paste0("send", round))), file.size(after))
     current <- after
   }
+  same <- program("refine", "--model", current, "--messages", folder, "--out", at("one.json"), "--send",
+    file.path(case$folder, ".", "one.json"), "--overwrite")
+  expect_equal(same$status, 2L)
+  expect_match(same$err, "name the same file", all = FALSE)
+  expect_false(file.exists(at("one.json")))
   refined <- moe_refine(model, case$parts, rounds = 1)
   expect_equal(coef(read_moe(current)), coef(refined), tolerance = 1e-8)
   rough <- function(model) suppressWarnings(vcov(model))  # after one round
