@@ -33,8 +33,8 @@ cpp_information <- function(data, model) {
     .Call(`_distmoe_cpp_information`, data, model)
 }
 
-cpp_softmax_regression <- function(data, targets, alpha, ridge) {
-    .Call(`_distmoe_cpp_softmax_regression`, data, targets, alpha, ridge)
+cpp_softmax_regression <- function(data, targets, alpha, ridge, keep_products = FALSE) {
+    .Call(`_distmoe_cpp_softmax_regression`, data, targets, alpha, ridge, keep_products)
 }
 
 cpp_model_information <- function(data, model, options, meat) {

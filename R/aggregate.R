@@ -111,7 +111,7 @@
 #' @param method `"reduction"`; `"middle"`: the local model with the least
 #'   weighted transport divergence (9) from the others; `"average"`: the
 #'   weighted mean of the parameters after the experts were aligned to the
-#'   middle model by optimal matching on expected cost (at 5,000 points at most).
+#'   middle model by optimal matching on expected cost.
 #' @param plan,weights,cost,moments See the sections. `cost` also serves
 #'   `"middle"`. `moments`: NULL (used where all
 #'   sites share them, the plan is `"component"` and the cost `"kl"`; sums for gates under any cost),
@@ -308,6 +308,7 @@ check_update <- function(update, family, cost, method) {
 # `options`: control, plan, cost and update.
 reduction <- function(models, problem, K, options, start = NULL) {
   core <- lapply(unname(models), core_model)
+  options$gates_are_start <- !is.null(problem$gate_shares)
   fit <- cpp_reduce(core, problem$lambda_at, problem$design, problem$site, K,
     if (!is.null(start)) core_model(start), options, moe_threads(), problem$moments)
   counts <- vapply(models, function(m) m$K, 0L)
@@ -321,7 +322,7 @@ reduction <- function(models, problem, K, options, start = NULL) {
   baselines <- c("best site" = suppressWarnings(min(fit$candidates, na.rm = TRUE)))
   if (all(counts == K) && length(models) > 1) {
     centre <- if (fit$start > 0) fit$start else 1L
-    mean <- aligned_mean(models, centre, problem)
+    mean <- aligned_mean(models, centre, problem, take_evenly(problem$design, 5000))
     if (!is.null(mean)) {
       baselines["average"] <- cpp_reduction_objective(core, problem$lambda_at, problem$design,
         problem$site, c(list(family = models[[1]]$family$family), mean), options$plan,
@@ -366,8 +367,8 @@ average <- function(models, problem, control) {
 
 # Mean of the parameters after every model's experts were matched to those of model `centre`. NULL
 # where relabelling would move a gate offset's reference.
-aligned_mean <- function(models, centre, problem) {
-  order <- match_all(models[[centre]], models, take_evenly(problem$design, 5000))
+aligned_mean <- function(models, centre, problem, points = problem$design) {
+  order <- match_all(models[[centre]], models, points)
   moved <- colSums(order != seq_len(nrow(order))) > 0
   if (any(moved) && has_gate_offset(models[[1]])) return(NULL)
   mean <- lapply(models[[1]]$parameters[c("beta", "alpha", "dispersion")], function(v) unname(v) * 0)

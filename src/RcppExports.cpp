@@ -106,15 +106,16 @@ BEGIN_RCPP
 END_RCPP
 }
 // cpp_softmax_regression
-Rcpp::List cpp_softmax_regression(Rcpp::List data, Eigen::MatrixXd targets, Eigen::MatrixXd alpha, Rcpp::NumericVector ridge);
-RcppExport SEXP _distmoe_cpp_softmax_regression(SEXP dataSEXP, SEXP targetsSEXP, SEXP alphaSEXP, SEXP ridgeSEXP) {
+Rcpp::List cpp_softmax_regression(Rcpp::List data, Eigen::MatrixXd targets, Eigen::MatrixXd alpha, Rcpp::NumericVector ridge, bool keep_products);
+RcppExport SEXP _distmoe_cpp_softmax_regression(SEXP dataSEXP, SEXP targetsSEXP, SEXP alphaSEXP, SEXP ridgeSEXP, SEXP keep_productsSEXP) {
 BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
     Rcpp::traits::input_parameter< Rcpp::List >::type data(dataSEXP);
     Rcpp::traits::input_parameter< Eigen::MatrixXd >::type targets(targetsSEXP);
     Rcpp::traits::input_parameter< Eigen::MatrixXd >::type alpha(alphaSEXP);
     Rcpp::traits::input_parameter< Rcpp::NumericVector >::type ridge(ridgeSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_softmax_regression(data, targets, alpha, ridge));
+    Rcpp::traits::input_parameter< bool >::type keep_products(keep_productsSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_softmax_regression(data, targets, alpha, ridge, keep_products));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -428,7 +429,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_distmoe_cpp_statistics", (DL_FUNC) &_distmoe_cpp_statistics, 2},
     {"_distmoe_cpp_em_step", (DL_FUNC) &_distmoe_cpp_em_step, 4},
     {"_distmoe_cpp_information", (DL_FUNC) &_distmoe_cpp_information, 2},
-    {"_distmoe_cpp_softmax_regression", (DL_FUNC) &_distmoe_cpp_softmax_regression, 4},
+    {"_distmoe_cpp_softmax_regression", (DL_FUNC) &_distmoe_cpp_softmax_regression, 5},
     {"_distmoe_cpp_model_information", (DL_FUNC) &_distmoe_cpp_model_information, 4},
     {"_distmoe_cpp_site_moments", (DL_FUNC) &_distmoe_cpp_site_moments, 3},
     {"_distmoe_cpp_pooled_scaling", (DL_FUNC) &_distmoe_cpp_pooled_scaling, 4},

@@ -192,11 +192,12 @@ Rcpp::List cpp_information(Rcpp::List data, Rcpp::List model) {
 
 // [[Rcpp::export(rng = false)]]
 Rcpp::List cpp_softmax_regression(Rcpp::List data, Eigen::MatrixXd targets, Eigen::MatrixXd alpha,
-                                  Rcpp::NumericVector ridge) {
+                                  Rcpp::NumericVector ridge, bool keep_products = false) {
   const RData r(data);
   const Block b = r.block();
   const SoftmaxFit s = softmax_regression(b.z, targets, b.gate_offset, alpha,
-                                          prior_from(r, alpha.cols() + 1, ridge));
+                                          prior_from(r, alpha.cols() + 1, ridge), 1, 100, 1e-12, nullptr,
+                                          keep_products);
   return Rcpp::List::create(Rcpp::_["alpha"] = s.alpha, Rcpp::_["iterations"] = s.iterations,
                             Rcpp::_["converged"] = s.converged);
 }

@@ -158,6 +158,7 @@ Rcpp::List cpp_reduce(Rcpp::List models, Rcpp::NumericVector lambda, Rcpp::List 
   o.max_iterations = options["max_iterations"];
   o.starts = options["starts"];
   o.gate_ridge = options["gate_ridge"];
+  o.gates_are_start = options.containsElementNamed("gates_are_start") && Rcpp::as<bool>(options["gates_are_start"]);
   if (options.containsElementNamed("cost")) {
     o.cost = cost_from_name(Rcpp::as<std::string>(options["cost"]));
   }

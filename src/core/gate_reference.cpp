@@ -76,7 +76,7 @@ SoftmaxFit gates_from_reference(const Data& points, Index z_intercept, const Mat
   GatePrior prior = gate_prior(scaling.z, gate_count + 1, ridge);
   prior.centre = internal(alpha);
   SoftmaxFit fit = softmax_regression(z, targets, held.gate_offset, prior.centre, prior, services.threads, 100,
-                                      1e-12, &at_points);
+                                      1e-12, &at_points, true);
   const Model kept{FamilyKind::binomial, MatrixXd::Zero(points.x_columns(), 1), alpha, VectorXd::Ones(1)};
   fit.alpha = scaling.to_user(Model{FamilyKind::binomial, kept.beta, fit.alpha, kept.dispersion}, &kept).alpha;
   return fit;

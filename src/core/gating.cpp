@@ -142,7 +142,7 @@ double even_log_lik(const MatrixXd& targets, const VectorView& gate_offset) {
 SoftmaxFit softmax_regression(const MatrixView& z, const MatrixXd& targets,
                               const VectorView& gate_offset, MatrixXd alpha, const GatePrior& prior,
                               int threads, int max_iterations, double tolerance,
-                              const MatrixXd* slope) {
+                              const MatrixXd* slope, bool keep_products) {
   SoftmaxFit fit;
   const auto sums_at = [&](const MatrixXd& a, bool products) {
     GateSums sums = gate_sums(z, targets, gate_offset, a, threads, products);
@@ -162,8 +162,6 @@ SoftmaxFit softmax_regression(const MatrixView& z, const MatrixXd& targets,
     sums = sums_at(alpha, true);
     objective = sums.log_lik - prior.value(alpha);
   }
-  // Products of columns cost twenty times what the score does. Near the end, where they hardly change,
-  // those of an earlier step serve as long as every step gains a tenth of the last or less.
   const double near = 1e-4;
   bool current = true;
   double last_gain = std::numeric_limits<double>::infinity();
@@ -179,7 +177,7 @@ SoftmaxFit softmax_regression(const MatrixView& z, const MatrixXd& targets,
     }
     ++fit.iterations;
     fit.converged = gain <= tolerance * scale;
-    const bool products = gain > near * scale;
+    const bool products = !keep_products || gain > near * scale;
     double length = 1.0;
     for (int halving = 0; halving < 40; ++halving, length /= 2) {
       const MatrixXd candidate = alpha + length * step;

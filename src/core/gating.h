@@ -49,11 +49,13 @@ struct SoftmaxFit {
 };
 
 // Weighted softmax regression to convergence, (S5). The penalised objective never falls. `slope`
-// (q x (K - 1)): what other rows add to the score, whatever the gates are.
+// (q x (K - 1)): what other rows add to the score, whatever the gates are. Sums of products of columns cost
+// twenty times what the score does. keep_products: near the end, where they hardly change, those of an
+// earlier step serve as long as every step gains a tenth of the last or less.
 SoftmaxFit softmax_regression(const MatrixView& z, const MatrixXd& targets,
                               const VectorView& gate_offset, MatrixXd alpha, const GatePrior& prior,
                               int threads = 1, int max_iterations = 100, double tolerance = 1e-12,
-                              const MatrixXd* slope = nullptr);
+                              const MatrixXd* slope = nullptr, bool keep_products = false);
 
 }  // namespace distmoe
 

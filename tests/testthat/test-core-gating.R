@@ -4,11 +4,13 @@ test_that("weighted softmax regression equals the reference", {
     targets <- withr::with_seed(K, matrix(stats::rexp(200 * K), 200))  # rows do not sum to 1
     ridge <- c(0, 0.5, 0.5)
     gate_offset <- withr::with_seed(K, stats::rnorm(200))
-    fit <- cpp_softmax_regression(core_data(p, gate_offset = gate_offset), targets,
-      0 * p$model$alpha, ridge)
-    expect_true(fit$converged)
-    expect_equal(fit$alpha, unname(ref_softmax_regression(p$z, targets, gate_offset = gate_offset,
-      ridge = ridge)), tolerance = 1e-7)
+    expected <- unname(ref_softmax_regression(p$z, targets, gate_offset = gate_offset, ridge = ridge))
+    for (keep_products in c(FALSE, TRUE)) {
+      fit <- cpp_softmax_regression(core_data(p, gate_offset = gate_offset), targets,
+        0 * p$model$alpha, ridge, keep_products)
+      expect_true(fit$converged)
+      expect_equal(fit$alpha, expected, tolerance = 1e-7)
+    }
   }
 })
 
@@ -61,7 +63,7 @@ test_that("where products of columns change to the end the regression gets there
   targets <- diag(3)[label, ]
   data <- list(x = z, z = z, y = numeric(400), x_intercept = 1L, z_intercept = 1L)
   for (ridge in c(1e-2, 1e-5, 1e-8)) {
-    fit <- cpp_softmax_regression(data, targets, matrix(0, 3, 2), c(0, ridge, ridge))
+    fit <- cpp_softmax_regression(data, targets, matrix(0, 3, 2), c(0, ridge, ridge), keep_products = TRUE)
     expect_true(fit$converged)
     residual <- targets - ref_gates(z, fit$alpha)
     pull <- c(0, ridge, ridge) * (fit$alpha - rowMeans(cbind(fit$alpha, 0)))
