@@ -54,7 +54,7 @@
 #' others' at its points; left out if 3 times the median score and 5 median
 #' absolute deviations above it on the log scale. A site's points are its own
 #' where points carry their site; else all, weighted as `"density"` does where
-#' sites share summaries of x; no more than 300, and 12 other sites, are looked at.
+#' sites share summaries of x. At most 300 of its points and 12 other sites are looked at.
 #' If more than half stand out none is left out. See also [moe_influence()].
 #'
 #' @section What must be known:
@@ -136,7 +136,8 @@
 #'   regression), `reseeds` (experts placed anew), `start` (site from
 #'   which the best run started, or NA), `runs` (final objective of every run,
 #'   named by its start: a site, `"far apart"`, `"k-means"`),
-#'   `baselines` (objective of the best local model and of the average), `mass`
+#'   `baselines` (objective of the best local model and of the average, whose experts are here
+#'   matched at 5,000 points at most), `mass`
 #'   (L x K matrix: mean mass sent from each local expert to each expert; row
 #'   names are `site:expert`), `lambda` (the sites' weights), `order` (K x M
 #'   matrix: which expert of every site plays the part of each expert; NA where

@@ -67,6 +67,6 @@ test_that("where products of columns change to the end the regression gets there
     expect_true(fit$converged)
     residual <- targets - ref_gates(z, fit$alpha)
     pull <- c(0, ridge, ridge) * (fit$alpha - rowMeans(cbind(fit$alpha, 0)))
-    expect_lt(max(abs(crossprod(z, residual)[, 1:2] - pull)), 1e-4 * max(1, sqrt(ridge)))
+    expect_lt(max(abs(crossprod(z, residual)[, 1:2] - pull)), 1e-4)
   }
 })
