@@ -72,12 +72,12 @@
 #' moe_control(starts = 10)
 #' moe_control(lambda = c(expert = 0.01, gate = 0.02))
 #' @export
-moe_control <- function(starts = 5, start_rows = 10000, max_iterations = 500, tolerance = 1e-8,
+moe_control <- function(starts = 0, start_rows = 10000, max_iterations = 500, tolerance = 1e-8,
                         newton = TRUE, gate_ridge = 1e-4, expert_ridge = 0, lambda = 0,
                         l1_share = 1, dispersion_floor = 1e-6,
                         max_reseeds = NULL, singular_ok = FALSE, threads = NULL, information = NULL) {
   structure(list(
-    starts = check_count(starts, "starts"),
+    starts = check_count(starts, "starts", 0),
     start_rows = check_count(start_rows, "start_rows", 0),
     max_iterations = check_count(max_iterations, "max_iterations"),
     tolerance = check_number(tolerance, "tolerance", strict = TRUE),
@@ -91,7 +91,7 @@ moe_control <- function(starts = 5, start_rows = 10000, max_iterations = 500, to
     singular_ok = check_flag(singular_ok, "singular_ok"),
     threads = if (!is.null(threads)) check_count(threads, "threads"),
     information = if (!is.null(information)) check_flag(information, "information"),
-    short_iterations = 15L
+    short_iterations = 15L, most_rounds = getOption("mr", 0L), enough = getOption("en", 4L)
   ), class = "moe_control")
 }
 

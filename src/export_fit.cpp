@@ -21,7 +21,6 @@ StartOptions start_options(const Rcpp::List& o) {
   StartOptions s;
   s.starts = o["starts"];
   s.rows = static_cast<Index>(Rcpp::as<double>(o["start_rows"]));
-  s.short_iterations = o["short_iterations"];
   return s;
 }
 
@@ -29,7 +28,27 @@ const char* name_of(StartKind kind) {
   switch (kind) {
     case StartKind::kmeans_x: return "k-means on x";
     case StartKind::kmeans_xy: return "k-means on (x, y)";
-    default: return "k regressions";
+    case StartKind::regressions: return "grown regressions";
+    case StartKind::labels: return "random labels";
+    case StartKind::subsets: return "random subsets";
+    case StartKind::cut_x: return "slices of x";
+    case StartKind::cut_xy: return "slices of (x, y)";
+    case StartKind::tree: return "boxes";
+    case StartKind::centres: return "random centres";
+    case StartKind::residuals: return "residuals";
+    case StartKind::split: return "split of K - 1";
+    case StartKind::merge: return "merge of K + 1";
+    case StartKind::shake: return "shake";
+    case StartKind::cross: return "cross";
+    default: return "move";
+  }
+}
+
+const char* name_of(SearchStop stop) {
+  switch (stop) {
+    case SearchStop::often_enough: return "reached often enough";
+    case SearchStop::most_effort: return "most effort";
+    default: return "fixed number of starts";
   }
 }
 
@@ -58,17 +77,41 @@ Rcpp::CharacterVector names_of(const std::vector<Kind>& kinds) {
   return out;
 }
 
-Rcpp::DataFrame starts_table(const std::vector<StartRecord>& records) {
-  std::vector<StartKind> kind;
-  std::vector<double> objective, finished;
-  for (const StartRecord& r : records) {
-    kind.push_back(r.kind);
-    objective.push_back(r.objective);
-    finished.push_back(r.finalist ? r.finished : NA_REAL);
+// "k-means on x 2, move 1": how often from which kinds.
+std::string count_kinds(const std::vector<StartKind>& kinds) {
+  std::vector<std::pair<std::string, int>> counts;
+  for (StartKind kind : kinds) {
+    const std::string name = name_of(kind);
+    auto at = std::find_if(counts.begin(), counts.end(), [&](const auto& c) { return c.first == name; });
+    if (at == counts.end()) counts.emplace_back(name, 1);
+    else ++at->second;
   }
-  return Rcpp::DataFrame::create(Rcpp::_["kind"] = names_of(kind), Rcpp::_["objective"] = objective,
-                                 Rcpp::_["finished"] = finished,
-                                 Rcpp::_["stringsAsFactors"] = false);
+  std::string out;
+  for (const auto& c : counts) out += (out.empty() ? "" : ", ") + c.first + " " + std::to_string(c.second);
+  return out;
+}
+
+// `shift`: what one unit of weight adds to log-likelihoods on the user's scale.
+Rcpp::List search_to_list(const Search& search, double shift) {
+  std::vector<double> objective, log_lik;
+  std::vector<int> reached;
+  std::vector<std::string> kinds;
+  std::vector<bool> degenerate;
+  for (const Maximum& m : search.maxima) {
+    const double add = shift * m.fit.mass.sum();
+    objective.push_back(m.fit.objective.back() + add);
+    log_lik.push_back(m.fit.log_lik + add);
+    reached.push_back(m.reached);
+    kinds.push_back(count_kinds(m.kinds));
+    degenerate.push_back(spurious(m.fit));
+  }
+  return Rcpp::List::create(
+      Rcpp::_["runs"] = search.runs, Rcpp::_["rounds"] = search.rounds, Rcpp::_["reached"] = search.reached,
+      Rcpp::_["stop"] = name_of(search.stop), Rcpp::_["rows"] = static_cast<double>(search.rows),
+      Rcpp::_["maxima"] = Rcpp::DataFrame::create(
+          Rcpp::_["objective"] = objective, Rcpp::_["log_lik"] = log_lik, Rcpp::_["reached"] = reached,
+          Rcpp::_["kinds"] = kinds, Rcpp::_["degenerate"] = to_logical(degenerate),
+          Rcpp::_["stringsAsFactors"] = false));
 }
 
 Rcpp::List aliased_columns_of(const Scaling& scaling) {
@@ -92,9 +135,8 @@ Rcpp::List fit_to_list(const DrivenFit& driven, const Scaling& scaling, const Mo
       Rcpp::_["em_iterations"] = f.em_iterations,
       Rcpp::_["newton_iterations"] = f.newton_iterations, Rcpp::_["halvings"] = f.halvings,
       Rcpp::_["reseeds"] = f.reseeds, Rcpp::_["empty"] = to_logical(f.empty),
-      Rcpp::_["at_floor"] = to_logical(f.at_floor),
-      Rcpp::_["starts"] = starts_table(driven.records), Rcpp::_["start_rows"] = driven.start_rows,
-      Rcpp::_["moves"] = driven.moves);
+      Rcpp::_["at_floor"] = to_logical(f.at_floor));
+  if (driven.search.runs > 0) out["search"] = search_to_list(driven.search, scaling.log_lik_shift());
   out["aliased"] = aliased;
   return out;
 }
@@ -131,7 +173,6 @@ Rcpp::List cpp_fit(Rcpp::List data, std::string family, int parts, int experts, 
   const PenaltyRule rule = penalty_rule(scaling, experts, penalty_options(options));
   const ScaledSource source(r.data(), takes_offset(kind.family), &scaling);
   DrivenFit driven;
-  driven.start_rows = source.rows();
   Model given;
   if (Rf_isNull(start) && experts > 1) {
     driven = fit_from_starts(r.data(), scaling, kind, experts, rule, fit_opts,

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <deque>
 
-#include "moves.h"
-
 namespace distmoe {
 
 namespace {
@@ -86,12 +84,9 @@ DrivenFit fit_from_starts(const Data& data, const Scaling& scaling, const Expert
   if (options.rows > 0) search_rows = std::min(n, std::max(options.rows, 50 * parameters));
 
   DrivenFit out;
-  out.start_rows = search_rows;
   const auto search = [&](const HeldSource& sample) {
-    FitResult best = search_starts(sample, kind, experts, rule, short_run(fit_options, options),
-                                   run_on_sample(fit_options), options, out.records, services);
-    out.moves = improve_by_moves(sample, best, rule, fit_options, options, MoveEffort::any, services);
-    return best.model;
+    out.search = search_maximum(sample, kind, experts, rule, fit_options, options, services);
+    return out.search.maxima.front().fit.model;
   };
   if (search_rows == n) {
     const HeldSource all(source);
@@ -117,11 +112,7 @@ DrivenFit fit_from_starts(const Data& data, const Scaling& scaling, const Expert
   FitOptions rough = fit_options;
   rough.tolerance = 1e-2;  // far below what a sample itself is worth
   for (std::size_t i = samples.size() - 1; i-- > 0;) {
-    FitResult run = fit(samples[i].rows(), model, rule, rough, services,
-                        samples[i + 1].hessian_for(samples[i]));
-    out.moves += improve_by_moves(samples[i].rows(), run, rule, fit_options, options, MoveEffort::promising,
-                                  services);
-    model = run.model;
+    model = fit(samples[i].rows(), model, rule, rough, services, samples[i + 1].hessian_for(samples[i])).model;
     samples.pop_back();
   }
   out.fit = fit(source, model, rule, fit_options, services, samples.front().hessian_for_all());

@@ -1,23 +1,53 @@
 #include "starts.h"
 
 #include <algorithm>
+#include <numeric>
+
+#include "mixture.h"
 
 namespace distmoe {
 
 namespace {
 
-// What k-means looks at: the gates' columns (the experts', where the gates have none), y if asked.
-MatrixXd kmeans_points(const HeldSource& sample, const ExpertKind& kind, bool with_y) {
-  const MatrixXd& z = sample.shared || sample.z.cols() <= 1 ? sample.x : sample.z;
-  MatrixXd points(z.rows(), z.cols() + (with_y ? kind.parts : 0));
-  points.leftCols(z.cols()) = z;
-  const Family& f = family_of(kind.family);
-  if (with_y && f.starts_on_log()) points.col(z.cols()) = log_of_counts(sample.y);
-  else if (with_y) points.rightCols(kind.parts) = f.response(sample.y.array(), kind.parts).matrix();
-  return points;
+// The columns of `from` that vary, `extra` columns of zeros after them.
+MatrixXd varying_columns(const MatrixXd& from, Index extra) {
+  std::vector<Index> kept;
+  for (Index j = 0; j < from.cols(); ++j) {
+    if (from.col(j).maxCoeff() > from.col(j).minCoeff()) kept.push_back(j);
+  }
+  MatrixXd out = MatrixXd::Zero(from.rows(), static_cast<Index>(kept.size()) + extra);
+  for (std::size_t i = 0; i < kept.size(); ++i) out.col(static_cast<Index>(i)) = from.col(kept[i]);
+  return out;
+}
+
+Services services_of(Random& random) {
+  Services out;
+  out.uniform = [&random] { return random.uniform(); };
+  return out;
 }
 
 }  // namespace
+
+MatrixXd response_points(const HeldSource& sample, const ExpertKind& kind) {
+  const Family& f = family_of(kind.family);
+  return f.starts_on_log() ? MatrixXd(log_of_counts(sample.y))
+                           : f.response(sample.y.array(), kind.parts).matrix();
+}
+
+StartMaterial::StartMaterial(const HeldSource& from, const ExpertKind& kind_of_expert, const PenaltyRule& penalty,
+                             double least, const Services& services)
+    : sample(from), kind(kind_of_expert), rule(penalty), floor(least) {
+  const MatrixXd response = response_points(sample, kind);
+  const MatrixXd& z = sample.shared || sample.z.cols() <= 1 ? sample.x : sample.z;
+  x = varying_columns(z, 0);
+  xy = varying_columns(z, kind.parts);
+  xy.rightCols(kind.parts) = response;
+  const Family& f = family_of(kind.family);
+  const Model one = model_from(sample, kind, MatrixXd::Ones(1, 1), rule.for_experts(1), floor, services);
+  MatrixXd mean = linear_predictors(sample.x, one.beta, sample.offset);
+  if (!f.starts_on_log()) mean = expert_means(kind.family, mean, kind.parts);
+  residual = response - mean;
+}
 
 std::vector<Index> kmeans(const MatrixXd& points, Index k, const Services& services,
                           int max_iterations) {
@@ -60,107 +90,118 @@ std::vector<Index> sample_rows(Index n, Index size, const Services& services) {
   return rows;
 }
 
-namespace {
+VectorXd along_direction(const MatrixXd& points, Random& random) {
+  VectorXd direction(points.cols());
+  for (Index j = 0; j < direction.size(); ++j) direction(j) = random.normal();
+  return points * direction;
+}
 
-Model make_start(StartKind how, const HeldSource& sample, const ExpertKind& kind, Index experts,
-                 const PenaltyRule& rule, const FitOptions& options, const Services& services) {
-  if (how == StartKind::regressions) {
-    return grown_start(sample, kmeans_points(sample, kind, false), kind, experts, rule,
-                       options.dispersion_floor, services);
+std::vector<Index> regression_labels(const HeldSource& sample, const ExpertKind& kind, Index k, int passes,
+                                     const PenaltyRule& rule, double floor, Random& random) {
+  const Services services = services_of(random);
+  const Index count = std::min(sample.rows(), sample.x_columns() * kind.parts + 1);
+  const PenaltyRule one = rule.for_experts(1);
+  ArrayXXd explained(sample.rows(), k);
+  for (Index j = 0; j < k; ++j) {
+    const HeldSource few(sample, sample_rows(sample.rows(), count, services));
+    explained.col(j) = fitness(sample, model_from(few, kind, MatrixXd::Ones(1, 1), one, floor, services)).col(0);
   }
-  const auto labels = kmeans(kmeans_points(sample, kind, how == StartKind::kmeans_xy), experts, services);
-  return model_from(sample, kind, one_hot(labels, experts), rule, options.dispersion_floor,
-                    services);
-}
-
-}  // namespace
-
-bool spurious(const FitResult& r) {
-  return std::count(r.at_floor.begin(), r.at_floor.end(), true) > 0;
-}
-
-bool better(const FitResult& a, const FitResult& b) {
-  if (spurious(a) != spurious(b)) return spurious(b);
-  return a.objective.back() > b.objective.back();
-}
-
-FitOptions short_run(const FitOptions& all_rows, const StartOptions& options) {
-  FitOptions out = all_rows;
-  out.max_iterations = options.short_iterations;
-  out.least_gain = 1e-2;
-  out.newton = false;
-  return out;
-}
-
-FitOptions run_on_sample(const FitOptions& all_rows) {
-  FitOptions out = all_rows;
-  out.max_iterations = std::min(all_rows.max_iterations, 100);
-  out.tolerance = 1e-2;  // far below what the sample itself is worth
-  return out;
+  if (passes > 1) {
+    explained = fitness(sample, settle(sample, kind, explained, passes - 1, rule.for_experts(k), floor, services));
+  }
+  return best_columns(explained);
 }
 
 namespace {
 
-// Short runs from all starts, next to each other. Each may draw as many random numbers as its reseeds
-// need; they are drawn before, so that no result depends on the number of threads.
-std::vector<FitResult> short_runs(const HeldSource& sample, const std::vector<Model>& starts,
-                                  const PenaltyRule& rule, const FitOptions& quick,
-                                  const Services& services) {
-  const std::size_t draws = static_cast<std::size_t>(draws_of_reseed * quick.max_reseeds);
-  std::vector<std::vector<double>> drawn(starts.size());
-  for (std::vector<double>& d : drawn) {
-    while (d.size() < draws) d.push_back(services.uniform());
+// Slices of the rows by their order in `value`, at random ranks, none with fewer than a quarter of its share.
+std::vector<Index> slices(const VectorXd& value, Index k, Random& random) {
+  const Index n = value.size();
+  std::vector<Index> order(static_cast<std::size_t>(n)), labels(order.size());
+  std::iota(order.begin(), order.end(), Index(0));
+  std::stable_sort(order.begin(), order.end(), [&](Index a, Index b) { return value(a) < value(b); });
+  VectorXd share(k);
+  for (Index j = 0; j < k; ++j) share(j) = 0.25 - std::log(1.0 - random.uniform());
+  share *= static_cast<double>(n) / share.sum();
+  double end = share(0);
+  Index label = 0;
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    while (label + 1 < k && static_cast<double>(i) >= end) end += share(++label);
+    labels[static_cast<std::size_t>(order[i])] = label;
   }
-  std::vector<FitResult> runs(starts.size());
-  // Where a pass has blocks for all threads, these work within the runs, one run after the other.
-  const bool within = sample.blocks() >= 2 * services.threads;
-  services.interrupt();
-  in_parallel(static_cast<Index>(starts.size()), within ? 1 : services.threads, [&](Index i) {
-    const std::size_t at = static_cast<std::size_t>(i);
-    std::size_t used = 0;
-    Services own;
-    own.threads = within ? services.threads : 1;
-    if (within) own.interrupt = services.interrupt;
-    own.uniform = [&drawn, at, used]() mutable { return drawn[at].at(used++); };
-    runs[at] = fit(sample, starts[at], rule, quick, own);
-  });
-  return runs;
+  return labels;
+}
+
+std::vector<Index> random_labels(Index n, Index k, Random& random) {
+  std::vector<Index> labels(static_cast<std::size_t>(n));
+  for (Index& label : labels) label = random.below(k);
+  return labels;
+}
+
+// Boxes: the parts are cut one after the other, larger ones rather, at the value of a random row.
+std::vector<Index> boxes(const MatrixXd& x, Index k, Random& random) {
+  std::vector<Index> labels(static_cast<std::size_t>(x.rows()), 0);
+  if (x.cols() == 0) return random_labels(x.rows(), k, random);
+  for (Index next = 1; next < k; ++next) {
+    const Index of = labels[static_cast<std::size_t>(random.below(x.rows()))], column = random.below(x.cols());
+    std::vector<double> value;
+    for (Index i = 0; i < x.rows(); ++i) {
+      if (labels[static_cast<std::size_t>(i)] == of) value.push_back(x(i, column));
+    }
+    std::sort(value.begin(), value.end());
+    const Index count = static_cast<Index>(value.size());
+    const double at = value[static_cast<std::size_t>(count / 10 + random.below(count - 2 * (count / 10)))];
+    for (Index i = 0; i < x.rows(); ++i) {
+      Index& label = labels[static_cast<std::size_t>(i)];
+      if (label == of && x(i, column) > at) label = next;
+    }
+  }
+  return labels;
+}
+
+// The nearest of k random rows, in a random choice of the columns (each with the chance one half).
+std::vector<Index> around_centres(const MatrixXd& points, Index k, Random& random) {
+  std::vector<Index> columns;
+  while (columns.empty()) {
+    for (Index j = 0; j < points.cols(); ++j) {
+      if (random.uniform() < 0.5) columns.push_back(j);
+    }
+  }
+  ArrayXXd nearness = ArrayXXd::Zero(points.rows(), k);
+  for (Index j = 0; j < k; ++j) {
+    const Index centre = random.below(points.rows());
+    for (Index c : columns) nearness.col(j) -= (points.col(c).array() - points(centre, c)).square();
+  }
+  return best_columns(nearness);
+}
+
+VectorXd random_residual(const StartMaterial& m, Random& random) {
+  VectorXd value = m.residual.cols() == 1 ? VectorXd(m.residual.col(0)) : along_direction(m.residual, random);
+  if (random.uniform() < 0.5) value = value.cwiseAbs();
+  return value;
 }
 
 }  // namespace
 
-FitResult search_starts(const HeldSource& sample, const ExpertKind& kind, Index experts,
-                        const PenaltyRule& rule, const FitOptions& quick, const FitOptions& finish,
-                        const StartOptions& options, std::vector<StartRecord>& records,
-                        const Services& services) {
-  const double n = static_cast<double>(sample.rows());
-  const int starts = experts == 1 ? 1 : options.starts;  // one expert: every start is the same
-  std::vector<Model> begin;
-  for (int i = 0; i < starts; ++i) {
-    const StartKind how = i == 0   ? StartKind::kmeans_x
-                           : i == 1 ? StartKind::kmeans_xy
-                                    : StartKind::regressions;
-    begin.push_back(make_start(how, sample, kind, experts, rule, quick, services));
-    records.push_back({how, 0.0});
+Model make_start(StartKind how, const StartMaterial& m, Index experts, Random& random) {
+  const Services services = services_of(random);
+  const Index n = m.sample.rows();
+  std::vector<Index> labels;
+  switch (how) {
+    case StartKind::regressions: return grown_start(m.sample, m.x, m.kind, experts, m.rule, m.floor, services);
+    case StartKind::subsets:
+      labels = regression_labels(m.sample, m.kind, experts, 2, m.rule, m.floor, random);
+      break;
+    case StartKind::kmeans_x: labels = kmeans(m.x, experts, services); break;
+    case StartKind::kmeans_xy: labels = kmeans(m.xy, experts, services); break;
+    case StartKind::cut_x: labels = slices(along_direction(m.x, random), experts, random); break;
+    case StartKind::cut_xy: labels = slices(along_direction(m.xy, random), experts, random); break;
+    case StartKind::tree: labels = boxes(m.x, experts, random); break;
+    case StartKind::centres: labels = around_centres(m.xy, experts, random); break;
+    case StartKind::residuals: labels = slices(random_residual(m, random), experts, random); break;
+    default: labels = random_labels(n, experts, random);
   }
-  std::vector<FitResult> runs = short_runs(sample, begin, rule, quick, services);
-  for (std::size_t i = 0; i < runs.size(); ++i) records[i].objective = runs[i].objective.back() / n;
-  std::vector<std::size_t> order(runs.size());
-  for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
-  std::stable_sort(order.begin(), order.end(),
-                   [&](std::size_t a, std::size_t b) { return better(runs[a], runs[b]); });
-  const int finalists = options.finalists > 0 ? options.finalists : std::max(2, starts / 2);
-  FitResult best;
-  for (std::size_t i = 0; i < order.size() && static_cast<int>(i) < finalists; ++i) {
-    FitOptions enough = finish;
-    if (i > 0 && !spurious(best)) enough.worth = best.objective.back();
-    const FitResult run = fit(sample, runs[order[i]].model, rule, enough, services);
-    StartRecord& record = records[order[i]];
-    record.finalist = true;
-    record.finished = run.objective.back() / n;
-    if (i == 0 || better(run, best)) best = run;
-  }
-  return best;
+  return model_from(m.sample, m.kind, one_hot(labels, experts), m.rule, m.floor, services);
 }
 
 }  // namespace distmoe

@@ -1,44 +1,44 @@
-// Starts: partitions of a sample of the rows, refined by short runs; the best is worth finishing.
+// Starts of many kinds: partitions of the rows of a sample, and the models that an M-step makes of them.
+// No kind alone finds the maximum of every data set (method: Biernacki et al. 2003, Maitra 2009).
 #ifndef DISTMOE_CORE_STARTS_H
 #define DISTMOE_CORE_STARTS_H
 
-#include "fit.h"
 #include "growth.h"
+#include "random.h"
 
 namespace distmoe {
 
-enum class StartKind { kmeans_x, kmeans_xy, regressions };
-
-struct StartOptions {
-  int starts = 5;
-  Index rows = 10000;         // starts work on a random sample of this many rows (0: on all rows)
-  int short_iterations = 15;  // EM iterations of a short run
-  int finalists = 0;          // short runs that are finished on the sample (0: half of them, two at least)
-  int moves = 8;              // most moves that are taken on a sample (moves.h)
+enum class StartKind {
+  kmeans_x,     // k-means on the gates' columns
+  kmeans_xy,    // k-means on these and y
+  regressions,  // regressions grown one after the other where those before explain badly (growth.h)
+  labels,       // random labels
+  subsets,      // regressions on as few random rows as determine them; rows join the best one
+  cut_x,        // slices along a random direction of x
+  cut_xy,       // slices along a random direction of (x, y)
+  tree,         // boxes: cuts along single columns of x, one after the other
+  centres,      // nearest of K random rows, in a few random columns of (x, y)
+  residuals,    // slices by the residuals of one regression, with their sign or without
+  split,        // a model of one expert less, one of them split
+  merge,        // a model of one expert more, two of them merged
+  shake,        // a maximum of the rows with random weights (moves.h)
+  cross,        // experts of two maxima (moves.h)
+  move          // a maximum with one expert split and two others merged (moves.h)
 };
 
-struct StartRecord {
-  StartKind kind;
-  double objective;  // after the short run, per row of the sample
-  bool finalist = false;
-  double finished = 0.0;  // finalists: objective per row at the end of the long run on the sample
+// What starts are made from, found once for a sample.
+struct StartMaterial {
+  StartMaterial(const HeldSource& sample, const ExpertKind& kind, const PenaltyRule& rule, double floor,
+                const Services& services);
+
+  const HeldSource& sample;
+  const ExpertKind kind;
+  const PenaltyRule& rule;  // of the model that is sought; rule.for_experts() gives those of others
+  const double floor;
+  MatrixXd x, xy;     // what nearness of rows and direction mean: the gates' columns (the experts', where
+                      // the gates have none) without constant ones, and y with them
+  MatrixXd residual;  // n x R, of one regression
 };
-
-// Does an expert fit a few rows exactly?
-bool spurious(const FitResult& run);
-// Is run a better than run b? An expert that fits a few rows exactly makes no run better.
-bool better(const FitResult& a, const FitResult& b);
-
-// The options of a short run, and of a run that is finished on a sample, from those for all rows.
-FitOptions short_run(const FitOptions& all_rows, const StartOptions& options);
-FitOptions run_on_sample(const FitOptions& all_rows);
-
-// Runs `options.starts` starts of K experts on the rows of `sample` as `quick` says and finishes the
-// best of them as `finish` says; gives the best, and tells of every start in `records`.
-FitResult search_starts(const HeldSource& sample, const ExpertKind& kind, Index experts,
-                        const PenaltyRule& rule, const FitOptions& quick, const FitOptions& finish,
-                        const StartOptions& options, std::vector<StartRecord>& records,
-                        const Services& services);
 
 // Labels 0..k-1 of the rows of `points` by k-means (k-means++ seeds, Lloyd's iterations).
 std::vector<Index> kmeans(const MatrixXd& points, Index k, const Services& services,
@@ -46,6 +46,20 @@ std::vector<Index> kmeans(const MatrixXd& points, Index k, const Services& servi
 
 // `size` different row numbers out of 0..n-1, in rising order.
 std::vector<Index> sample_rows(Index n, Index size, const Services& services);
+
+// y on the scale on which starts compare it, n x R.
+MatrixXd response_points(const HeldSource& sample, const ExpertKind& kind);
+
+// Labels from regressions on as few random rows as determine them: every row joins the best one, `passes`
+// times.
+std::vector<Index> regression_labels(const HeldSource& sample, const ExpertKind& kind, Index k, int passes,
+                                     const PenaltyRule& rule, double floor, Random& random);
+
+// A random direction: the values of all rows along it.
+VectorXd along_direction(const MatrixXd& points, Random& random);
+
+// A start of `experts` experts.
+Model make_start(StartKind how, const StartMaterial& material, Index experts, Random& random);
 
 }  // namespace distmoe
 
