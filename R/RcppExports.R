@@ -73,8 +73,8 @@ cpp_use_instructions <- function(name) {
     invisible(.Call(`_distmoe_cpp_use_instructions`, name))
 }
 
-cpp_has_threads <- function() {
-    .Call(`_distmoe_cpp_has_threads`)
+cpp_stop_threads <- function() {
+    invisible(.Call(`_distmoe_cpp_stop_threads`))
 }
 
 cpp_pass <- function(data, model, what, threads, passes = 1L) {

@@ -224,13 +224,12 @@ BEGIN_RCPP
     return R_NilValue;
 END_RCPP
 }
-// cpp_has_threads
-bool cpp_has_threads();
-RcppExport SEXP _distmoe_cpp_has_threads() {
+// cpp_stop_threads
+void cpp_stop_threads();
+RcppExport SEXP _distmoe_cpp_stop_threads() {
 BEGIN_RCPP
-    Rcpp::RObject rcpp_result_gen;
-    rcpp_result_gen = Rcpp::wrap(cpp_has_threads());
-    return rcpp_result_gen;
+    cpp_stop_threads();
+    return R_NilValue;
 END_RCPP
 }
 // cpp_pass
@@ -439,7 +438,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_distmoe_cpp_propose", (DL_FUNC) &_distmoe_cpp_propose, 4},
     {"_distmoe_cpp_instructions", (DL_FUNC) &_distmoe_cpp_instructions, 0},
     {"_distmoe_cpp_use_instructions", (DL_FUNC) &_distmoe_cpp_use_instructions, 1},
-    {"_distmoe_cpp_has_threads", (DL_FUNC) &_distmoe_cpp_has_threads, 0},
+    {"_distmoe_cpp_stop_threads", (DL_FUNC) &_distmoe_cpp_stop_threads, 0},
     {"_distmoe_cpp_pass", (DL_FUNC) &_distmoe_cpp_pass, 5},
     {"_distmoe_cpp_predict", (DL_FUNC) &_distmoe_cpp_predict, 4},
     {"_distmoe_cpp_quantiles", (DL_FUNC) &_distmoe_cpp_quantiles, 4},
