@@ -17,8 +17,8 @@ cpp_aliased <- function(data, family) {
     .Call(`_distmoe_cpp_aliased`, data, family)
 }
 
-cpp_fit <- function(data, family, parts, experts, start, options) {
-    .Call(`_distmoe_cpp_fit`, data, family, parts, experts, start, options)
+cpp_fit <- function(data, family, parts, experts, start, options, neighbours) {
+    .Call(`_distmoe_cpp_fit`, data, family, parts, experts, start, options, neighbours)
 }
 
 cpp_statistics <- function(data, model) {

@@ -134,7 +134,7 @@ FitResult search_starts(const HeldSource& sample, const ExpertKind& kind, Index 
                         const StartOptions& options, std::vector<StartRecord>& records,
                         const Services& services) {
   const double n = static_cast<double>(sample.rows());
-  const int starts = experts == 1 ? 1 : options.starts;  // one expert: every start is the same
+  const int starts = experts == 1 ? 1 : options.starts > 0 ? options.starts : 5;  // one expert: every start is the same
   std::vector<Model> begin;
   for (int i = 0; i < starts; ++i) {
     const StartKind how = i == 0   ? StartKind::kmeans_x

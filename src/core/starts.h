@@ -10,11 +10,12 @@ namespace distmoe {
 enum class StartKind { kmeans_x, kmeans_xy, regressions };
 
 struct StartOptions {
-  int starts = 5;
+  int starts = 0;             // how many are tried; 0: as many as it takes
   Index rows = 10000;         // starts work on a random sample of this many rows (0: on all rows)
   int short_iterations = 15;  // EM iterations of a short run
   int finalists = 0;          // short runs that are finished on the sample (0: half of them, two at least)
   int moves = 8;              // most moves that are taken on a sample (moves.h)
+  std::vector<Model> neighbours;  // best models of one expert less or more (or as many), to start from too
 };
 
 struct StartRecord {
