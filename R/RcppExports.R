@@ -17,8 +17,8 @@ cpp_aliased <- function(data, family) {
     .Call(`_distmoe_cpp_aliased`, data, family)
 }
 
-cpp_fit <- function(data, family, parts, experts, start, options) {
-    .Call(`_distmoe_cpp_fit`, data, family, parts, experts, start, options)
+cpp_fit <- function(data, family, parts, experts, start, options, neighbours) {
+    .Call(`_distmoe_cpp_fit`, data, family, parts, experts, start, options, neighbours)
 }
 
 cpp_statistics <- function(data, model) {
@@ -73,8 +73,8 @@ cpp_use_instructions <- function(name) {
     invisible(.Call(`_distmoe_cpp_use_instructions`, name))
 }
 
-cpp_has_threads <- function() {
-    .Call(`_distmoe_cpp_has_threads`)
+cpp_stop_threads <- function() {
+    invisible(.Call(`_distmoe_cpp_stop_threads`))
 }
 
 cpp_pass <- function(data, model, what, threads, passes = 1L) {

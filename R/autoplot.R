@@ -6,7 +6,7 @@
 #' The plots of [plot.moe()], as objects of `ggplot2` that can be changed further.
 #'
 #' @param object A model of class `moe`.
-#' @param which What to draw, one of `"experts"`, `"gates"`, `"convergence"` and
+#' @param which What to draw, one of `"experts"`, `"gates"`, `"convergence"`, `"search"` and
 #'   (aggregates) `"plan"`; see [plot.moe()].
 #' @param variable Names of the variables along which experts and gates are drawn,
 #'   one panel each. Panels share a scale's type, so all must be numeric, or all
@@ -33,6 +33,7 @@ autoplot.moe <- function(object, which = "experts", variable = NULL, data = NULL
     experts = ggplot_experts(object, variable, data, class),
     gates = ggplot_gates(object, variable, data),
     convergence = ggplot_convergence(object),
+    search = ggplot_search(object$record$search),
     plan = ggplot_plan(object, sites))
 }
 
@@ -137,6 +138,22 @@ ggplot_convergence <- function(x) {
     ggplot2::geom_point(ggplot2::aes(shape = .data$kind), size = 2) +
     ggplot2::scale_x_continuous(breaks = unique(round(pretty(path$steps$step)))) +
     ggplot2::labs(x = path$xlab, y = path$ylab, shape = NULL, title = path$title)
+}
+
+ggplot_search <- function(search) {
+  shown <- search_points(search, 15)
+  shown$label <- search_labels(shown, 90)
+  # Counted from above, as plot() does.
+  shown$at <- rev(seq_len(nrow(shown)))
+  ggplot2::ggplot(shown, ggplot2::aes(.data$below, .data$at)) +
+    ggplot2::geom_segment(ggplot2::aes(x = 0, xend = .data$below, yend = .data$at), colour = "grey60") +
+    ggplot2::geom_point(ggplot2::aes(shape = .data$degenerate), size = 2.5) +
+    ggplot2::geom_text(ggplot2::aes(x = min(0, .data$below), y = .data$at + 0.35, label = .data$label),
+      hjust = 0, size = 3) +
+    ggplot2::scale_shape_manual(values = c(`FALSE` = 16, `TRUE` = 1), guide = "none") +
+    ggplot2::scale_y_continuous(breaks = NULL) +
+    ggplot2::labs(x = "objective below the best maximum (units of log-likelihood)", y = NULL,
+      title = search_title(search))
 }
 
 ggplot_plan <- function(x, most) {

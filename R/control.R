@@ -3,10 +3,12 @@
 #' Everything that steers [moe()] beside the model itself. Every setting is
 #' checked.
 #'
-#' @param starts Whole number: how many starts are tried where no `start` is
-#'   given. The first is k-means on the gates' columns, the second k-means on
-#'   these and y, the others regressions grown from random neighbourhoods.
-#'   Each gets a short run; the best half of them (but two at least) are finished.
+#' @param starts How many starts are tried where no `start` is given. `"auto"`: as many as it
+#'   takes to reach the best maximum again and again from starts that know nothing of each
+#'   other, between a least and a most effort that depends on what a pass over the rows costs.
+#'   A whole number: so many. `record$search` of the fit (see [moe-class]) holds what the
+#'   search saw; its print says how often the best maximum was reached.
+#'   Each start gets a short run; the best ones are finished.
 #'   The best one is then moved, while that helps: one expert is split in two, or a new one
 #'   grown on the rows that are explained worst, and another is dropped. It is continued
 #'   on larger samples, where moves are tried again (an expert with few rows shows there
@@ -69,15 +71,15 @@
 #' @return A list of class `moe_control` with these settings (`lambda` as two numbers), and
 #'   `short_iterations`, the EM iterations of a short run, 15.
 #' @examples
-#' moe_control(starts = 10)
+#' moe_control(starts = 200)
 #' moe_control(lambda = c(expert = 0.01, gate = 0.02))
 #' @export
-moe_control <- function(starts = 0, start_rows = 10000, max_iterations = 500, tolerance = 1e-8,
+moe_control <- function(starts = "auto", start_rows = 10000, max_iterations = 500, tolerance = 1e-8,
                         newton = TRUE, gate_ridge = 1e-4, expert_ridge = 0, lambda = 0,
                         l1_share = 1, dispersion_floor = 1e-6,
                         max_reseeds = NULL, singular_ok = FALSE, threads = NULL, information = NULL) {
   structure(list(
-    starts = check_count(starts, "starts", 0),
+    starts = check_starts(starts),
     start_rows = check_count(start_rows, "start_rows", 0),
     max_iterations = check_count(max_iterations, "max_iterations"),
     tolerance = check_number(tolerance, "tolerance", strict = TRUE),
@@ -90,9 +92,16 @@ moe_control <- function(starts = 0, start_rows = 10000, max_iterations = 500, to
     max_reseeds = if (!is.null(max_reseeds)) check_count(max_reseeds, "max_reseeds", 0),
     singular_ok = check_flag(singular_ok, "singular_ok"),
     threads = if (!is.null(threads)) check_count(threads, "threads"),
-    information = if (!is.null(information)) check_flag(information, "information"),
-    short_iterations = 15L, most_rounds = getOption("mr", 0L), enough = getOption("en", 4L)
+    information = if (!is.null(information)) check_flag(information, "information")
   ), class = "moe_control")
+}
+
+check_starts <- function(starts) {
+  if (is.numeric(starts)) return(check_count(starts, "starts"))
+  if (!identical(starts, "auto")) {
+    input_error("{.arg starts} must be {.val auto} or one whole number, 1 or more, not {show_value(starts)}.")
+  }
+  starts
 }
 
 # Two numbers, those of the experts and of the gates.
@@ -126,6 +135,7 @@ print.moe_control <- function(x, ...) {
 # The settings as the core takes them.
 core_control <- function(control, start) {
   control <- unclass(control)
+  if (identical(control$starts, "auto")) control$starts <- 0L
   if (is.null(control$max_reseeds)) control$max_reseeds <- if (inherits(start, "moe")) 0L else 5L
   if (is.null(control$threads) || parallelly::isForkedChild()) control$threads <- moe_threads()
   control

@@ -5,9 +5,13 @@
 #' `moe_threads()` is the number of threads that a fit uses where
 #' [moe_control()] does not say: the option `distmoe.threads` if it is set, else
 #' two, or fewer if the machine, the R session or its scheduler allow fewer
-#' ([parallelly::availableCores()] knows: `OMP_NUM_THREADS`, `mc.cores`, limits of
-#' containers and clusters, one in a worker of `future`). Where R was built
-#' without OpenMP, and in forked processes, it is one.
+#' ([parallelly::availableCores()] knows: `mc.cores`, limits of containers and
+#' clusters, one in a worker of `future`). In forked processes it is one.
+#'
+#' The threads are those of the C++ standard library: variables of OpenMP, such as
+#' `OMP_NUM_THREADS`, do not count. Threads without work sleep, until the package is
+#' unloaded, and the caller works too and waits for no thread that has not begun: where
+#' other processes take the cores a fit is hardly slower than on one thread.
 #'
 #' `moe_instructions()` tells which instruction set the inner loops use, and
 #' chooses another. At first it is the best one that the machine has, or the one
@@ -25,8 +29,8 @@
 #' moe_instructions(old)
 #' @export
 moe_threads <- function() {
-  # In a fork of a process that has used threads they can't be started.
-  if (!cpp_has_threads() || parallelly::isForkedChild()) return(1L)
+  # A fork has none of the threads of the process that it comes from.
+  if (parallelly::isForkedChild()) return(1L)
   wish <- getOption("distmoe.threads")
   if (!is.null(wish)) return(check_count(wish, "options(distmoe.threads)"))
   min(2L, available_cores())
@@ -37,8 +41,7 @@ moe_threads <- function() {
 available_cores <- function() {
   set <- options()
   about <- grepl("mc.cores", names(set), fixed = TRUE) | startsWith(names(set), "parallelly.")
-  asked <- list(Sys.getpid(), set[about],
-    Sys.getenv(c("OMP_NUM_THREADS", "OMP_THREAD_LIMIT", "MC_CORES")))
+  asked <- list(Sys.getpid(), set[about], Sys.getenv("MC_CORES"))
   if (!identical(asked, counted$asked)) {
     counted$cores <- as.integer(parallelly::availableCores())
     counted$asked <- asked

@@ -180,8 +180,9 @@ start_schema <- function(start, formula, gating, data) {
   if (same) start$schema
 }
 
-# The one road from a design to a model.
-fit_design <- function(design, K, family, start, control, keep, call) {
+# The one road from a design to a model. `neighbours`: models of one expert less or more, from which the
+# search starts too.
+fit_design <- function(design, K, family, start, control, keep, call, neighbours = list()) {
   check_control(control)
   started <- proc.time()[[3]]
   schema <- design$schema
@@ -200,7 +201,7 @@ fit_design <- function(design, K, family, start, control, keep, call) {
     used <- take_rows(design, which(counted))
     if (is.matrix(begin)) begin <- begin[counted, , drop = FALSE]
   }
-  fit <- cpp_fit(used, family$family, count_parts(schema), K, begin, settings)
+  fit <- cpp_fit(used, family$family, count_parts(schema), K, begin, settings, lapply(neighbours, core_model))
   aliased <- fit$aliased
   columns <- list(x = schema$expert$columns, z = schema$gate$columns)
   check_aliased(aliased, columns, control$singular_ok)

@@ -28,6 +28,8 @@
 #'     `empty` and `at_floor` (which experts have lost their rows, or are held at
 #'     the least variance), `aliased` (columns that the data do not determine),
 #'     `starts` (data frame), `start_rows`, `moves` (see [moe_control()]),
+#'     `search` (what the search for the best maximum saw: see the section; NULL where there was
+#'     none, as in aggregates and in models from messages),
 #'     `gate_ridge`, `expert_ridge`, `lambda`, `l1_share`, `dispersion_floor` (settings of
 #'     the fit), `seconds`.}
 #'   \item{`information`}{NULL, or what standard errors are made of (see
@@ -41,6 +43,21 @@
 #'   \item{`dropped`}{Number of rows left out because of missing values.}
 #'   \item{`call`}{The call, without data.}
 #' }
+#' @section What the search saw:
+#' A list with
+#' \describe{
+#'   \item{`runs`}{Number of starts that were tried.}
+#'   \item{`reached`}{How often the best maximum was reached from starts that know nothing of
+#'     each other. Once says little: another one may be better.}
+#'   \item{`stop`}{Why it ended: `"reached often enough"`, `"most effort"`, `"fixed number"` (of starts),
+#'     `"one expert"` or `"start given"`.}
+#'   \item{`rows`}{Number of rows of the sample on which it searched.}
+#'   \item{`maxima`}{Data frame, a row for each distinct maximum, best first: `objective` (on those
+#'     rows), `log_lik`, `reached` (how often), `kinds` (of start, with their numbers),
+#'     `degenerate` (does an expert there fit a few rows exactly?). A degenerate one is not
+#'     taken while there is another.}
+#' }
+#' `plot(fit, "search")` shows them ([plot.moe()]).
 #' @name moe-class
 NULL
 

@@ -4,8 +4,10 @@
 #' net penalty of [moe_control()], and chooses one by BIC or AIC. The path
 #' begins with a fit without that penalty (no part of the result), whose starts are searched as in [moe()], and
 #' goes up: each fit starts from the one before, so that experts keep their
-#' labels and mode. (From the other end there would be nothing to start from: where all
-#' slopes are 0, experts can't be told apart.)
+#' labels. (From the other end there would be nothing to start from: where all
+#' slopes are 0, experts can't be told apart.) Then each is started from the one after it
+#' too, and again from the one before where that has changed, and the better one by the
+#' objective at its own lambda is kept, until none improves.
 #'
 #' `df`, the number of coefficients that are not 0 (and of variances), is what BIC
 #' and AIC charge for. The log-likelihood is that of the penalised estimates, which are
@@ -88,9 +90,9 @@ fit_path <- function(design, K, lambda, family, start, control, gate, n_lambda, 
   check_slopes(design$schema)
   n_lambda <- check_count(n_lambda, "n_lambda", 2)
   ratio <- check_number(ratio, "ratio", strict = TRUE, most = 1)
-  control$lambda <- c(expert = 0, gate = 0)
   control$information <- FALSE
-  step <- function(start) {
+  step <- function(start, value = 0) {
+    control$lambda <- c(expert = value, gate = gate * value)
     quiet_fit(fit_design(design, K, family, start, control, keep = FALSE, call = call), character())
   }
   fit <- step(start)
@@ -100,10 +102,10 @@ fit_path <- function(design, K, lambda, family, start, control, gate, n_lambda, 
   }
   fits <- list()
   for (value in lambda) {
-    control$lambda <- c(expert = value, gate = gate * value)
-    fit <- step(fit$model)
+    fit <- step(fit$model, value)
     fits[[length(fits) + 1]] <- fit
   }
+  fits <- improve_by_neighbours(fits, function(i, neighbour) step(neighbour, lambda[i]))
   new_path(fits, lambda, criterion, call)
 }
 

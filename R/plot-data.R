@@ -4,7 +4,7 @@
 plot_kinds <- function(x) {
   searched <- length(x$record$objective) || length(x$aggregation$objective)
   c("experts", if (x$K > 1) "gates", if (searched) "convergence",
-    if (!is.null(x$aggregation$mass)) "plan")
+    if (has_searched(x$record$search)) "search", if (!is.null(x$aggregation$mass)) "plan")
 }
 
 check_plot_kind <- function(which, kinds) {
@@ -146,6 +146,24 @@ objective_path <- function(x) {
     falls = aggregate, xlab = if (aggregate) "MM step" else "step (on all rows)",
     ylab = if (aggregate) "transport divergence (11)" else "",
     title = if (aggregate) "Reduction" else "Log-likelihood less the gates' prior")
+}
+
+# Was there anything to search for?
+has_searched <- function(search) {
+  !is.null(search) && !search$stop %in% c("one expert", "start given") && search$runs > 1
+}
+
+# The best maxima that a search found: how far each is below the best, how often it was reached and from
+# what. A degenerate one may be above (a negative number).
+search_points <- function(search, most) {
+  maxima <- utils::head(search$maxima, most)
+  data.frame(below = maxima$objective[1] - maxima$objective, maxima[c("reached", "kinds", "degenerate")])
+}
+
+search_title <- function(search) {
+  found <- nrow(search$maxima)
+  paste0(format_big(search$runs), " runs on ", format_big(search$rows), " rows: ", found,
+    if (found == 1) " maximum" else " maxima")
 }
 
 # Where the first `most` sites' experts went: `parts` has a row for every local expert and the expert to

@@ -7,6 +7,9 @@
 #'   * `"gates"`: the gates' probabilities along a variable;
 #'   * `"convergence"`: the objective after every step (an aggregate: of the MM
 #'     algorithm);
+#'   * `"search"` (where there was one): the maxima that the search found, best first (15 at
+#'     most), as points at their distance below the best; beside them how often each was
+#'     reached and from which kinds of start. Hollow: degenerate, an expert fits a few rows exactly;
 #'   * `"plan"` (aggregates): where every site's experts went. A bar a site, its
 #'     parts the local experts, as wide as their share and in the colour of the
 #'     expert to which they were sent.
@@ -48,6 +51,7 @@ plot.moe <- function(x, which = NULL, variable = NULL, data = NULL, class = NULL
       experts = plot_along(x, variable, data, "expert", class),
       gates = plot_along(x, variable, data, "gate"),
       convergence = plot_convergence(x),
+      search = plot_search(x$record$search),
       plan = plot_plan(x, sites))
   }
   invisible(x)
@@ -149,6 +153,31 @@ plot_convergence <- function(x) {
   shown <- unique(kind)
   graphics::legend(if (path$falls) "topright" else "bottomright", legend = shown, pch = kinds[shown],
     bty = "n")
+}
+
+# A line a maximum; above it how often it was reached, and from what.
+plot_search <- function(search) {
+  shown <- search_points(search, 15)
+  at <- seq_len(nrow(shown))
+  old <- graphics::par(mar = c(4, 2, 2.5, 1), mgp = c(2.4, 0.8, 0))
+  on.exit(graphics::par(old))
+  graphics::plot(NULL, xlim = range(0, shown$below, if (nrow(shown) == 1) 1), yaxt = "n", bty = "n",
+    ylim = c(nrow(shown) + 0.5, 0.3), xlab = "objective below the best maximum (units of log-likelihood)",
+    ylab = "", main = search_title(search))
+  graphics::abline(v = 0, col = "grey80")
+  graphics::segments(0, at, shown$below, at, col = "grey60", lwd = 2)
+  graphics::points(shown$below, at, pch = ifelse(shown$degenerate, 1, 16), cex = 1.4, xpd = NA,
+    col = expert_colours(2)[ifelse(at == 1, 2, 1)])
+  size <- min(0.9, 12 / nrow(shown))
+  graphics::text(graphics::par("usr")[1], at - 0.35, search_labels(shown, 90), adj = c(0, 0.5), cex = size,
+    xpd = NA)
+}
+
+search_labels <- function(shown, width) {
+  times <- ifelse(shown$reached == 1, "once", paste(shown$reached, "times"))
+  text <- paste0(times, ifelse(shown$degenerate, " (degenerate)", ""), ": ", shown$kinds)
+  long <- nchar(text) > width
+  ifelse(long, paste0(substr(text, 1, width - 3), "..."), text)
 }
 
 # Bars: sites; parts: their experts; colours: where the mass went.

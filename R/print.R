@@ -39,7 +39,10 @@ fit_line <- function(model) {
   r <- model$record
   if (is.null(r$converged)) return(invisible())
   refinement_line(model)
-  if (is.null(model$refinement)) steps_line(r)
+  if (is.null(model$refinement)) {
+    steps_line(r)
+    writeLines(search_words(r$search))
+  }
   penalty_line(model)
   aliased <- unique(unlist(r$aliased))
   if (length(aliased)) {
@@ -54,8 +57,17 @@ steps_line <- function(r) {
   steps <- paste0(r$em_iterations, " EM + ", r$newton_iterations, " Newton")
   if (r$converged) cat("Converged after ", steps, " iterations", sep = "")
   else cat("NOT CONVERGED after ", steps, " iterations", sep = "")
-  if (NROW(r$starts) > 1) cat(", best of", nrow(r$starts), "starts")
+  if (is.null(r$search) && NROW(r$starts) > 1) cat(", best of", nrow(r$starts), "starts")
   cat("\n")
+}
+
+# How sure the maximum is: lines of text, none where there was nothing to search for.
+search_words <- function(search) {
+  if (!has_searched(search)) return(character())
+  times <- if (search$reached == 1) "once" else paste(search$reached, "times")
+  c(paste0("Best of ", search$runs, " runs, reached ", times, "."),
+    if (search$reached == 1) paste0("The best maximum was reached only once: moe_control(starts = ",
+      signif(4 * search$runs, 1), ") searches longer."))
 }
 
 # What a penalty other than the weak prior on the gates has done.
@@ -93,7 +105,8 @@ data_line <- function(model) {
 
 #' Print and summarise a mixture of experts
 #'
-#' `print()` shows the call, the size and fit, and the experts' coefficients;
+#' `print()` shows the call, the size and fit, how many runs the search made and how often they
+#' reached the best maximum, and the experts' coefficients;
 #' `summary()` adds the gates' coefficients, standard errors and tests where there
 #' are any (it says which they are, or why there are none), and how the fit
 #' went. BIC is on R's scale: smaller is better.
@@ -104,7 +117,8 @@ data_line <- function(model) {
 #' @return `print()` returns its argument, invisibly. `summary()` returns a list
 #'   of class `summary.moe` with `model`, `expert` (matrix with shares and
 #'   standard deviations), `gate` (matrix), `starts` (data frame: every
-#'   start's kind and objective per row), `coefficients` (matrix in the order of
+#'   start's kind and objective per row), `maxima` (data frame: what the search found, see
+#'   [moe-class]), `coefficients` (matrix in the order of
 #'   [coef()][coef.moe]: estimate, standard error, z or t value, p value of the
 #'   test that the coefficient is 0; NULL where there are no standard errors)
 #'   and `standard_errors` (which they are, in words).
@@ -127,7 +141,7 @@ print.moe <- function(x, digits = 4, ...) {
 summary.moe <- function(object, ...) {
   tested <- coefficient_table(object, ...)
   structure(list(model = object, expert = expert_table(object), gate = gate_table(object),
-    starts = object$record$starts, coefficients = tested$table, standard_errors = tested$words),
+    starts = object$record$starts, maxima = object$record$search$maxima, coefficients = tested$table, standard_errors = tested$words),
     class = "summary.moe")
 }
 
@@ -151,12 +165,25 @@ print.summary.moe <- function(x, digits = 4, ...) {
   } else {
     print_tests(x, digits)
   }
-  if (NROW(x$starts) > 1) {
+  if (NROW(x$maxima) > 1) {
+    print_maxima(model$record$search)
+  } else if (is.null(x$maxima) && NROW(x$starts) > 1) {
     cat("\nStarts (objective per row of a sample of ", format_big(model$record$start_rows),
       "; standardised y):\n", sep = "")
     print(x$starts, digits = 5, row.names = FALSE)
   }
   invisible(x)
+}
+
+print_maxima <- function(search, most = 8) {
+  cat("\nMaxima that the search found (on ", format_big(search$rows),
+    " rows; by how much below the best):\n", sep = "")
+  shown <- search_points(search, most)
+  from <- paste0(ifelse(shown$degenerate, "(degenerate) ", ""), shown$kinds)
+  print(data.frame(below = format(round(shown$below, 2), nsmall = 2), reached = shown$reached,
+    from = format(strtrim(from, 60))), row.names = FALSE)
+  hidden <- nrow(search$maxima) - nrow(shown)
+  if (hidden > 0) cat("  ...", hidden, "more: see record$search$maxima\n")
 }
 
 # Estimates with tests, expert by expert and gate by gate.

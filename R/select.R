@@ -12,6 +12,12 @@
 #' with a variance at its floor has found a spike, not an expert: it is shown
 #' but not chosen. So is a K for which there are too few rows.
 #'
+#' The more experts, the larger the maximum of the objective, as one expert can be split in
+#' two. So the search for K is started from the solutions of K - 1 (an expert split) and K + 1
+#' (two merged) too, where these are among the candidates, until none gets better. Where the
+#' objective falls with K all the same, a maximum was not found, and the print says so. Fits to
+#' folds are started from the fold's solution of K - 1 alone.
+#'
 #' @section Aggregates:
 #' The reduction of the sites' models is computed for every K. A site with fewer
 #' than K experts can't tell K experts apart: what it sends are merged experts,
@@ -53,7 +59,8 @@
 #'   `weights`, `cost`, `update`, `control`). Else not used.
 #' @return A list of class `moe_select`: `K` (the chosen number), `model` (the
 #'   chosen model, of class `moe` or `moe_aggregate`), `criterion`, `path`
-#'   (data frame, a row a candidate: `K`, `loglik`, `df`, `AIC`, `BIC`, `ICL`, with
+#'   (data frame, a row a candidate: `K`, `objective` (the maximum that was found: with the
+#'   priors), `loglik`, `df`, `AIC`, `BIC`, `ICL`, with
 #'   `"CV"` also `CV` and its standard error `CV_se`, `converged`, `usable`,
 #'   `message`; of aggregates: `K`, `sites` (number used), `objective` (R_c),
 #'   `transport` (T_c), with y `loglik` (mean of a support point), `df` and `BIC`,
@@ -121,212 +128,6 @@ check_path <- function(K) {
   sort(unique(as.integer(K)))
 }
 
-# ---- one data set -----------------------------------------------------------------------------
-
-select_local <- function(design, K, criterion, family, control, folds, call) {
-  criterion <- check_choice(criterion, c("BIC", "ICL", "AIC", "CV"), "criterion")
-  K <- check_path(K)
-  check_control(control)
-  n <- length(design$y)
-  fold <- NULL
-  if (criterion == "CV") {
-    folds <- check_count(folds, "folds", 2)
-    if (folds > n) input_error("{.arg folds} = {folds} is more than the {n} rows.")
-    fold <- sample(rep_len(seq_len(folds), n))
-  }
-  fits <- lapply(K, function(k) {
-    fit <- quiet_fit(fit_design(design, k, family, NULL, control, keep = TRUE, call = call),
-      "moe_too_small")
-    held_out <- if (!is.null(fold) && !is.null(fit$model)) {
-      cross_validate(design, k, family, control, fold)
-    }
-    list(fit = fit, row = local_row(k, design, fit, held_out, criterion))
-  })
-  path <- do.call(rbind, lapply(fits, function(f) f$row))
-  new_select(lapply(fits, function(f) f$fit$model), path, criterion, call,
-    if (criterion == "CV") -path$CV else path[[criterion]])
-}
-
-# A fit with its warnings as text; errors of class `expected` too.
-quiet_fit <- function(code, expected) {
-  said <- character()
-  keep <- function(w) {
-    said <<- c(said, one_line(cli::ansi_strip(conditionMessage(w))))
-    invokeRestart("muffleWarning")
-  }
-  model <- tryCatch(withCallingHandlers(code, warning = keep), error = function(e) {
-    if (!inherits(e, expected)) stop(e)
-    said <<- one_line(cli::ansi_strip(conditionMessage(e)))
-    NULL
-  })
-  list(model = model, message = paste(said, collapse = "; "))
-}
-
-local_row <- function(k, design, fit, held_out, criterion) {
-  model <- fit$model
-  row <- data.frame(K = k, loglik = NA_real_, df = NA_integer_, AIC = NA_real_, BIC = NA_real_,
-    ICL = NA_real_, converged = NA, usable = FALSE, message = fit$message)
-  if (criterion == "CV") row[c("CV", "CV_se")] <- NA_real_
-  if (is.null(model)) return(row)
-  l <- stats::logLik(model)
-  r <- core_predict(design, core_model(model), "posterior")
-  weight <- if (is.null(design$weight)) 1 else design$weight
-  entropy <- -sum(weight * r * log(pmax(r, 1e-300)))
-  row[c("loglik", "df", "AIC", "BIC")] <- list(as.numeric(l), attr(l, "df"), stats::AIC(l), stats::BIC(l))
-  row$ICL <- row$BIC + 2 * entropy
-  row$converged <- model$record$converged
-  row$usable <- !any(model$record$at_floor)
-  if (criterion == "CV") {
-    row[c("CV", "CV_se")] <- held_out[c("mean", "se")]
-    row$usable <- row$usable && is.finite(row$CV)
-    row$message <- paste(c(row$message, held_out$message)[c(row$message, held_out$message) != ""],
-      collapse = "; ")
-  }
-  row
-}
-
-# Mean log density of rows that the fit has not seen, and its standard error over the rows.
-cross_validate <- function(design, k, family, control, fold) {
-  # A column may be constant in the rows of one fold.
-  control$singular_ok <- TRUE
-  value <- rep(NA_real_, length(fold))
-  for (f in unique(fold)) {
-    fit <- quiet_fit(fit_design(take_rows(design, which(fold != f)), k, family, NULL, control,
-      keep = FALSE, call = NULL), "moe_input_error")
-    if (is.null(fit$model)) {
-      return(list(mean = NA_real_, se = NA_real_, message = paste0("a fold: ", fit$message)))
-    }
-    out <- which(fold == f)
-    value[out] <- core_predict(take_rows(design, out), core_model(fit$model), "log_density")
-  }
-  weight <- if (is.null(design$weight)) rep(1, length(value)) else design$weight
-  share <- weight / sum(weight)
-  mean <- sum(share * value)
-  list(mean = mean, se = sqrt(sum(share^2 * (value - mean)^2)), message = "")
-}
-
-# ---- aggregates -------------------------------------------------------------------------------
-
-select_sites <- function(sites, support, K, criterion, able, elbow, call, ...) {
-  models <- sites$models
-  counts <- vapply(models, function(m) m$K, 0L)
-  schema <- models[[1]]$schema
-  has_y <- !is.null(support$y) || schema$kind == "formula" &&
-    all(schema$response_variables %in% names(support$x))
-  criterion <- check_sites_criterion(criterion, has_y)
-  K <- if (is.null(K)) seq_len(max(counts)) else check_path(K)
-  if (able && max(K) > max(counts)) {
-    input_error("{.arg K} = {max(K)} is more than any site's number of experts ({max(counts)}).",
-      i = "{.code able = FALSE} aggregates every K from all sites.")
-  }
-  if ("K" %in% ...names() || "method" %in% ...names()) {
-    input_error("{.fn moe_select} sets {.arg K} and {.arg method} of {.fn moe_aggregate} itself.")
-  }
-  fits <- lapply(K, function(k) {
-    used <- if (able) some_sites(sites, counts >= k) else sites
-    # Every K may use other sites; numbers given as weights are those of these.
-    given <- if (is.numeric(list(...)$weights)) {
-      given_weights(list(...)$weights, names(models))[names(used$models)]
-    }
-    fit <- quiet_fit(aggregate_given(given, used, support, K = k, ...), character())
-    list(fit = fit, row = sites_row(k, fit, used$models, support, if (has_y) sites$table, given))
-  })
-  path <- do.call(rbind, lapply(fits, function(f) f$row))
-  value <- switch(criterion, BIC = path$BIC, loglik = -path$loglik, transport = path$K)
-  if (criterion == "transport") {
-    path$usable <- below_elbow(path$objective, elbow, fit_noise(models, fits[[1]]$fit$model))
-  }
-  new_select(lapply(fits, function(f) f$fit$model), path, criterion, call, value)
-}
-
-# moe_aggregate() with the numbers `given` as weights, or, where they are NULL, as it is called.
-aggregate_given <- function(given, sites, support, K, ..., weights = NULL) {
-  if (!is.null(given)) weights <- given
-  moe_aggregate(sites, support, K, weights = weights, ...)
-}
-
-check_sites_criterion <- function(criterion, has_y) {
-  choices <- c("BIC", "loglik", "transport")
-  if (is.null(criterion)) return(if (has_y) "BIC" else "transport")
-  criterion <- check_choice(criterion, choices, "criterion")
-  if (criterion != "transport" && !has_y) {
-    input_error("{.code criterion = \"{criterion}\"} needs a {.arg support} with the response.",
-      i = "Give {.code moe_support(x, y = )}, or use {.code criterion = \"transport\"}.")
-  }
-  criterion
-}
-
-some_sites <- function(sites, take) {
-  lost <- sites$table$site %in% names(sites$models)[!take]
-  sites$table$status[lost] <- "fewer experts"
-  sites$models <- sites$models[take]
-  sites
-}
-
-# `table`: of all sites, where points have y, else NULL. `given`: the sites' weights where these are numbers.
-sites_row <- function(k, fit, models, support, table, given) {
-  model <- fit$model
-  a <- model$aggregation
-  row <- data.frame(K = k, sites = length(models), objective = a$objective[length(a$objective)],
-    transport = transport_from_sites(model, models, support, if (is.null(given)) a$weights else given),
-    converged = a$converged, usable = TRUE,
-    message = fit$message)
-  if (is.null(table)) return(row)
-  l <- support_log_lik(model, support, table)
-  row$loglik <- l$mean
-  row$df <- count_free(model)
-  row$BIC <- -2 * l$n * l$mean + log(l$n) * row$df
-  row
-}
-
-# Mean log density of the support points, weighted so that sites count by their rows where the
-# reduction does; points of sites without any model do not count.
-support_log_lik <- function(model, support, table) {
-  design <- design_new(model$schema, support, need_response = TRUE)
-  if (!all(design$complete)) {
-    input_error("The {.arg support} sample has {sum(!design$complete)} point{?s} with missing values.",
-      i = "Leave such points out.")
-  }
-  value <- core_predict(design, core_model(model), "log_density")
-  if (model$aggregation$weights != "site") return(list(mean = mean(value), n = length(value)))
-  at <- match(support$site, table$site)
-  rows <- table$n[at]
-  used <- !is.na(at) & table$status[at] %in% "fitted"
-  count <- tabulate(at, nrow(table))[at]
-  weight <- ifelse(used, rows / count, 0)
-  list(mean = sum(weight * value) / sum(weight), n = sum(used))
-}
-
-# The mean of T_c (9) from every site's model; at its own points where weights are by site. At 2,000
-# points at most a site: a linear program a point.
-transport_from_sites <- function(model, models, support, weights) {
-  problem <- support_problem(models, support, weights)
-  core <- core_model(model)
-  rows <- seq_len(nrow(problem$design$x))
-  value <- vapply(seq_along(models), function(m) {
-    own <- if (length(problem$site)) which(problem$site == m) else rows
-    most <- if (length(problem$site)) 2000 else max(50, 20000 %/% length(models))
-    own <- own[evenly(length(own), most)]
-    design <- take_rows(problem$design, own)
-    design$weight <- NULL
-    cpp_divergence(core_model(models[[m]]), core, design, "exact", model$aggregation$cost)$value
-  }, 0)
-  sum(problem$lambda * value)
-}
-
-# What R_c (11) is worth as noise of the sites' fits: twice what maximum likelihood loses, known for KL.
-fit_noise <- function(models, aggregate) {
-  if (!aggregate$aggregation$cost %in% c("kl", "reverse-kl")) return(0)
-  n <- vapply(models, function(m) m$weight, 0)
-  df <- vapply(models, count_free, 0)
-  sum(n / sum(n) * df / n)
-}
-
-# Is R_c as good as at its least, but for what counts as nothing?
-below_elbow <- function(value, share, noise) {
-  value <= min(value) + max(share * (max(value) - min(value)), noise)
-}
-
 # ---- the object -------------------------------------------------------------------------------
 
 # `value`: smaller is better; the first of equals wins.
@@ -362,6 +163,7 @@ print.moe_select <- function(x, digits = 5, ...) {
   shown <- x$path
   said <- shown$message != ""
   shown$message <- NULL
+  if (is.null(shown$sites)) shown$objective <- NULL  # near the log-likelihood
   chosen <- ifelse(shown$K == x$K, "<-", "")
   print(cbind(format(shown, digits = digits), ` ` = chosen), row.names = FALSE)
   if (any(said)) {

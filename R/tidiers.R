@@ -112,8 +112,9 @@ tidy.moe_sites <- function(x, conf.int = FALSE, conf.level = 0.95, ...) {
 #'   was fitted to, or those of `newdata` that are complete), `df` (free
 #'   parameters), `logLik`, `AIC`, `BIC` (R's scale: smaller is better; NA for an
 #'   aggregate without `newdata`), `converged`, `iterations` (EM and Newton steps;
-#'   an aggregate: MM steps), `dropped` (rows left out because of missing values).
-#'   Aggregates have instead of the last: `method`, `plan`, `weights`, `sites`
+#'   an aggregate: MM steps), `runs` (starts that were tried) and `reached` (how often they led
+#'   to the best maximum; NA where nothing was searched), `dropped` (rows left out because of missing
+#'   values). Aggregates have instead of the last three: `method`, `plan`, `weights`, `sites`
 #'   (used), `sites_left_out`, `support` (points) and `objective` (transport
 #'   divergence (11) at the end; NA for `method = "middle"` and `"average"`).
 #' @examples
@@ -127,6 +128,7 @@ glance.moe <- function(x, newdata = NULL, ...) {
   data.frame(likelihood_row(x, newdata),
     converged = if (is.null(record$converged)) NA else record$converged,
     iterations = if (length(steps)) as.integer(sum(steps)) else NA_integer_,
+    runs = search_count(record, "runs"), reached = search_count(record, "reached"),
     dropped = as.integer(x$dropped))
 }
 
@@ -142,6 +144,11 @@ glance.moe_aggregate <- function(x, newdata = NULL, ...) {
     plan = if (reduced) a$plan else NA_character_, weights = a$weights, sites = sum(used),
     sites_left_out = sum(!used), support = a$support,
     objective = if (reduced) a$objective[length(a$objective)] else NA_real_)
+}
+
+# NA where nothing was searched.
+search_count <- function(record, what) {
+  if (is.null(record$search)) NA_integer_ else as.integer(record$search[[what]])
 }
 
 likelihood_row <- function(x, newdata) {

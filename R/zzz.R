@@ -6,3 +6,9 @@
       paste(sets, collapse = ", "), ". It is not heeded.", call. = FALSE)
   }
 }
+
+# The threads would else sleep in code that is no longer there.
+.onUnload <- function(libpath) {
+  cpp_stop_threads()
+  library.dynam.unload("distmoe", libpath)
+}

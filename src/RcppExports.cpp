@@ -55,8 +55,8 @@ BEGIN_RCPP
 END_RCPP
 }
 // cpp_fit
-Rcpp::List cpp_fit(Rcpp::List data, std::string family, int parts, int experts, SEXP start, Rcpp::List options);
-RcppExport SEXP _distmoe_cpp_fit(SEXP dataSEXP, SEXP familySEXP, SEXP partsSEXP, SEXP expertsSEXP, SEXP startSEXP, SEXP optionsSEXP) {
+Rcpp::List cpp_fit(Rcpp::List data, std::string family, int parts, int experts, SEXP start, Rcpp::List options, Rcpp::List neighbours);
+RcppExport SEXP _distmoe_cpp_fit(SEXP dataSEXP, SEXP familySEXP, SEXP partsSEXP, SEXP expertsSEXP, SEXP startSEXP, SEXP optionsSEXP, SEXP neighboursSEXP) {
 BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
     Rcpp::RNGScope rcpp_rngScope_gen;
@@ -66,7 +66,8 @@ BEGIN_RCPP
     Rcpp::traits::input_parameter< int >::type experts(expertsSEXP);
     Rcpp::traits::input_parameter< SEXP >::type start(startSEXP);
     Rcpp::traits::input_parameter< Rcpp::List >::type options(optionsSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_fit(data, family, parts, experts, start, options));
+    Rcpp::traits::input_parameter< Rcpp::List >::type neighbours(neighboursSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_fit(data, family, parts, experts, start, options, neighbours));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -224,13 +225,12 @@ BEGIN_RCPP
     return R_NilValue;
 END_RCPP
 }
-// cpp_has_threads
-bool cpp_has_threads();
-RcppExport SEXP _distmoe_cpp_has_threads() {
+// cpp_stop_threads
+void cpp_stop_threads();
+RcppExport SEXP _distmoe_cpp_stop_threads() {
 BEGIN_RCPP
-    Rcpp::RObject rcpp_result_gen;
-    rcpp_result_gen = Rcpp::wrap(cpp_has_threads());
-    return rcpp_result_gen;
+    cpp_stop_threads();
+    return R_NilValue;
 END_RCPP
 }
 // cpp_pass
@@ -425,7 +425,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_distmoe_cpp_describe", (DL_FUNC) &_distmoe_cpp_describe, 1},
     {"_distmoe_cpp_columns", (DL_FUNC) &_distmoe_cpp_columns, 3},
     {"_distmoe_cpp_aliased", (DL_FUNC) &_distmoe_cpp_aliased, 2},
-    {"_distmoe_cpp_fit", (DL_FUNC) &_distmoe_cpp_fit, 6},
+    {"_distmoe_cpp_fit", (DL_FUNC) &_distmoe_cpp_fit, 7},
     {"_distmoe_cpp_statistics", (DL_FUNC) &_distmoe_cpp_statistics, 2},
     {"_distmoe_cpp_em_step", (DL_FUNC) &_distmoe_cpp_em_step, 4},
     {"_distmoe_cpp_information", (DL_FUNC) &_distmoe_cpp_information, 2},
@@ -439,7 +439,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_distmoe_cpp_propose", (DL_FUNC) &_distmoe_cpp_propose, 4},
     {"_distmoe_cpp_instructions", (DL_FUNC) &_distmoe_cpp_instructions, 0},
     {"_distmoe_cpp_use_instructions", (DL_FUNC) &_distmoe_cpp_use_instructions, 1},
-    {"_distmoe_cpp_has_threads", (DL_FUNC) &_distmoe_cpp_has_threads, 0},
+    {"_distmoe_cpp_stop_threads", (DL_FUNC) &_distmoe_cpp_stop_threads, 0},
     {"_distmoe_cpp_pass", (DL_FUNC) &_distmoe_cpp_pass, 5},
     {"_distmoe_cpp_predict", (DL_FUNC) &_distmoe_cpp_predict, 4},
     {"_distmoe_cpp_quantiles", (DL_FUNC) &_distmoe_cpp_quantiles, 4},

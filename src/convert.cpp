@@ -156,12 +156,17 @@ Data RData::data() const {
   return Data{block(), add_intercept_, add_intercept_, scratch_.get()};
 }
 
+bool is_fork() {
+#ifdef _WIN32
+  return false;
+#else
+  return getpid() != main_process;
+#endif
+}
+
 Services r_services(int threads) {
   Services s;
-#ifndef _WIN32
-  if (getpid() != main_process) threads = 1;
-#endif
-  s.threads = std::max(threads, 1);
+  s.threads = is_fork() ? 1 : std::max(threads, 1);
   s.interrupt = [] { Rcpp::checkUserInterrupt(); };
   s.uniform = [] { return unif_rand(); };
   return s;

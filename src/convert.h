@@ -44,8 +44,10 @@ Model model_for(const RData& data, const Rcpp::List& list);
 Scaling scaling_from_list(const Rcpp::List& list);
 Rcpp::List scaling_to_list(const Scaling& scaling);
 
-// R's generator and R's interrupt; at most `threads` threads, and one in a forked process, where
-// OpenMP can't start any.
+// Is this process a fork of the one that loaded the package? There the threads are missing.
+bool is_fork();
+
+// R's generator and R's interrupt; at most `threads` threads, and one in a fork.
 Services r_services(int threads);
 
 // Of a list with gate_ridge, expert_ridge, lambda (experts, gates), l1_share.

@@ -106,7 +106,8 @@ Rcpp::List search_to_list(const Search& search, double shift) {
     degenerate.push_back(spurious(m.fit));
   }
   return Rcpp::List::create(
-      Rcpp::_["runs"] = search.runs, Rcpp::_["rounds"] = search.rounds, Rcpp::_["reached"] = search.reached,
+      Rcpp::_["runs"] = search.runs, Rcpp::_["reached"] = search.maxima.front().reached,
+      Rcpp::_["rounds"] = search.rounds, Rcpp::_["ended_best"] = search.reached,
       Rcpp::_["stop"] = name_of(search.stop), Rcpp::_["rows"] = static_cast<double>(search.rows),
       Rcpp::_["maxima"] = Rcpp::DataFrame::create(
           Rcpp::_["objective"] = objective, Rcpp::_["log_lik"] = log_lik, Rcpp::_["reached"] = reached,
@@ -155,11 +156,12 @@ Rcpp::List cpp_aliased(Rcpp::List data, std::string family) {
                                          r.z_intercept, r_services(1)));
 }
 
-// parts: predictors of an expert. start: a model list, a matrix of responsibilities, or NULL. Where columns are aliased and options say
-// that they may not be, nothing is fitted and only `aliased` comes back.
+// parts: predictors of an expert. start: a model list, a matrix of responsibilities, or NULL; without it
+// the search starts from the models of the list `neighbours` too. Where columns are aliased and options
+// say that they may not be, nothing is fitted and only `aliased` comes back.
 // [[Rcpp::export]]
 Rcpp::List cpp_fit(Rcpp::List data, std::string family, int parts, int experts, SEXP start,
-                   Rcpp::List options) {
+                   Rcpp::List options, Rcpp::List neighbours) {
   const RData r(data);
   const ExpertKind kind{family_from_name(family), parts};
   const FitOptions fit_opts = fit_options(options);
@@ -175,8 +177,11 @@ Rcpp::List cpp_fit(Rcpp::List data, std::string family, int parts, int experts, 
   DrivenFit driven;
   Model given;
   if (Rf_isNull(start) && experts > 1) {
-    driven = fit_from_starts(r.data(), scaling, kind, experts, rule, fit_opts,
-                             start_options(options), services);
+    StartOptions start_opts = start_options(options);
+    for (SEXP model : neighbours) {
+      start_opts.neighbours.push_back(scaling.to_internal(model_for(r, Rcpp::List(model))));
+    }
+    driven = fit_from_starts(r.data(), scaling, kind, experts, rule, fit_opts, start_opts, services);
   } else {
     Model from;
     if (Rf_isNull(start) || Rf_isMatrix(start)) {

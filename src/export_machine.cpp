@@ -1,9 +1,10 @@
-// Doors to what the machine offers: instruction sets, and passes over the rows for timing.
+// Doors to what the machine offers: instruction sets, threads, and passes over the rows for timing.
 #include <chrono>
 
 #include "convert.h"
 #include "core/information.h"
 #include "core/kernels.h"
+#include "core/parallel.h"
 #include "core/statistics.h"
 
 using namespace distmoe;
@@ -33,14 +34,10 @@ void cpp_use_instructions(std::string name) {
   use_instructions(static_cast<Instructions>(at - set_names.begin()));
 }
 
-// Can the package use more than one thread?
+// Before the package's code goes. (Not R_unload_distmoe(): R finds registered symbols only.)
 // [[Rcpp::export(rng = false)]]
-bool cpp_has_threads() {
-#ifdef _OPENMP
-  return true;
-#else
-  return false;
-#endif
+void cpp_stop_threads() {
+  if (!is_fork()) stop_threads();
 }
 
 // Passes over all rows on standardised columns, as fitting makes them: "em" (statistics of one EM

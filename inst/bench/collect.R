@@ -10,6 +10,7 @@ names <- arguments[-(1:2)]
 titles <- c(
   kernel = "One pass over the rows against dgemm",
   scaling = "How times grow",
+  threads = "Threads beside another process",
   driver = "The default fit against one EM pass",
   glm = "One expert against lm and glm",
   predict = "Predictions and transport",

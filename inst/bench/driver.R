@@ -12,7 +12,7 @@ K <- 4
 d <- if (quick) 5 else 20
 header(paste0("driver: default fit of ", count(n), " rows, K = 4, d = ", d, ", against one EM pass"))
 
-threads <- if (distmoe:::cpp_has_threads()) 1:2 else 1
+threads <- 1:2
 
 # EM without Newton's method, which may well not converge in so many iterations.
 em <- function(...) {

@@ -41,7 +41,7 @@ dgemm <- function() elapsed(for (i in seq_len(several)) a %*% b) / several
 
 used <- as.character(moe_instructions())
 sets <- attr(moe_instructions(), "available")
-threads <- if (distmoe:::cpp_has_threads()) 1:2 else 1
+threads <- 1:2
 jobs <- expand.grid(threads = threads, what = names(flops), set = rev(sets),
   stringsAsFactors = FALSE)
 tasks <- lapply(seq_len(nrow(jobs)), function(i) function() {

@@ -7,7 +7,7 @@ most <- size(1, 1e6, 1e4)
 middle <- size(2, 1e5, 2e3)
 header("scaling: an EM pass and the default fit")
 
-threads <- if (distmoe:::cpp_has_threads()) 1:2 else 1
+threads <- 1:2
 rows <- most / if (quick) c(10, 1) else c(100, 30, 10, 3, 1)
 rows <- signif(rows, 1)
 

@@ -47,8 +47,60 @@ test_that("no result depends on the number of threads", {
       list(coef(fit), fit$record$objective, predict(fit, s$data, "posterior"),
         transport_divergence(s$model, fit, s$data))
     }
-    expect_identical(on(1), on(2))
+    one <- on(1)
+    for (threads in c(2, 3, 8)) expect_identical(on(threads), one, info = paste(family$family, threads))
   }
+})
+
+# Threads of this process, where the system tells.
+running_threads <- function() length(list.files("/proc/self/task"))
+
+test_that("threads stay for the next fit, and a fork does not wait for them", {
+  skip_if_not(dir.exists("/proc/self/task"))
+  s <- moe_simulate(5000, K = 2, d = 2, seed = 1)
+  fit <- function(threads) {
+    set.seed(2)
+    coef(moe(y ~ ., s$data, K = 2, control = moe_control(threads = threads)))
+  }
+  here <- fit(3)
+  now <- running_threads()
+  expect_gte(now, 3)
+  for (i in 1:3) fit(3)
+  expect_identical(running_threads(), now)
+  # A job that hangs would never be collected.
+  job <- parallel::mcparallel(fit(3))
+  there <- parallel::mccollect(job, wait = FALSE, timeout = 60)
+  if (is.null(there)) {
+    tools::pskill(job$pid, tools::SIGKILL)
+    parallel::mccollect(job)
+  }
+  expect_identical(there[[1]], here)
+})
+
+test_that("threads end as the package is unloaded, and an R process with threads ends", {
+  skip_if_not(dir.exists("/proc/self/task"))
+  code <- paste("library(distmoe)", "s <- moe_simulate(5000, K = 2, d = 2, seed = 1)",
+    "fit <- moe(y ~ ., s$data, K = 2, control = moe_control(threads = 4))",
+    "count <- function() length(list.files('/proc/self/task'))", "with <- count()",
+    "unloadNamespace('distmoe')", "cat(with - count())", sep = "; ")
+  out <- withr::with_envvar(c(R_LIBS = paste(.libPaths(), collapse = .Platform$path.sep)),
+    system2(file.path(R.home("bin"), "Rscript"), c("-e", shQuote(code)), stdout = TRUE, timeout = 60))
+  expect_identical(utils::tail(out, 1), "3")
+})
+
+test_that("an error in a thread reaches the caller, and the threads serve on", {
+  s <- moe_simulate(9000, K = 2, d = 2, seed = 1)
+  design <- list(x = cbind(1, as.matrix(s$data[-1])), y = s$data$y, x_intercept = 1L, z_intercept = 1L)
+  design$z <- design$x
+  model <- core_model(s$model)
+  before <- cpp_pass(design, model, "em", 3L)$value
+  file <- withr::local_tempfile()
+  writeBin(numeric(100), file)
+  lost <- utils::modifyList(design, list(x = design$x[0, ], z = design$x[0, ], y = numeric(),
+    add_intercept = FALSE, scratch = list(path = file, rows = 9000, block_rows = 1800, shared = TRUE,
+      weight = FALSE, offset = FALSE, gate_offset = FALSE)))
+  expect_error(cpp_pass(lost, model, "em", 3L), "can't be read")
+  expect_identical(cpp_pass(design, model, "em", 3L)$value, before)
 })
 
 test_that("the kernels hold at the ends of the numbers", {
@@ -80,7 +132,6 @@ test_that("threads and instruction sets are checked", {
 })
 
 test_that("cores are counted again where a session changes what they go by", {
-  skip_if_not(cpp_has_threads())
   withr::local_options(distmoe.threads = NULL)
   withr::with_options(list(parallelly.availableCores.methods = "mc.cores", mc.cores = 1), {
     expect_identical(moe_threads(), 1L)
