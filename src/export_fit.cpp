@@ -45,6 +45,7 @@ const char* name_of(StepKind step) {
   switch (step) {
     case StepKind::em: return "EM";
     case StepKind::newton: return "Newton";
+    case StepKind::trusted: return "trust region";
     case StepKind::reseed: return "re-seed";
     case StepKind::restore: return "restore";
     default: return "start";
@@ -95,6 +96,8 @@ Rcpp::List fit_to_list(const DrivenFit& driven, const Scaling& scaling, const Mo
       Rcpp::_["at_floor"] = to_logical(f.at_floor),
       Rcpp::_["starts"] = starts_table(driven.records), Rcpp::_["start_rows"] = driven.start_rows,
       Rcpp::_["moves"] = driven.moves);
+  out["passes"] = f.passes;
+  out["hessians"] = f.hessians;
   out["aliased"] = aliased;
   return out;
 }
