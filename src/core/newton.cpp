@@ -37,7 +37,7 @@ void converged(Ascent& at, double promise) {
 enum class Trusted { moved, converged, stuck };
 
 // One step within the trust region, from a Hessian of all rows or of the sample. The region is quartered where the
-// quadratic promises what is not there, and doubled where it can be believed to the border. A sample whose
+// quadratic promises what is not there, and two or four times as wide where it can be believed to the border. A sample whose
 // promises are not kept, or are down to what must be known of all rows, is given up.
 Trusted trusted_move(Ascent& at, const MatrixXd& curvature, const VectorXd& slope, const MatrixXd& metric) {
   const Quadratic quadratic(curvature, slope, metric);
@@ -46,7 +46,7 @@ Trusted trusted_move(Ascent& at, const MatrixXd& curvature, const VectorXd& slop
   if (at.radius == 0.0) at.radius = usual;
   // Where the Hessian is not clearly positive definite some direction is flat, or leads to infinity, and steps
   // converge linearly there: a hundredth of a standard error is enough.
-  const double enough = std::max(1e4 * at.options.tolerance * at.unit(), at.rounding());
+  const double enough = std::max(std::max(at.options.tolerance, 1e-4) * at.unit(), at.rounding());
   const VectorXd here = to_vector(at.out.model);
   for (int failure = 0; failure < 12; ++failure) {
     const TrustStep step = quadratic.step(at.radius);
@@ -64,7 +64,7 @@ Trusted trusted_move(Ascent& at, const MatrixXd& curvature, const VectorXd& slop
     const double gain = at.value(candidate, there.log_lik) - at.objective;
     const bool rises = last ? gain >= -at.rounding() : gain >= 1e-4 * step.promise;
     if (gain < 0.25 * step.promise) at.radius = 0.25 * step.length;
-    else if (gain > 0.75 * step.promise && !step.inside) at.radius *= 2.0;
+    else if (gain > 0.75 * step.promise && !step.inside) at.radius *= gain > 0.9 * step.promise ? 4.0 : 2.0;
     if (rises) {
       at.move_to(candidate, there);
       ++at.out.newton_iterations;

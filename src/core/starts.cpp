@@ -132,7 +132,7 @@ std::vector<FitResult> short_runs(const HeldSource& sample, const std::vector<Mo
 FitResult search_starts(const HeldSource& sample, const ExpertKind& kind, Index experts,
                         const PenaltyRule& rule, const FitOptions& quick, const FitOptions& finish,
                         const StartOptions& options, std::vector<StartRecord>& records,
-                        const Services& services) {
+                        const Services& services, std::vector<FitResult>* finished) {
   const double n = static_cast<double>(sample.rows());
   const int starts = experts == 1 ? 1 : options.starts;  // one expert: every start is the same
   std::vector<Model> begin;
@@ -158,6 +158,7 @@ FitResult search_starts(const HeldSource& sample, const ExpertKind& kind, Index 
     StartRecord& record = records[order[i]];
     record.finalist = true;
     record.finished = run.objective.back() / n;
+    if (finished) finished->push_back(run);
     if (i == 0 || better(run, best)) best = run;
   }
   return best;

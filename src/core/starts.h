@@ -15,6 +15,7 @@ struct StartOptions {
   int short_iterations = 15;  // EM iterations of a short run
   int finalists = 0;          // short runs that are finished on the sample (0: half of them, two at least)
   int moves = 8;              // most moves that are taken on a sample (moves.h)
+  int carried = 4;            // most maxima of the smallest sample that are taken to a larger one (ladder.h)
 };
 
 struct StartRecord {
@@ -34,11 +35,12 @@ FitOptions short_run(const FitOptions& all_rows, const StartOptions& options);
 FitOptions run_on_sample(const FitOptions& all_rows);
 
 // Runs `options.starts` starts of K experts on the rows of `sample` as `quick` says and finishes the
-// best of them as `finish` says; gives the best, and tells of every start in `records`.
+// best of them as `finish` says; gives the best, and tells of every start in `records`. All that were
+// finished are put into `finished`.
 FitResult search_starts(const HeldSource& sample, const ExpertKind& kind, Index experts,
                         const PenaltyRule& rule, const FitOptions& quick, const FitOptions& finish,
                         const StartOptions& options, std::vector<StartRecord>& records,
-                        const Services& services);
+                        const Services& services, std::vector<FitResult>* finished = nullptr);
 
 // Labels 0..k-1 of the rows of `points` by k-means (k-means++ seeds, Lloyd's iterations).
 std::vector<Index> kmeans(const MatrixXd& points, Index k, const Services& services,
