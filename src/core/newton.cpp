@@ -34,12 +34,21 @@ void converged(Ascent& at, double promise) {
   at.out.stop = StopReason::newton;
 }
 
-enum class Trusted { moved, converged, stuck };
+// The symmetric rank-one update: the negative Hessian as the fall of the gradient on a step tells it, positive
+// definite or not.
+void learn_from(MatrixXd& curvature, const VectorXd& step, const VectorXd& fall) {
+  const VectorXd missing = fall - curvature * step;
+  const double product = missing.dot(step);
+  if (std::abs(product) < 1e-8 * missing.norm() * step.norm()) return;
+  curvature += missing * (missing / product).transpose();
+}
 
-// One step within the trust region, from a Hessian of all rows or of the sample. The region is quartered where the
-// quadratic promises what is not there, and two or four times as wide where it can be believed to the border. A sample whose
-// promises are not kept, or are down to what must be known of all rows, is given up.
-Trusted trusted_move(Ascent& at, const MatrixXd& curvature, const VectorXd& slope, const MatrixXd& metric) {
+// What a step within the trust region led to. kept: its promise was, so that the Hessian serves on.
+enum class Trusted { kept, broken, converged, stuck };
+
+// One step within the trust region. `exact`: the Hessian is that of all rows here. The region is quartered where the
+// quadratic promises what is not there, and two or four times as wide where it can be believed to the border.
+Trusted trusted_move(Ascent& at, const MatrixXd& curvature, const VectorXd& slope, const MatrixXd& metric, bool exact) {
   const Quadratic quadratic(curvature, slope, metric);
   // At this distance the log-likelihood of a row whose expert is known changes by a two-hundredth.
   const double usual = 0.1 * std::sqrt(at.weight);
@@ -55,10 +64,7 @@ Trusted trusted_move(Ascent& at, const MatrixXd& curvature, const VectorXd& slop
       at.radius = usual;  // the region was too narrow to tell
       continue;
     }
-    if (last && at.sample) {
-      at.sample = nullptr;
-      return Trusted::moved;
-    }
+    if (last && !exact) return Trusted::broken;
     const Model candidate = above_floor(from_vector(at.out.model, here + step.x), at.options.dispersion_floor);
     const Score there = at.score_at(candidate);
     const double gain = at.value(candidate, there.log_lik) - at.objective;
@@ -76,11 +82,8 @@ Trusted trusted_move(Ascent& at, const MatrixXd& curvature, const VectorXd& slop
       converged(at, step.promise);
       return Trusted::converged;
     }
-    if (at.sample && gain < 0.25 * step.promise) {
-      at.sample = nullptr;
-      return Trusted::moved;
-    }
-    if (rises) return Trusted::moved;
+    if (gain < 0.25 * step.promise && (rises || !exact)) return Trusted::broken;
+    if (rises) return Trusted::kept;
   }
   return Trusted::stuck;
 }
@@ -108,15 +111,17 @@ void newton(Ascent& at) {
   at.know_gradient();
   if (at.penalty.sparse()) return newton_among_active(at);
   // A Hessian, which costs several passes, serves as long as each step takes off three quarters of what was
-  // promised.
+  // promised; where it is not positive definite, as long as promises are kept by half.
   MatrixXd hessian, metric;
   Secants secants;
   double before = 0.0;
-  for (int iteration = 0; iteration < 100;) {
+  bool trusting = false;  // the Hessian comes from steps within the trust region
+  for (int iteration = 0; iteration < 200;) {
     const bool fresh = hessian.size() == 0;
     if (fresh) {
       hessian = at.curvature();
       secants.clear();
+      trusting = false;
     }
     const VectorXd here = to_vector(at.out.model), free_slope = at.objective_gradient();
     VectorXd slope = free_slope;
@@ -134,31 +139,40 @@ void newton(Ascent& at) {
     const bool begins = at.sample && iteration == 0 && at.out.em_iterations == 0;
     if (begins && (!solve.positive || promise > 1e-3 * at.weight)) return;
     const bool last = promise <= enough;
-    const bool poor = !fresh && !last && promise > before / 4.0;
-    if (poor || (!solve.positive && !fresh)) {
+    const bool poor = !fresh && !trusting && !last && promise > before / 4.0;
+    if (poor || (!solve.positive && !fresh && !trusting)) {
       if (fresh || ++at.sample_failures > 3) at.sample = nullptr;
       hessian.resize(0, 0);
       continue;
     }
     ++iteration;
     bool moved = false;
-    if (solve.positive) {
+    if (solve.positive && !trusting) {
       before = promise;
       moved = shortened_move(at, [&](double length) { return from_vector(at.out.model, here + length * solve.x); },
                              last);
+      if (moved) {
+        ++at.out.newton_iterations;
+        at.record(StepKind::newton);
+        secants.learn(to_vector(at.out.model) - here, free_slope - at.objective_gradient());
+      }
+      if (last) return converged(at, promise);
+      if (moved) continue;
     }
-    if (moved) {
-      ++at.out.newton_iterations;
-      at.record(StepKind::newton);
-      secants.learn(to_vector(at.out.model) - here, free_slope - at.objective_gradient());
+    if (!fresh && !trusting) {
+      hessian.resize(0, 0);
+      continue;
     }
-    if (last && solve.positive) return converged(at, promise);
-    if (moved) continue;
-    if (fresh) {
-      // EM's own measure of distance, from its last sums: the shorter the step, the more it is one of EM.
-      if (metric.size() == 0) metric = complete_curvature(at.out.model, at.known_sums(), at.penalty);
-      if (trusted_move(at, held, slope, metric) != Trusted::moved) return;
+    // EM's own measure of distance, from its last sums: the shorter the step, the more it is one of EM.
+    if (metric.size() == 0) metric = complete_curvature(at.out.model, at.known_sums(), at.penalty);
+    const Trusted led_to = trusted_move(at, held, slope, metric, fresh && !at.sample);
+    if (led_to == Trusted::converged || led_to == Trusted::stuck) return;
+    if (led_to == Trusted::kept) {
+      learn_from(hessian, to_vector(at.out.model) - here, free_slope - at.objective_gradient());
+      trusting = true;
+      continue;
     }
+    if (fresh) at.sample = nullptr;
     hessian.resize(0, 0);
   }
 }
