@@ -46,9 +46,11 @@ void learn_from(MatrixXd& curvature, const VectorXd& step, const VectorXd& fall)
 // What a step within the trust region led to. kept: its promise was, so that the Hessian serves on.
 enum class Trusted { kept, broken, converged, stuck };
 
-// One step within the trust region. `exact`: the Hessian is that of all rows here. The region is quartered where the
-// quadratic promises what is not there, and two or four times as wide where it can be believed to the border.
-Trusted trusted_move(Ascent& at, const MatrixXd& curvature, const VectorXd& slope, const MatrixXd& metric, bool exact) {
+// One step within the trust region. `exact`: the Hessian is that of all rows here; else steps that promise no more than
+// `least` are not worth their pass. The region is narrowed where the quadratic promises what is not there (to where a
+// parabola through what was found has its top), and made two or four times as wide where it can be believed to the border.
+Trusted trusted_move(Ascent& at, const MatrixXd& curvature, const VectorXd& slope, const MatrixXd& metric, bool exact,
+                     double least) {
   const Quadratic quadratic(curvature, slope, metric);
   // At this distance the log-likelihood of a row whose expert is known changes by a two-hundredth.
   const double usual = 0.1 * std::sqrt(at.weight);
@@ -64,13 +66,17 @@ Trusted trusted_move(Ascent& at, const MatrixXd& curvature, const VectorXd& slop
       at.radius = usual;  // the region was too narrow to tell
       continue;
     }
-    if (last && !exact) return Trusted::broken;
+    if (!exact && (last || step.promise <= least)) return Trusted::broken;
     const Model candidate = above_floor(from_vector(at.out.model, here + step.x), at.options.dispersion_floor);
     const Score there = at.score_at(candidate);
     const double gain = at.value(candidate, there.log_lik) - at.objective;
     const bool rises = last ? gain >= -at.rounding() : gain >= 1e-4 * step.promise;
-    if (gain < 0.25 * step.promise) at.radius = 0.25 * step.length;
-    else if (gain > 0.75 * step.promise && !step.inside) at.radius *= gain > 0.9 * step.promise ? 4.0 : 2.0;
+    if (gain < 0.25 * step.promise) {
+      const double rise = slope.dot(step.x), top = rise / std::max(2.0 * (rise - gain), 1e-300);
+      at.radius = std::min(std::max(top, 0.05), 0.5) * step.length;
+    } else if (gain > 0.75 * step.promise && !step.inside) {
+      at.radius = std::min(at.radius * (gain > 0.9 * step.promise ? 4.0 : 2.0), 10.0 * usual);
+    }
     if (rises) {
       at.move_to(candidate, there);
       ++at.out.newton_iterations;
@@ -115,6 +121,7 @@ void newton(Ascent& at) {
   MatrixXd hessian, metric;
   Secants secants;
   double before = 0.0;
+  double most_gain = 0.0;  // of a step within the trust region by this Hessian
   bool trusting = false;  // the Hessian comes from steps within the trust region
   for (int iteration = 0; iteration < 200;) {
     const bool fresh = hessian.size() == 0;
@@ -122,6 +129,7 @@ void newton(Ascent& at) {
       hessian = at.curvature();
       secants.clear();
       trusting = false;
+      most_gain = 0.0;
     }
     const VectorXd here = to_vector(at.out.model), free_slope = at.objective_gradient();
     VectorXd slope = free_slope;
@@ -165,7 +173,9 @@ void newton(Ascent& at) {
     }
     // EM's own measure of distance, from its last sums: the shorter the step, the more it is one of EM.
     if (metric.size() == 0) metric = complete_curvature(at.out.model, at.known_sums(), at.penalty);
-    const Trusted led_to = trusted_move(at, held, slope, metric, fresh && !at.sample);
+    const double objective = at.objective;
+    const Trusted led_to = trusted_move(at, held, slope, metric, fresh && !at.sample, 0.01 * most_gain);
+    most_gain = std::max(most_gain, at.objective - objective);
     if (led_to == Trusted::converged || led_to == Trusted::stuck) return;
     if (led_to == Trusted::kept) {
       learn_from(hessian, to_vector(at.out.model) - here, free_slope - at.objective_gradient());
