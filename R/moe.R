@@ -206,7 +206,7 @@ fit_design <- function(design, K, family, start, control, keep, call, neighbours
   columns <- list(x = schema$expert$columns, z = schema$gate$columns)
   check_aliased(aliased, columns, control$singular_ok)
   record <- fit[c("objective", "steps", "converged", "stop", "promise", "em_iterations",
-    "newton_iterations", "halvings", "reseeds", "empty", "at_floor")]
+    "newton_iterations", "halvings", "reseeds", "passes", "hessians", "empty", "at_floor")]
   record$search <- fit$search
   kept <- c(penalty_fields, "dispersion_floor")
   record[kept] <- settings[kept]

@@ -64,6 +64,7 @@ const char* name_of(StepKind step) {
   switch (step) {
     case StepKind::em: return "EM";
     case StepKind::newton: return "Newton";
+    case StepKind::trusted: return "trust region";
     case StepKind::reseed: return "re-seed";
     case StepKind::restore: return "restore";
     default: return "start";
@@ -138,6 +139,8 @@ Rcpp::List fit_to_list(const DrivenFit& driven, const Scaling& scaling, const Mo
       Rcpp::_["reseeds"] = f.reseeds, Rcpp::_["empty"] = to_logical(f.empty),
       Rcpp::_["at_floor"] = to_logical(f.at_floor));
   if (driven.search.runs > 0) out["search"] = search_to_list(driven.search, scaling.log_lik_shift());
+  out["passes"] = f.passes;
+  out["hessians"] = f.hessians;
   out["aliased"] = aliased;
   return out;
 }

@@ -22,7 +22,7 @@ struct FitOptions {
   double worth = -std::numeric_limits<double>::infinity();
 };
 
-enum class StepKind { start, em, newton, reseed, restore };
+enum class StepKind { start, em, newton, trusted, reseed, restore };  // trusted: within a trust region (trust.h)
 enum class StopReason { newton, small_gain, iteration_limit };
 
 struct FitResult {
@@ -36,6 +36,8 @@ struct FitResult {
   StopReason stop = StopReason::iteration_limit;
   double promise = -1.0;             // gain promised by one more Newton step (-1: not known)
   int em_iterations = 0, newton_iterations = 0, halvings = 0, reseeds = 0;
+  double passes = 0.0;               // over the rows, of any kind; a Hessian of a sample counts by its share
+  int hessians = 0;                  // those passes among them that made a Hessian (some three times as dear)
   std::vector<bool> empty;           // K, too few rows left to move the expert
   std::vector<bool> at_floor;        // K, dispersion held at its floor
 

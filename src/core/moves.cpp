@@ -40,8 +40,8 @@ ArrayXd log_sum(const ArrayXd& a, const ArrayXd& b) { return (a.exp() + b.exp())
 
 }  // namespace
 
-Moves::Moves(const StartMaterial& material, const Model& model)
-    : m_(material), model_(model), now_(parts_of(material.sample, model)), share_(now_.gate + now_.density) {
+Moves::Moves(const Ground& ground, const Model& model)
+    : m_(ground), model_(model), now_(parts_of(ground.sample, model)), share_(now_.gate + now_.density) {
   row_log_lik_ = softmax_rows(share_);
   log_lik_ = weighted_sum(row_log_lik_);
 }
@@ -98,19 +98,16 @@ Proposal Moves::proposal(const Parts& parts) const {
 }
 
 // Labels 0 and 1 of some rows of the expert `which`.
-std::vector<Index> Moves::cut(const HeldSource& rows, const std::vector<Index>& at, Index which,
-                              Random& random) const {
+std::vector<Index> Moves::cut(const HeldSource& rows, Index which, Random& random) const {
   const Index n = rows.rows(), parts = m_.kind.parts;
   const double how = random.uniform();
-  if (how < 0.3) return regression_labels(rows, m_.kind, 2, 5, m_.rule, m_.floor, random);
-  VectorXd value(n);
-  const auto pick = [&](const VectorXd& all) {
-    for (Index i = 0; i < n; ++i) value(i) = all(at[static_cast<std::size_t>(i)]);
-  };
-  if (m_.x.cols() > 0 && how < 0.5) {
-    pick(along_direction(m_.x, random));
-  } else if (m_.x.cols() > 0 && how < 0.7) {
-    pick(m_.x.col(random.below(m_.x.cols())));
+  if (how < 0.3) return regression_labels(Ground{rows, m_.kind, m_.rule, m_.floor}, 2, 5, random);
+  const MatrixXd& z = rows.shared || rows.z.cols() <= 1 ? rows.x : rows.z;
+  VectorXd value;
+  if (z.cols() > 1 && how < 0.5) {
+    value = along_direction(z, random);
+  } else if (z.cols() > 1 && how < 0.7) {
+    value = z.col(random.below(z.cols()));
   } else {
     MatrixXd mean = linear_predictors(rows.x, model_.beta.middleCols(which * parts, parts), rows.offset);
     if (!family_of(m_.kind.family).starts_on_log()) mean = expert_means(m_.kind.family, mean, parts);
@@ -134,7 +131,7 @@ Moves::Parts Moves::split_parts(Index which, Random& random, const Services& ser
   if (static_cast<Index>(at.size()) < 2 * (m_.sample.x_columns() * m_.kind.parts + 1)) return out;
   const HeldSource rows(m_.sample, at);
   const PenaltyRule two_rule = m_.rule.for_experts(2);
-  const Model start = model_from(rows, m_.kind, one_hot(cut(rows, at, which, random), 2), two_rule, m_.floor, own);
+  const Model start = model_from(rows, m_.kind, one_hot(cut(rows, which, random), 2), two_rule, m_.floor, own);
   const Model two = fit(rows, start, two_rule, few_steps(8, m_.floor), own).model;
   const Parts halves = parts_of(m_.sample, two);
   out = now_;
@@ -209,7 +206,7 @@ Proposal Moves::cross(const Moves& other, Random& random) const {
   return proposal(parts);
 }
 
-Model shaken(const StartMaterial& m, const Model& model, Random& random, const Services& services) {
+Model shaken(const Ground& m, const Model& model, Random& random, const Services& services) {
   HeldSource other(m.sample);
   if (other.weight.size() == 0) other.weight = VectorXd::Ones(other.rows());
   const bool strong = random.uniform() < 0.5;

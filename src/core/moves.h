@@ -17,7 +17,7 @@ struct Proposal {
 // Ways out of one maximum: what they share is found once.
 class Moves {
  public:
-  Moves(const StartMaterial& material, const Model& model);
+  Moves(const Ground& ground, const Model& model);
 
   // One more expert: `which` is split. Its rows are cut at random (along a direction or a column of x, by the
   // sign or the size of their residuals, between two regressions), and a mixture of two fitted to them.
@@ -45,14 +45,14 @@ class Moves {
 
   static Parts parts_of(const HeldSource& sample, const Model& model);
   Parts split_parts(Index which, Random& random, const Services& services) const;
-  std::vector<Index> cut(const HeldSource& rows, const std::vector<Index>& at, Index which, Random& random) const;
+  std::vector<Index> cut(const HeldSource& rows, Index which, Random& random) const;
   // What dropping each part costs, cheapest first; part `kept` is not dropped.
   std::vector<Drop> drops(const Parts& parts, Index kept = -1) const;
   static void drop(Parts& parts, const Drop& which);
   Proposal proposal(const Parts& parts) const;
   double weighted_sum(const ArrayXd& value) const;
 
-  const StartMaterial& m_;
+  const Ground& m_;
   const Model& model_;
   Parts now_;
   ArrayXXd share_;       // n x K, responsibilities
@@ -62,7 +62,7 @@ class Moves {
 
 // Where a few EM steps lead from `model` when the rows have random weights (exponential ones, as in the
 // Bayesian bootstrap): a start near by, in another valley perhaps (the ratchet of Nixon 1999).
-Model shaken(const StartMaterial& material, const Model& model, Random& random, const Services& services);
+Model shaken(const Ground& ground, const Model& model, Random& random, const Services& services);
 
 }  // namespace distmoe
 

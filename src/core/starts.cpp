@@ -36,7 +36,7 @@ MatrixXd response_points(const HeldSource& sample, const ExpertKind& kind) {
 
 StartMaterial::StartMaterial(const HeldSource& from, const ExpertKind& kind_of_expert, const PenaltyRule& penalty,
                              double least, const Services& services)
-    : sample(from), kind(kind_of_expert), rule(penalty), floor(least) {
+    : Ground{from, kind_of_expert, penalty, least} {
   const MatrixXd response = response_points(sample, kind);
   const MatrixXd& z = sample.shared || sample.z.cols() <= 1 ? sample.x : sample.z;
   x = varying_columns(z, 0);
@@ -96,18 +96,19 @@ VectorXd along_direction(const MatrixXd& points, Random& random) {
   return points * direction;
 }
 
-std::vector<Index> regression_labels(const HeldSource& sample, const ExpertKind& kind, Index k, int passes,
-                                     const PenaltyRule& rule, double floor, Random& random) {
+std::vector<Index> regression_labels(const Ground& g, Index k, int passes, Random& random) {
   const Services services = services_of(random);
-  const Index count = std::min(sample.rows(), sample.x_columns() * kind.parts + 1);
-  const PenaltyRule one = rule.for_experts(1);
-  ArrayXXd explained(sample.rows(), k);
+  const Index n = g.sample.rows(), count = std::min(n, g.sample.x_columns() * g.kind.parts + 1);
+  const PenaltyRule one = g.rule.for_experts(1);
+  ArrayXXd explained(n, k);
   for (Index j = 0; j < k; ++j) {
-    const HeldSource few(sample, sample_rows(sample.rows(), count, services));
-    explained.col(j) = fitness(sample, model_from(few, kind, MatrixXd::Ones(1, 1), one, floor, services)).col(0);
+    const HeldSource few(g.sample, sample_rows(n, count, services));
+    const Model expert = model_from(few, g.kind, MatrixXd::Ones(1, 1), one, g.floor, services);
+    explained.col(j) = fitness(g.sample, expert).col(0);
   }
   if (passes > 1) {
-    explained = fitness(sample, settle(sample, kind, explained, passes - 1, rule.for_experts(k), floor, services));
+    explained = fitness(g.sample, settle(g.sample, g.kind, explained, passes - 1, g.rule.for_experts(k), g.floor,
+                                         services));
   }
   return best_columns(explained);
 }
@@ -190,7 +191,7 @@ Model make_start(StartKind how, const StartMaterial& m, Index experts, Random& r
   switch (how) {
     case StartKind::regressions: return grown_start(m.sample, m.x, m.kind, experts, m.rule, m.floor, services);
     case StartKind::subsets:
-      labels = regression_labels(m.sample, m.kind, experts, 2, m.rule, m.floor, random);
+      labels = regression_labels(m, experts, 2, random);
       break;
     case StartKind::kmeans_x: labels = kmeans(m.x, experts, services); break;
     case StartKind::kmeans_xy: labels = kmeans(m.xy, experts, services); break;

@@ -26,15 +26,19 @@ enum class StartKind {
   move          // a maximum with one expert split and two others merged (moves.h)
 };
 
-// What starts are made from, found once for a sample.
-struct StartMaterial {
-  StartMaterial(const HeldSource& sample, const ExpertKind& kind, const PenaltyRule& rule, double floor,
-                const Services& services);
-
+// What a search stands on.
+struct Ground {
   const HeldSource& sample;
   const ExpertKind kind;
   const PenaltyRule& rule;  // of the model that is sought; rule.for_experts() gives those of others
-  const double floor;
+  const double floor;       // least dispersion of a Gaussian expert
+};
+
+// What starts are made from, found once for a sample.
+struct StartMaterial : Ground {
+  StartMaterial(const HeldSource& sample, const ExpertKind& kind, const PenaltyRule& rule, double floor,
+                const Services& services);
+
   MatrixXd x, xy;     // what nearness of rows and direction mean: the gates' columns (the experts', where
                       // the gates have none) without constant ones, and y with them
   MatrixXd residual;  // n x R, of one regression
@@ -50,10 +54,9 @@ std::vector<Index> sample_rows(Index n, Index size, const Services& services);
 // y on the scale on which starts compare it, n x R.
 MatrixXd response_points(const HeldSource& sample, const ExpertKind& kind);
 
-// Labels from regressions on as few random rows as determine them: every row joins the best one, `passes`
+// Labels from k regressions on as few random rows as determine them: every row joins the best one, `passes`
 // times.
-std::vector<Index> regression_labels(const HeldSource& sample, const ExpertKind& kind, Index k, int passes,
-                                     const PenaltyRule& rule, double floor, Random& random);
+std::vector<Index> regression_labels(const Ground& ground, Index k, int passes, Random& random);
 
 // A random direction: the values of all rows along it.
 VectorXd along_direction(const MatrixXd& points, Random& random);
