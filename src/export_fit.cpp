@@ -108,7 +108,7 @@ Rcpp::List search_to_list(const Search& search, double shift) {
   }
   return Rcpp::List::create(
       Rcpp::_["runs"] = search.runs, Rcpp::_["reached"] = search.maxima.front().reached,
-      Rcpp::_["rounds"] = search.rounds, Rcpp::_["ended_best"] = search.reached,
+      Rcpp::_["rounds"] = search.rounds, Rcpp::_["ended_best"] = search.reached, Rcpp::_["ends"] = search.ends,
       Rcpp::_["stop"] = name_of(search.stop), Rcpp::_["rows"] = static_cast<double>(search.rows),
       Rcpp::_["maxima"] = Rcpp::DataFrame::create(
           Rcpp::_["objective"] = objective, Rcpp::_["log_lik"] = log_lik, Rcpp::_["reached"] = reached,

@@ -9,11 +9,17 @@ namespace {
 
 double knob(const char* name, double value) { const char* v = std::getenv(name); return v ? std::atof(v) : value; }
 
-// The kinds of a round, in this order.
-const std::vector<StartKind> every_kind = {
-    StartKind::kmeans_x, StartKind::kmeans_xy, StartKind::regressions, StartKind::subsets,
-    StartKind::cut_xy,   StartKind::tree,      StartKind::labels,      StartKind::residuals,
-    StartKind::centres,  StartKind::cut_x,     StartKind::subsets,     StartKind::tree};
+// The kinds of a round, in this order. k-means comes to the same few partitions every time: later rounds
+// have kinds in its place that do not.
+std::vector<StartKind> kinds_of_round(int number) {
+  using K = StartKind;
+  if (number < 2) {
+    return {K::kmeans_x, K::kmeans_xy, K::regressions, K::subsets, K::cut_xy, K::tree,
+            K::labels,   K::residuals, K::centres,     K::cut_x,   K::subsets, K::tree};
+  }
+  return {K::subsets, K::cut_xy,    K::regressions, K::subsets, K::centres, K::tree,
+          K::labels,  K::residuals, K::centres,     K::cut_x,   K::subsets, K::cut_xy};
+}
 
 const double nothing = -std::numeric_limits<double>::infinity();
 
@@ -57,6 +63,7 @@ struct Effort {
     const double round = 250.0 * pass;
     most_rounds = static_cast<int>(std::max(2.0, std::min(200.0, knob("DM_BUDGET", 0.8) * 1e9 / round)));
     enough = static_cast<int>(std::max(1.0, std::min(knob("DM_ENOUGH", 6), knob("DM_EB", 0.08) * 1e9 / round)));
+    shakes = static_cast<int>(knob("DM_SHAKES", 2)); run_moves = static_cast<int>(knob("DM_RUN", 3)); moves = static_cast<int>(knob("DM_MOVES", 6));
     if (enough == 1) {
       moves = static_cast<int>(experts);
       run_moves = 1;
@@ -90,9 +97,9 @@ class Rounds {
     std::vector<Arrival> field;
     if (effort_.screen > 0) {
       const HeldSource part(m_.sample, sample_rows(m_.sample.rows(), effort_.screen, own));
-      begin(StartMaterial(part, m_.kind, m_.rule, m_.floor, own), field, random, own);
+      begin(number, StartMaterial(part, m_.kind, m_.rule, m_.floor, own), field, random, own);
     } else {
-      begin(m_, field, random, own);
+      begin(number, m_, field, random, own);
     }
     race(field, (field.size() + 1) / 2, own);
     if (number == 0) from_neighbours(field, random, own);
@@ -110,9 +117,11 @@ class Rounds {
     return fit(sample, start, m_.rule, quick, services);
   }
 
-  void begin(const StartMaterial& on, std::vector<Arrival>& field, Random& random, const Services& services) const {
+  void begin(int number, const StartMaterial& on, std::vector<Arrival>& field, Random& random,
+             const Services& services) const {
+    const std::vector<StartKind> kinds = kinds_of_round(number);
     for (int i = 0; i < effort_.starts; ++i) {
-      const StartKind how = every_kind[static_cast<std::size_t>(i) % every_kind.size()];
+      const StartKind how = kinds[static_cast<std::size_t>(i) % kinds.size()];
       field.push_back({how, short_run(on.sample, make_start(how, on, experts_, random), 5, services)});
     }
   }
@@ -178,7 +187,7 @@ class Rounds {
   void walk(Round& round, Random& random, const Services& services) const {
     Arrival here = best_of(round.arrivals);
     bool moved = false;
-    for (int failures = 0; failures < 2;) {
+    for (int failures = 0; failures < static_cast<int>(knob("DM_FAILS", 2));) {
       std::vector<Arrival> field;
       for (const auto& move : weigh(here.run, round.arrivals, random, services)) {
         enter(field, move.first, move.second, services);
@@ -189,9 +198,9 @@ class Rounds {
       }
       if (field.empty()) break;
       round.runs += static_cast<int>(field.size());
-      race(field, 2, services);
+      race(field, static_cast<std::size_t>(knob("DM_RACE", 2)), services);
       const double worth = spurious(here.run) ? nothing : here.run.objective.back();
-      const Arrival end = best_of(finish(field, 1, worth, services));
+      const Arrival end = best_of(finish(field, static_cast<std::size_t>(knob("DM_WFIN", 1)), worth, services));
       if (better(end.run, here.run) && !same_maximum(end.run, here.run)) {
         here = end;
         moved = true;
@@ -239,14 +248,14 @@ class Ledger {
                      [](const Maximum& a, const Maximum& b) { return better(a.fit, b.fit); });
     search_.runs += round.runs;
     ++search_.rounds;
-    ends_.push_back(best_of(round.arrivals).run.objective.back());
+    search_.ends.push_back(best_of(round.arrivals).run.objective.back());
     search_.reached = like(search_.maxima.front().fit.objective.back());
   }
 
   bool enough(const Effort& effort) const {
     if (search_.reached < effort.enough || search_.maxima.front().reached < 2) return false;
     int once = 0;
-    for (double end : ends_) once += like(end) == 1;
+    for (double end : search_.ends) once += like(end) == 1;
     return once <= 0.15 * search_.rounds || search_.rounds == 1;
   }
 
@@ -267,12 +276,11 @@ class Ledger {
   // Rounds that ended there.
   int like(double objective) const {
     const double near = same * search_.maxima.front().fit.mean_weight;
-    return static_cast<int>(std::count_if(ends_.begin(), ends_.end(),
+    return static_cast<int>(std::count_if(search_.ends.begin(), search_.ends.end(),
                                           [&](double end) { return std::abs(end - objective) <= near; }));
   }
 
   Search& search_;
-  std::vector<double> ends_;  // objective of every round's best end
 };
 
 }  // namespace

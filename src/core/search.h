@@ -28,6 +28,7 @@ struct Search {
   int runs = 0;                 // starts and moves that were run
   int rounds = 0;
   int reached = 0;              // how many of the rounds ended in the best maximum
+  std::vector<double> ends;     // objective of every round's best end
   SearchStop stop = SearchStop::fixed;
   Index rows = 0;               // of the sample
 };
