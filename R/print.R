@@ -141,8 +141,8 @@ print.moe <- function(x, digits = 4, ...) {
 summary.moe <- function(object, ...) {
   tested <- coefficient_table(object, ...)
   structure(list(model = object, expert = expert_table(object), gate = gate_table(object),
-    starts = object$record$starts, maxima = object$record$search$maxima, coefficients = tested$table, standard_errors = tested$words),
-    class = "summary.moe")
+    starts = object$record$starts, maxima = object$record$search$maxima, coefficients = tested$table,
+    standard_errors = tested$words), class = "summary.moe")
 }
 
 #' @rdname print.moe
