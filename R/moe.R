@@ -205,7 +205,8 @@ fit_design <- function(design, K, family, start, control, keep, call) {
   columns <- list(x = schema$expert$columns, z = schema$gate$columns)
   check_aliased(aliased, columns, control$singular_ok)
   record <- fit[c("objective", "steps", "converged", "stop", "promise", "em_iterations",
-    "newton_iterations", "halvings", "reseeds", "passes", "hessians", "empty", "at_floor", "starts", "start_rows", "moves")]
+    "newton_iterations", "halvings", "reseeds", "passes", "hessians", "empty", "at_floor", "starts", "start_rows",
+    "moves")]
   kept <- c(penalty_fields, "dispersion_floor")
   record[kept] <- settings[kept]
   record$aliased <- list(expert = columns$x[aliased$x], gate = columns$z[aliased$z])
