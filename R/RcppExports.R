@@ -37,6 +37,10 @@ cpp_softmax_regression <- function(data, targets, alpha, ridge, keep_products = 
     .Call(`_distmoe_cpp_softmax_regression`, data, targets, alpha, ridge, keep_products)
 }
 
+cpp_trust_step <- function(curvature, gradient, metric, radius) {
+    .Call(`_distmoe_cpp_trust_step`, curvature, gradient, metric, radius)
+}
+
 cpp_model_information <- function(data, model, options, meat) {
     .Call(`_distmoe_cpp_model_information`, data, model, options, meat)
 }

@@ -10,17 +10,25 @@
 #'   search saw; its print says how often the best maximum was reached.
 #'   Each start gets a short run; the best ones are finished.
 #'   The best one is then moved, while that helps: one expert is split in two, or a new one
-#'   grown on the rows that are explained worst, and another is dropped. It is continued
-#'   on larger samples, where moves are tried again (an expert with few rows shows there
-#'   first), and on all rows.
+#'   grown on the rows that are explained worst, and another is dropped. Up to four
+#'   different maxima are continued on a sample three times as large, half of them on the
+#'   next, those left behind that are worse by more than chance (twice the standard error
+#'   of the difference in log-likelihood, Vuong 1989); with the best, moves are tried
+#'   again (an expert with few rows shows there first). The last one is fitted to all rows.
 #' @param start_rows Starts work on a random sample of this many rows (or 50
 #'   rows a parameter if that is more). 0 uses all rows.
 #' @param max_iterations Most EM iterations on all rows.
 #' @param tolerance The fit has converged when one more Newton step promises
 #'   to raise the log-likelihood by less than this (in units of
-#'   log-likelihood; 1e-8 is a ten-thousandth of a standard error).
+#'   log-likelihood; 1e-8 is a ten-thousandth of a standard error). Where the
+#'   Hessian is not clearly positive definite, as with coefficients on their way to
+#'   infinity, steps converge slowly, and 1e-4, a hundredth of a standard error, is enough.
 #' @param newton TRUE: finish by Newton's method on the log-likelihood, whose
-#'   Hessian comes from Louis' identity. FALSE: EM only.
+#'   Hessian comes from Louis' identity. Where it is not positive definite, as
+#'   where experts overlap, or a full step fails, steps stay within a trust region (More and
+#'   Sorensen 1983), measured by the information of rows whose experts were known, so that
+#'   short steps are those of EM; between Hessians it is kept up to date by rank-one
+#'   updates. No step lets the objective fall. FALSE: EM only.
 #' @param gate_ridge Precision of a weak Gaussian prior on the slopes of the
 #'   gates' standardised columns, symmetric in the experts. It keeps separable
 #'   gates finite. 0 turns it off.

@@ -22,8 +22,11 @@
 #'     were seen (aggregates).}
 #'   \item{`share`}{K mean responsibilities: each expert's share of the data.}
 #'   \item{`record`}{How the fit went: `converged`, `stop`, `objective` (after
-#'     every step, with the gates' prior), `steps`, `em_iterations`,
-#'     `newton_iterations`, `promise` (log-likelihood that one more Newton step
+#'     every step, with the gates' prior), `steps` (what led to each: "EM", "Newton",
+#'     "trust region", "re-seed", "restore"), `em_iterations`,
+#'     `newton_iterations` (trust region included), `passes` (over the rows on which the last
+#'     run went, of any kind; a sample's Hessian counts by its share of the rows), `hessians`
+#'     (those among them that made a Hessian of all rows, some three times as dear), `promise` (log-likelihood that one more Newton step
 #'     promises), `halvings` (shortened steps), `reseeds` (experts placed anew),
 #'     `empty` and `at_floor` (which experts have lost their rows, or are held at
 #'     the least variance), `aliased` (columns that the data do not determine),

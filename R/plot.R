@@ -145,7 +145,7 @@ draw_line <- function(value, y, colour, lwd, lty = 1) {
 
 plot_convergence <- function(x) {
   path <- objective_path(x)
-  kinds <- c(start = 1, EM = 16, Newton = 17, MM = 16, `re-seed` = 4, restore = 8)
+  kinds <- c(start = 1, EM = 16, Newton = 17, `trust region` = 2, MM = 16, `re-seed` = 4, restore = 8)
   kind <- as.character(path$steps$kind)
   graphics::plot(path$steps$step, path$steps$objective, type = "b", pch = kinds[kind], las = 1,
     xlab = path$xlab, ylab = path$ylab, xaxt = "n", main = path$title)

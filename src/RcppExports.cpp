@@ -120,6 +120,19 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_trust_step
+Rcpp::List cpp_trust_step(Eigen::MatrixXd curvature, Eigen::VectorXd gradient, Eigen::MatrixXd metric, double radius);
+RcppExport SEXP _distmoe_cpp_trust_step(SEXP curvatureSEXP, SEXP gradientSEXP, SEXP metricSEXP, SEXP radiusSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< Eigen::MatrixXd >::type curvature(curvatureSEXP);
+    Rcpp::traits::input_parameter< Eigen::VectorXd >::type gradient(gradientSEXP);
+    Rcpp::traits::input_parameter< Eigen::MatrixXd >::type metric(metricSEXP);
+    Rcpp::traits::input_parameter< double >::type radius(radiusSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_trust_step(curvature, gradient, metric, radius));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_model_information
 Rcpp::List cpp_model_information(Rcpp::List data, Rcpp::List model, Rcpp::List options, bool meat);
 RcppExport SEXP _distmoe_cpp_model_information(SEXP dataSEXP, SEXP modelSEXP, SEXP optionsSEXP, SEXP meatSEXP) {
@@ -430,6 +443,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_distmoe_cpp_em_step", (DL_FUNC) &_distmoe_cpp_em_step, 4},
     {"_distmoe_cpp_information", (DL_FUNC) &_distmoe_cpp_information, 2},
     {"_distmoe_cpp_softmax_regression", (DL_FUNC) &_distmoe_cpp_softmax_regression, 5},
+    {"_distmoe_cpp_trust_step", (DL_FUNC) &_distmoe_cpp_trust_step, 4},
     {"_distmoe_cpp_model_information", (DL_FUNC) &_distmoe_cpp_model_information, 4},
     {"_distmoe_cpp_site_moments", (DL_FUNC) &_distmoe_cpp_site_moments, 3},
     {"_distmoe_cpp_pooled_scaling", (DL_FUNC) &_distmoe_cpp_pooled_scaling, 4},

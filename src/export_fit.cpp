@@ -2,6 +2,7 @@
 #include "convert.h"
 #include "core/driver.h"
 #include "core/information.h"
+#include "core/trust.h"
 
 using namespace distmoe;
 
@@ -249,4 +250,13 @@ Rcpp::List cpp_softmax_regression(Rcpp::List data, Eigen::MatrixXd targets, Eige
                                           keep_products);
   return Rcpp::List::create(Rcpp::_["alpha"] = s.alpha, Rcpp::_["iterations"] = s.iterations,
                             Rcpp::_["converged"] = s.converged);
+}
+
+// The trust region's step, for tests.
+// [[Rcpp::export(rng = false)]]
+Rcpp::List cpp_trust_step(Eigen::MatrixXd curvature, Eigen::VectorXd gradient, Eigen::MatrixXd metric, double radius) {
+  const Quadratic quadratic(curvature, gradient, metric);
+  const TrustStep step = quadratic.step(radius);
+  return Rcpp::List::create(Rcpp::_["x"] = step.x, Rcpp::_["promise"] = step.promise, Rcpp::_["inside"] = step.inside,
+                            Rcpp::_["positive"] = quadratic.positive());
 }

@@ -44,7 +44,9 @@ struct FitResult {
   bool converged() const { return stop != StopReason::iteration_limit; }
 };
 
-// Improves `start` on the rows of `source`. The objective rises at every step up to rounding. Where
+// Improves `start` on the rows of `source`. The objective rises at every step up to rounding. Newton steps begin
+// where EM gains little (newton.cpp): by a Hessian that serves for several of them, and where that is not positive
+// definite within a trust region, which leaves saddle points and long ridges. Where
 // `start` is the optimum of a random `sample` of the rows, the fit begins with Newton steps whose
 // Hessian is the sample's: each costs one cheap pass over the rows.
 FitResult fit(const Source& source, const Model& start, const PenaltyRule& rule,

@@ -172,7 +172,7 @@ void newton(Ascent& at) {
       continue;
     }
     // EM's own measure of distance, from its last sums: the shorter the step, the more it is one of EM.
-    if (metric.size() == 0) metric = complete_curvature(at.out.model, at.known_sums(), at.penalty);
+    if (fresh) metric = complete_curvature(at.out.model, at.known_sums(), at.mass, at.penalty);
     const double objective = at.objective;
     const Trusted led_to = trusted_move(at, held, slope, metric, fresh && !at.sample, 0.01 * most_gain);
     most_gain = std::max(most_gain, at.objective - objective);

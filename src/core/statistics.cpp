@@ -101,17 +101,18 @@ Model em_step(const Model& model, const Statistics& sums, const PenaltyRule& rul
   return next;
 }
 
-MatrixXd complete_curvature(const Model& model, const Statistics& sums, const Penalty& penalty) {
+MatrixXd complete_curvature(const Model& model, const Statistics& sums, const VectorXd& mass, const Penalty& penalty) {
   const Index p = model.beta.rows(), q = model.alpha.rows(), k = model.experts(), parts = model.parts();
   const Index pairs = pairs_of(parts), own = p * parts, gates = q * (k - 1), size = parameter_count(model);
   MatrixXd out = MatrixXd::Zero(size, size);
   for (Index j = 0; j < k; ++j) {
+    const double precision = mass(j) / (std::max(sums.experts.mass(j), 1e-300) * model.dispersion(j));
     out.block(j * own, j * own, own, own) =
-        unpack_blocks(sums.experts.gram.middleRows(j * pairs, pairs), p, parts) / model.dispersion(j);
+        precision * unpack_blocks(sums.experts.gram.middleRows(j * pairs, pairs), p, parts);
   }
   out.block(k * own, k * own, gates, gates) = unpack_blocks(sums.gates.gram, q, k - 1);
   const Index rest = size - k * own - gates;
-  for (Index j = 0; j < rest; ++j) out(size - rest + j, size - rest + j) = 0.5 * sums.experts.mass(j);
+  for (Index j = 0; j < rest; ++j) out(size - rest + j, size - rest + j) = 0.5 * mass(j);
   penalty.add_to(model, out);
   return out;
 }

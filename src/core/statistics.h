@@ -36,8 +36,9 @@ Model em_step(const Model& model, const Statistics& sums, const PenaltyRule& rul
               double least_mass, double length = 1.0);
 
 // The negative Hessian of the objective that an M-step maximises, ordered as in to_vector() (information.h): the
-// information of rows whose experts were known. The curvature of the observed objective is never more.
-MatrixXd complete_curvature(const Model& model, const Statistics& sums, const Penalty& penalty);
+// information of rows whose experts were known. The curvature of the observed objective is never more. The sums may be
+// those of a model nearby: experts count by their present `mass`.
+MatrixXd complete_curvature(const Model& model, const Statistics& sums, const VectorXd& mass, const Penalty& penalty);
 
 }  // namespace distmoe
 

@@ -55,7 +55,7 @@ TrustStep Quadratic::step(double radius) const {
   if (along.norm() > radius) {
     // The length falls as the shift grows.
     double below = low, above = low + slope_.norm() / radius;
-    for (int i = 0; i < 100 && above - below > 1e-10 * above; ++i) {
+    for (int i = 0; i < 100 && above - below > 1e-14 * above; ++i) {
       const double middle = 0.5 * (below + above);
       (solve(middle, slope_).norm() > radius ? below : above) = middle;
     }

@@ -17,8 +17,8 @@ struct TrustStep {
   bool inside = false;    // Newton's own step, the whole of it
 };
 
-// g's - s'A s / 2, for the gradient g and the negative Hessian A of an objective at s = 0. Distance is the square root
-// of s'C s; the metric C has no negative eigenvalue. In coordinates in which C is the unit matrix and A
+// g's - s'A s / 2, for the gradient g and the negative Hessian A of an objective at s = 0. Distance is the square
+// root of s'C s; the metric C has no negative eigenvalue. In coordinates in which C is the unit matrix and A
 // tridiagonal any step costs next to nothing.
 class Quadratic {
  public:
