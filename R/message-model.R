@@ -1,8 +1,8 @@
 # A model as a tree, and back.
 
 record_counts <- c("em_iterations", "newton_iterations", "halvings", "reseeds", "moves")
-record_numbers <- c("promise", "start_rows", "gate_ridge", "expert_ridge", "l1_share", "dispersion_floor",
-  "seconds")
+record_numbers <- c("promise", "start_rows", "gate_ridge", "expert_ridge", "l1_share", "variance_prior",
+  "dispersion_floor", "seconds")
 record_fields <- c(record_counts, record_numbers, "objective", "steps", "converged", "stop", "empty",
   "at_floor", "starts", "aliased", "lambda")
 
@@ -61,7 +61,8 @@ scaling_tree <- function(scaling) {
     list(centre = I(s$centre), scale = I(s$scale), intercept = s$intercept, aliased = I(s$aliased),
       combination = by_column(s$combination[, s$aliased, drop = FALSE]))
   }
-  list(x = part(scaling$x), z = part(scaling$z), y_centre = scaling$y_centre, y_scale = scaling$y_scale)
+  list(x = part(scaling$x), z = part(scaling$z), y_centre = scaling$y_centre, y_scale = scaling$y_scale,
+    y_residual = scaling$y_residual)
 }
 
 shared_tree <- function(shared) {
@@ -210,7 +211,8 @@ take_information <- function(x, at, shape) {
 }
 
 take_scaling <- function(x, at, shape) {
-  x <- take_object(x, at, c("x", "z", "y_centre", "y_scale"))
+  # Without `y_residual` it is of a version that had no prior on variances.
+  x <- take_object(x, at, c("x", "z", "y_centre", "y_scale"), "y_residual")
   part <- function(s, at, size) {
     s <- take_object(s, at, c("centre", "scale", "intercept", "aliased", "combination"))
     aliased <- take_flags(s$aliased, field_at(at, "aliased"), size)
@@ -223,7 +225,9 @@ take_scaling <- function(x, at, shape) {
   }
   list(x = part(x$x, field_at(at, "x"), shape$p), z = part(x$z, field_at(at, "z"), shape$q),
     y_centre = take_number(x$y_centre, field_at(at, "y_centre")),
-    y_scale = take_number(x$y_scale, field_at(at, "y_scale"), 0, strict = TRUE))
+    y_scale = take_number(x$y_scale, field_at(at, "y_scale"), 0, strict = TRUE),
+    y_residual = if (is.null(x$y_residual)) 1
+                 else take_number(x$y_residual, field_at(at, "y_residual"), 0, strict = TRUE, most = 1))
 }
 
 take_shared <- function(x, at, shape, schema) {

@@ -11,7 +11,8 @@
 #' Columns are standardised inside; coefficients come back on the scale of the
 #' data. The variance of a Gaussian expert is the maximum likelihood one (no
 #' division by n - p). The objective is the log-likelihood less the weak prior
-#' on the gates' slopes (`gate_ridge` in [moe_control()]) and what other penalties are asked for there.
+#' on the gates' slopes, that on the variances of several Gaussian experts (`gate_ridge` and
+#' `variance_prior` in [moe_control()]), and what other penalties are asked for there.
 #'
 #' Rows with missing values are treated as `na.action` says (left out by
 #' default, and counted in the print); infinite values are an error. An
@@ -319,6 +320,6 @@ warn_about <- function(model) {
   }
   if (model$weight < length(coef(model))) {
     cli::cli_warn(c("The weights sum to {signif(model$weight, 3)}, less than the number of parameters:
-      the prior on the gates rules.", i = "Weights count rows: rescale them."))
+      the priors rule.", i = "Weights count rows: rescale them."))
   }
 }

@@ -22,13 +22,13 @@
 #'     were seen (aggregates).}
 #'   \item{`share`}{K mean responsibilities: each expert's share of the data.}
 #'   \item{`record`}{How the fit went: `converged`, `stop`, `objective` (after
-#'     every step, with the gates' prior), `steps`, `em_iterations`,
+#'     every step, with the priors), `steps`, `em_iterations`,
 #'     `newton_iterations`, `promise` (log-likelihood that one more Newton step
 #'     promises), `halvings` (shortened steps), `reseeds` (experts placed anew),
 #'     `empty` and `at_floor` (which experts have lost their rows, or are held at
 #'     the least variance), `aliased` (columns that the data do not determine),
 #'     `starts` (data frame), `start_rows`, `moves` (see [moe_control()]),
-#'     `gate_ridge`, `expert_ridge`, `lambda`, `l1_share`, `dispersion_floor` (settings of
+#'     `gate_ridge`, `expert_ridge`, `lambda`, `l1_share`, `variance_prior`, `dispersion_floor` (settings of
 #'     the fit), `seconds`.}
 #'   \item{`information`}{NULL, or what standard errors are made of (see
 #'     [vcov.moe()]): `curvature` (negative Hessian of the objective in the

@@ -48,7 +48,7 @@ Rcpp::List scaling_to_list(const Scaling& scaling);
 // OpenMP can't start any.
 Services r_services(int threads);
 
-// Of a list with gate_ridge, expert_ridge, lambda (experts, gates), l1_share.
+// Of a list with gate_ridge, expert_ridge, lambda (experts, gates), l1_share, variance_prior.
 PenaltyOptions penalty_options(const Rcpp::List& list);
 
 Rcpp::LogicalVector to_logical(const std::vector<bool>& from);

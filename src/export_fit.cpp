@@ -174,9 +174,11 @@ Rcpp::List cpp_em_step(Rcpp::List data, Rcpp::List model, Rcpp::NumericVector ri
   const Statistics sums =
       sum_over(source, Statistics(m), r_services(1),
                [&](const Block& block) { return statistics(block, m); });
+  PenaltyOptions no_priors;
+  no_priors.variance_prior = 0.0;
   PenaltyRule rule = penalty_rule(Scaling{ColumnScaling::identity(m.beta.rows()),
                                           ColumnScaling::identity(m.alpha.rows())},
-                                  m.experts(), PenaltyOptions());
+                                  m.experts(), no_priors);
   rule.prior = prior_from(r, m.experts(), ridge);
   return model_to_list(em_step(m, sums, rule, 0.0, 0.0));
 }

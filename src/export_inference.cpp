@@ -19,6 +19,7 @@ CentredMoments moments_from_list(const Rcpp::List& l) {
   m.mean_y = l["mean_y"];
   m.centre_y = l["centre_y"];
   m.square_y = l["square_y"];
+  m.cross_y = Rcpp::as<VectorXd>(l["cross_y"]);
   return m;
 }
 
@@ -86,7 +87,7 @@ Rcpp::List cpp_site_moments(Rcpp::List data, std::string family, int threads) {
   return Rcpp::List::create(
       Rcpp::_["weight"] = m.weight, Rcpp::_["mean_x"] = m.mean_x, Rcpp::_["mean_z"] = m.mean_z,
       Rcpp::_["centre_x"] = m.centre_x, Rcpp::_["centre_z"] = m.centre_z, Rcpp::_["gram_x"] = m.gram_x,
-      Rcpp::_["gram_z"] = m.gram_z, Rcpp::_["mean_y"] = m.mean_y, Rcpp::_["centre_y"] = m.centre_y,
+      Rcpp::_["gram_z"] = m.gram_z, Rcpp::_["cross_y"] = m.cross_y, Rcpp::_["mean_y"] = m.mean_y, Rcpp::_["centre_y"] = m.centre_y,
       Rcpp::_["square_y"] = m.square_y);
 }
 

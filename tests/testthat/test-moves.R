@@ -76,7 +76,8 @@ test_that("the search does not depend on the unit of the weights", {
     set.seed(1)
     sim$data$w <- w
     # So small weights sum to less than the number of parameters, which a warning says.
-    suppressWarnings(moe(y ~ x1 + x2, sim$data, K = 3, weights = w, control = moe_control(gate_ridge = 1e-4 * w)))
+    suppressWarnings(moe(y ~ x1 + x2, sim$data, K = 3, weights = w,
+      control = moe_control(gate_ridge = 1e-4 * w, variance_prior = w^2)))
   })
   expect_equal(fits[[2]]$record$starts$objective * 1e4, fits[[1]]$record$starts$objective, tolerance = 1e-6)
 })
