@@ -95,7 +95,7 @@
 #' @export
 moe_control <- function(starts = 5, start_rows = 10000, max_iterations = 500, tolerance = 1e-8,
                         newton = TRUE, gate_ridge = 1e-4, expert_ridge = 0, lambda = 0,
-                        l1_share = 1, variance_prior = 1, dispersion_floor = 1e-6,
+                        l1_share = 1, variance_prior = 0.1, dispersion_floor = 1e-6,
                         max_reseeds = NULL, singular_ok = FALSE, threads = NULL, information = NULL) {
   structure(list(
     starts = check_count(starts, "starts"),

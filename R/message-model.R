@@ -4,7 +4,7 @@ record_counts <- c("em_iterations", "newton_iterations", "halvings", "reseeds", 
 record_numbers <- c("promise", "start_rows", "gate_ridge", "expert_ridge", "l1_share", "variance_prior",
   "dispersion_floor", "seconds")
 record_fields <- c(record_counts, record_numbers, "objective", "steps", "converged", "stop", "empty",
-  "at_floor", "starts", "aliased", "lambda")
+  "at_floor", "degenerate", "starts", "aliased", "lambda")
 
 # ---- writing ---------------------------------------------------------------------------------
 
@@ -34,7 +34,7 @@ by_column <- function(m) lapply(seq_len(ncol(m)), function(j) I(unname(m[, j])))
 
 record_tree <- function(record) {
   out <- unclass(record)[intersect(names(record), record_fields)]
-  many <- intersect(names(out), c("objective", "steps", "empty", "at_floor"))
+  many <- intersect(names(out), c("objective", "steps", "empty", "at_floor", "degenerate"))
   out[many] <- lapply(out[many], I)
   out <- settings_tree(out)
   if (!is.null(out$starts)) out$starts <- lapply(as.list(out$starts), I)
@@ -170,7 +170,7 @@ take_record <- function(x, at, shape, schema) {
       lambda = take_lambda(v, here),
       objective = take_numbers(v, here, gaps = TRUE, longest = 1e5), steps = take_texts(v, here, most = 1e5),
       converged = take_flag(v, here), stop = take_text(v, here),
-      empty = , at_floor = take_flags(v, here, shape$K),
+      empty = , at_floor = , degenerate = take_flags(v, here, shape$K),
       starts = take_starts(v, here), aliased = take_aliased(v, here, schema))
   })
 }

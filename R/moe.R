@@ -206,10 +206,11 @@ fit_design <- function(design, K, family, start, control, keep, call) {
   columns <- list(x = schema$expert$columns, z = schema$gate$columns)
   check_aliased(aliased, columns, control$singular_ok)
   record <- fit[c("objective", "steps", "converged", "stop", "promise", "em_iterations",
-    "newton_iterations", "halvings", "reseeds", "empty", "at_floor", "starts", "start_rows", "moves")]
+    "newton_iterations", "halvings", "reseeds", "empty", "at_floor", "degenerate", "starts", "start_rows", "moves")]
   kept <- c(penalty_fields, "dispersion_floor")
   record[kept] <- settings[kept]
   record$aliased <- list(expert = columns$x[aliased$x], gate = columns$z[aliased$z])
+  record$separated <- lapply(fit$separated, function(flags) columns$x[flags])
   # As in lm(), rows of weight 0 do not count.
   model <- new_moe(fit$model, family, schema, seen$counted, seen$weight, fit$log_lik, fit$share,
     record, call = call, dropped = seen$dropped)
@@ -318,6 +319,8 @@ warn_about <- function(model) {
     cli::cli_warn(c("The variance of expert{?s} {which} is held at its floor: it fits its rows
       exactly.", i = if (model$K > 1) "Take a smaller {.arg K}."))
   }
+  warn_doubtful(model)
+  warn_separated(model)
   if (model$weight < length(coef(model))) {
     cli::cli_warn(c("The weights sum to {signif(model$weight, 3)}, less than the number of parameters:
       the priors rule.", i = "Weights count rows: rescale them."))

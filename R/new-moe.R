@@ -26,7 +26,8 @@
 #'     `newton_iterations`, `promise` (log-likelihood that one more Newton step
 #'     promises), `halvings` (shortened steps), `reseeds` (experts placed anew),
 #'     `empty` and `at_floor` (which experts have lost their rows, or are held at
-#'     the least variance), `aliased` (columns that the data do not determine),
+#'     the least variance), `degenerate` (which experts no one wants; see below), `separated` (for every
+#'     expert the columns whose coefficients run to infinity, or an empty list), `aliased` (columns that the data do not determine),
 #'     `starts` (data frame), `start_rows`, `moves` (see [moe_control()]),
 #'     `gate_ridge`, `expert_ridge`, `lambda`, `l1_share`, `variance_prior`, `dispersion_floor` (settings of
 #'     the fit), `seconds`.}
@@ -41,6 +42,22 @@
 #'   \item{`dropped`}{Number of rows left out because of missing values.}
 #'   \item{`call`}{The call, without data.}
 #' }
+#' @section Degenerate experts:
+#' The rows of an expert are the sum of its responsibilities, in units of the mean weight (`share * n`). Of
+#' several experts one is degenerate if its rows are no more than its parameters and one, or, Gaussian, if its
+#' variance is at the floor, if the prior on variances (`variance_prior` in [moe_control()]) makes up
+#' half of a variance whose root is less than a tenth of one regression's, so that its rows alone would have
+#' it collapse (equal values do), or if its standard
+#' deviation is less than a twentieth of the largest and its rows are fewer than five for each of its parameters.
+#' [moe_select()] does not choose such a fit. A warning and the print name these experts with their
+#' rows, and also those with fewer than three rows for each parameter, and those whose standard deviation is
+#' less than a twentieth of the largest, however many their rows.
+#'
+#' @section Separation:
+#' Coefficients of experts of classes and counts run to infinity where the fitted probabilities (rates) of
+#' their rows are numerically 0 or 1 along some direction of the columns, as in [stats::glm()]. The fit then names
+#' the expert and the columns that take part. The criterion is the information that the expert's rows hold about
+#' such a direction: less than a thousandth of a row's.
 #' @name moe-class
 NULL
 

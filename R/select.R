@@ -9,7 +9,7 @@
 #' or `"CV"`: the mean log-likelihood a row of rows that were held out, larger is
 #' better. Folds are drawn at random ([set.seed()] makes them repeatable) and are
 #' the same for every K; bases such as `poly()` are those of all rows. A fit
-#' with a variance at its floor has found a spike, not an expert: it is shown
+#' with a degenerate expert (see [moe-class]) has found a spike, not an expert: it is shown
 #' but not chosen. So is a K for which there are too few rows.
 #'
 #' @section Aggregates:
@@ -175,7 +175,7 @@ local_row <- function(k, design, fit, held_out, criterion) {
   row[c("loglik", "df", "AIC", "BIC")] <- list(as.numeric(l), attr(l, "df"), stats::AIC(l), stats::BIC(l))
   row$ICL <- row$BIC + 2 * entropy
   row$converged <- model$record$converged
-  row$usable <- !any(model$record$at_floor)
+  row$usable <- !any(model$record$at_floor, model$record$degenerate)
   if (criterion == "CV") {
     row[c("CV", "CV_se")] <- held_out[c("mean", "se")]
     row$usable <- row$usable && is.finite(row$CV)

@@ -2,6 +2,7 @@
 #include "convert.h"
 #include "core/driver.h"
 #include "core/information.h"
+#include "core/separation.h"
 
 using namespace distmoe;
 
@@ -95,6 +96,7 @@ Rcpp::List fit_to_list(const DrivenFit& driven, const Scaling& scaling, const Mo
       Rcpp::_["at_floor"] = to_logical(f.at_floor),
       Rcpp::_["starts"] = starts_table(driven.records), Rcpp::_["start_rows"] = driven.start_rows,
       Rcpp::_["moves"] = driven.moves);
+  out["degenerate"] = to_logical(f.degenerate);
   out["aliased"] = aliased;
   return out;
 }
@@ -149,7 +151,13 @@ Rcpp::List cpp_fit(Rcpp::List data, std::string family, int parts, int experts, 
     }
     driven.fit = fit(source, from, rule, fit_opts, services);
   }
-  return fit_to_list(driven, scaling, given.experts() > 0 ? &given : nullptr, aliased);
+  Rcpp::List out = fit_to_list(driven, scaling, given.experts() > 0 ? &given : nullptr, aliased);
+  Rcpp::List separated;
+  for (const auto& columns : separated_columns(source, driven.fit.model, scaling.x.intercept, services)) {
+    separated.push_back(to_logical(columns));
+  }
+  out["separated"] = separated;
+  return out;
 }
 
 // The sums of one E-step on the user's scale, for tests of the spine.

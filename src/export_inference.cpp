@@ -1,6 +1,7 @@
 // Doors to information matrices and to the rounds between sites. Models in lists are on the user's
 // scale, unless they go with a scaling: then they are on the scale of its standardised columns.
 #include "convert.h"
+#include "core/degenerate.h"
 #include "core/refine.h"
 
 using namespace distmoe;
@@ -161,5 +162,7 @@ Rcpp::List cpp_propose(Rcpp::List model, Rcpp::List scaling, Rcpp::List sums, Rc
       Rcpp::_["objective"] = p.objective, Rcpp::_["promise"] = p.promise,
       Rcpp::_["positive"] = p.positive, Rcpp::_["last"] = p.last, Rcpp::_["gradient"] = p.gradient,
       Rcpp::_["curvature"] = p.curvature, Rcpp::_["empty"] = to_logical(empty),
-      Rcpp::_["at_floor"] = to_logical(held));
+      Rcpp::_["at_floor"] = to_logical(held),
+      Rcpp::_["degenerate"] = to_logical(degenerate_experts(
+          m, s.experts.mass, s.weight / static_cast<double>(s.rows), rule.at(s.weight).variances, o.dispersion_floor)));
 }

@@ -1,5 +1,6 @@
 #include "fit.h"
 
+#include "degenerate.h"
 #include "growth.h"
 #include "information.h"
 #include "refine.h"
@@ -266,6 +267,7 @@ class Run {
       out_.empty.push_back(out_.model.experts() > 1 && out_.mass(j) <= least_mass());
       out_.at_floor.push_back(at_floor(out_.model, j, options_.dispersion_floor));
     }
+    out_.degenerate = degenerate_experts(out_.model, mass_, unit(), penalty_.variances, options_.dispersion_floor);
   }
 
   const Source& source_;

@@ -38,6 +38,7 @@ struct FitResult {
   int em_iterations = 0, newton_iterations = 0, halvings = 0, reseeds = 0;
   std::vector<bool> empty;           // K, too few rows left to move the expert
   std::vector<bool> at_floor;        // K, dispersion held at its floor
+  std::vector<bool> degenerate;      // K, see degenerate.h
 
   bool converged() const { return stop != StopReason::iteration_limit; }
 };

@@ -14,7 +14,7 @@ struct PenaltyOptions {
   double gate_ridge = 1e-4, expert_ridge = 0.0;    // precisions of Gaussian priors on the slopes
   double expert_lambda = 0.0, gate_lambda = 0.0;   // elastic net, for one unit of weight (a row)
   double l1_share = 1.0;                           // 1: LASSO; 0: ridge
-  double variance_prior = 1.0;                     // a_n times the weight of the rows, see VariancePrior
+  double variance_prior = 0.1;                     // a times the weight of the rows, see VariancePrior
 };
 
 // a sum_k ( s2 / sigma_k^2 + log(sigma_k^2 / s2) - 1 ): 0 where an expert's variance is s2, that of one
@@ -27,6 +27,8 @@ struct VariancePrior {
   double value(const Model& model) const;
   // The maximiser of an expert's part of the objective, given its residual sum of squares and its mass.
   double variance(double rss, double mass) const { return (rss + 2.0 * a * s2) / (mass + 2.0 * a); }
+  // What part of such a maximiser the prior makes up, above or below the floor.
+  double share(double variance, double mass) const { return 2.0 * a * s2 / (variance * (mass + 2.0 * a)); }
   // Derivatives in log sigma_k^2, K.
   VectorXd gradient(const Model& model) const;
   VectorXd curvature(const Model& model) const;
