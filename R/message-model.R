@@ -4,7 +4,7 @@ record_counts <- c("em_iterations", "newton_iterations", "halvings", "reseeds", 
 record_numbers <- c("promise", "start_rows", "gate_ridge", "expert_ridge", "l1_share", "variance_prior",
   "dispersion_floor", "seconds")
 record_fields <- c(record_counts, record_numbers, "objective", "steps", "converged", "stop", "empty",
-  "at_floor", "degenerate", "starts", "aliased", "lambda")
+  "at_floor", "degenerate", "separated", "starts", "aliased", "lambda")
 
 # ---- writing ---------------------------------------------------------------------------------
 
@@ -38,7 +38,7 @@ record_tree <- function(record) {
   out[many] <- lapply(out[many], I)
   out <- settings_tree(out)
   if (!is.null(out$starts)) out$starts <- lapply(as.list(out$starts), I)
-  if (!is.null(out$aliased)) out$aliased <- lapply(out$aliased, I)
+  for (name in c("aliased", "separated")) if (!is.null(out[[name]])) out[[name]] <- lapply(out[[name]], I)
   out
 }
 
@@ -171,6 +171,7 @@ take_record <- function(x, at, shape, schema) {
       objective = take_numbers(v, here, gaps = TRUE, longest = 1e5), steps = take_texts(v, here, most = 1e5),
       converged = take_flag(v, here), stop = take_text(v, here),
       empty = , at_floor = , degenerate = take_flags(v, here, shape$K),
+      separated = take_separated(v, here, shape, schema),
       starts = take_starts(v, here), aliased = take_aliased(v, here, schema))
   })
 }
@@ -186,6 +187,10 @@ take_starts <- function(x, at) {
   kind <- take_texts(x$kind, field_at(at, "kind"))
   data.frame(kind = kind, objective = take_numbers(x$objective, field_at(at, "objective"), length(kind), gaps = TRUE),
     finished = take_numbers(x$finished, field_at(at, "finished"), length(kind), gaps = TRUE))
+}
+
+take_separated <- function(x, at, shape, schema) {
+  lapply(take_list(x, at, shape$K), take_texts, at, unique = TRUE, among = schema$expert$columns)
 }
 
 take_aliased <- function(x, at, schema) {

@@ -26,8 +26,8 @@
 #'     `newton_iterations`, `promise` (log-likelihood that one more Newton step
 #'     promises), `halvings` (shortened steps), `reseeds` (experts placed anew),
 #'     `empty` and `at_floor` (which experts have lost their rows, or are held at
-#'     the least variance), `degenerate` (which experts no one wants; see below), `separated` (for every
-#'     expert the columns whose coefficients run to infinity, or an empty list), `aliased` (columns that the data do not determine),
+#'     the least variance), `degenerate` (which experts no one wants; see below), `separated` (NULL, or
+#'     for every expert the columns whose coefficients run to infinity), `aliased` (columns that the data do not determine),
 #'     `starts` (data frame), `start_rows`, `moves` (see [moe_control()]),
 #'     `gate_ridge`, `expert_ridge`, `lambda`, `l1_share`, `variance_prior`, `dispersion_floor` (settings of
 #'     the fit), `seconds`.}

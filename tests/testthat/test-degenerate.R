@@ -137,14 +137,6 @@ test_that("degenerate experts are in print and summary, and moe_select() does no
   expect_identical(sites$table$status, c("fitted", "fitted"))
 })
 
-test_that("the messages of a model carry the judgement", {
-  d <- gaussian_cases[["zeros"]][[1]]
-  told <- told_fit(y ~ x, d, K = 2, start = 1 + (d$x < 0))
-  file <- withr::local_tempfile(fileext = ".json")
-  write_moe(told$fit, file, min_expert_rows = 1)
-  expect_identical(read_moe(file)$record$degenerate, told$fit$record$degenerate)
-})
-
 # ---- separation --------------------------------------------------------------------------------
 
 separated_cases <- function() {
@@ -174,6 +166,18 @@ test_that("separated experts are named with the columns, also where there is onl
   }
   told <- told_fit(Species ~ Petal.Length + Sepal.Width, iris, K = 1, family = multinomial())
   expect_true(any(grepl("expert 1 (Petal.Length) run to infinity", told$said, fixed = TRUE)))
+})
+
+test_that("the messages of a model carry the judgement", {
+  d <- gaussian_cases[["zeros"]][[1]]
+  told <- told_fit(y ~ x, d, K = 2, start = 1 + (d$x < 0))
+  file <- withr::local_tempfile(fileext = ".json")
+  write_moe(told$fit, file, min_expert_rows = 1)
+  expect_identical(read_moe(file)$record$degenerate, told$fit$record$degenerate)
+  d <- separated_cases()[["a level of ones"]]
+  told <- told_fit(d[[2]], d[[1]], K = 1, family = "binomial")
+  write_moe(told$fit, file, overwrite = TRUE)
+  expect_identical(read_moe(file)$record$separated, list("gc"))
 })
 
 test_that("glm() warns of the fits that are separated completely", {
