@@ -6,9 +6,9 @@ few_rows <- 3
 # One whose standard deviation is below this part of the largest is named, however many its rows.
 small_spread <- 1 / 20
 
-# The experts in doubt, a row each: `expert`, `rows` (sum of responsibilities in units of the mean weight),
-# `parameters`, `sd`, `largest` (of all experts, NA where the family has none), and what holds: `degenerate`
-# (the judgement of the fit, in the record), `few`, `small`. Experts without rows and those held at the floor
+# The experts in doubt (NULL: none), a row each: `expert`, `rows` (sum of responsibilities in units of the
+# mean weight), `parameters`, `sd`, `largest` (of all experts, NA where the family has none), and what holds:
+# `degenerate` (the judgement of the fit, in the record), `few`, `small`. Experts without rows and those held at the floor
 # are told elsewhere.
 doubtful_experts <- function(model) {
   r <- model$record
@@ -17,10 +17,12 @@ doubtful_experts <- function(model) {
   parameters <- length(model$parameters$beta) / model$K + has_dispersion(model)
   sd <- if (has_dispersion(model)) unname(sqrt(model$parameters$dispersion)) else rep(NA_real_, model$K)
   rows <- unname(model$share) * model$n
-  out <- data.frame(expert = seq_len(model$K), rows = rows, parameters = parameters, sd = sd,
-    largest = max(sd), degenerate = r$degenerate, few = rows < few_rows * parameters,
-    small = !is.na(sd) & sd < small_spread * max(sd))
-  out[(out$degenerate | out$few | out$small) & !r$empty & !r$at_floor, ]
+  few <- rows < few_rows * parameters
+  small <- !is.na(sd) & sd < small_spread * max(sd)
+  at <- which((r$degenerate | few | small) & !r$empty & !r$at_floor)
+  if (!length(at)) return(NULL)  # the usual case, at no cost
+  data.frame(expert = at, rows = rows[at], parameters = parameters, sd = sd[at], largest = max(sd),
+    degenerate = r$degenerate[at], few = few[at], small = small[at])
 }
 
 rows_words <- function(rows) {
@@ -39,22 +41,28 @@ doubtful_words <- function(found) {
   }, "")
 }
 
+# What the searches of small data say often: cli's markup would take several times as long as their fits.
+quick_warning <- function(said, way_out) {
+  text <- c(paste0(said, "."), paste(cli::symbol$info, one_line(way_out)))
+  warning(paste(unlist(lapply(text, strwrap, 100, exdent = 2)), collapse = "\n"), call. = FALSE)
+}
+
 warn_doubtful <- function(model) {
   found <- doubtful_experts(model)
-  words <- if (NROW(found)) doubtful_words(found)
+  words <- if (!is.null(found)) doubtful_words(found)
   for (i in seq_along(words)) {
     f <- found[i, ]
-    cli::cli_warn(c("{words[i]}.", i = if (f$degenerate) "It is degenerate: such an expert raises the likelihood
-      and tells of few rows or of equal values. Take a smaller {.arg K}, or look at these rows."
-      else if (f$few) "Its coefficients mean little: take a smaller {.arg K} or fewer columns."
-      else "Look at these rows: equal values, or few that lie on a line, can make such an expert."))
+    quick_warning(words[i], if (f$degenerate) "It is degenerate: such an expert raises the likelihood and tells
+        of few rows or of equal values. Take a smaller `K`, or look at these rows."
+      else if (f$few) "Its coefficients mean little: take a smaller `K` or fewer columns."
+      else "Look at these rows: equal values, or few that lie on a line, can make such an expert.")
   }
 }
 
 # For prints.
 doubtful_lines <- function(model) {
   found <- doubtful_experts(model)
-  if (!NROW(found)) return(invisible())
+  if (is.null(found)) return(invisible())
   cat(paste0(doubtful_words(found), ifelse(found$degenerate, ": degenerate", "")), sep = "\n")
 }
 
@@ -76,12 +84,16 @@ warn_separated <- function(model) {
   if (!length(words)) return(invisible())
   what <- if (model$family$family == "poisson") "Fitted rates numerically 0 occurred"
           else "Fitted probabilities numerically 0 or 1 occurred"
-  cli::cli_warn(c("{what}: the coefficients of {words} run to infinity (separation).",
-    i = "Take a smaller {.arg K}, leave such columns out, put rare levels together, or set
-      {.code moe_control(expert_ridge = 1)}."))
+  only_level <- all(unlist(model$record$separated) == "(Intercept)")
+  quick_warning(paste0(what, ": the coefficients of ", paste(words, collapse = ", "),
+    " run to infinity (separation)"), if (only_level) "All rows of such an expert have one and the same response: take
+      a smaller `K`."
+    else "Take a smaller `K`, leave such columns out, put rare levels together, or set
+      `moe_control(expert_ridge = 1)`.")
 }
 
 separated_lines <- function(model) {
   words <- separated_words(model)
-  if (length(words)) cat("Separation, coefficients run to infinity: ", paste(words, collapse = ", "), "\n", sep = "")
+  if (!length(words)) return(invisible())
+  cat("Separation, coefficients run to infinity: ", paste(words, collapse = ", "), "\n", sep = "")
 }

@@ -139,7 +139,8 @@ take_rounds <- function(x, at, shape) {
   x <- take_object(x, at, c("number", "settings", "scaling", "sites", "tried", "stop", "state", "table"))
   in_at <- function(name) field_at(at, name)
   # Rounds that a version without a prior on variances began go on without it.
-  settings <- take_object(x$settings, in_at("settings"), setdiff(round_settings, "variance_prior"), "variance_prior")
+  settings <- take_object(x$settings, in_at("settings"), setdiff(round_settings, "variance_prior"),
+    "variance_prior")
   settings <- lapply(stats::setNames(nm = round_settings), function(name) {
     here <- in_at(paste0("settings.", name))
     if (name == "variance_prior" && is.null(settings[[name]])) 0

@@ -88,7 +88,8 @@ Rcpp::List cpp_site_moments(Rcpp::List data, std::string family, int threads) {
   return Rcpp::List::create(
       Rcpp::_["weight"] = m.weight, Rcpp::_["mean_x"] = m.mean_x, Rcpp::_["mean_z"] = m.mean_z,
       Rcpp::_["centre_x"] = m.centre_x, Rcpp::_["centre_z"] = m.centre_z, Rcpp::_["gram_x"] = m.gram_x,
-      Rcpp::_["gram_z"] = m.gram_z, Rcpp::_["cross_y"] = m.cross_y, Rcpp::_["mean_y"] = m.mean_y, Rcpp::_["centre_y"] = m.centre_y,
+      Rcpp::_["gram_z"] = m.gram_z, Rcpp::_["cross_y"] = m.cross_y, Rcpp::_["mean_y"] = m.mean_y,
+      Rcpp::_["centre_y"] = m.centre_y,
       Rcpp::_["square_y"] = m.square_y);
 }
 

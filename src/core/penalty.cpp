@@ -87,7 +87,8 @@ VectorXd VariancePrior::curvature(const Model& model) const {
 }
 
 double Penalty::value(const Model& model) const {
-  double out = variances.value(model) + 0.5 * (expert_ridge.array() * model.beta.rowwise().squaredNorm().array()).sum() +
+  double out = variances.value(model) +
+               0.5 * (expert_ridge.array() * model.beta.rowwise().squaredNorm().array()).sum() +
                (expert_l1.array() * model.beta.cwiseAbs().rowwise().sum().array()).sum();
   if (!sparse_gates() || model.alpha.cols() == 0) return out + gates.value(model.alpha);
   const MatrixXd a = centred_gates(model.alpha, *this);

@@ -45,10 +45,12 @@ named_in <- function(k, said) any(grepl(paste0("[Ee]xperts?( [0-9, and]+)? ", k,
 
 expect_all_named <- function(told, data) {
   for (k in degenerate_by_hand(told$fit, data)) {
-    expect_true(named_in(k, grep("rests on|held at its floor|lost", told$said, value = TRUE)), label = paste("expert", k))
+    words <- grep("rests on|held at its floor|lost", told$said, value = TRUE)
+    expect_true(named_in(k, words), label = paste("expert", k))
   }
   for (k in saturated_by_hand(told$fit, data)) {
-    expect_true(named_in(k, grep("separation|rests on|lost", told$said, value = TRUE)), label = paste("separated expert", k))
+    words <- grep("separation|rests on|lost", told$said, value = TRUE)
+    expect_true(named_in(k, words), label = paste("separated expert", k))
   }
 }
 
@@ -180,6 +182,13 @@ test_that("the messages of a model carry the judgement", {
   expect_identical(read_moe(file)$record$separated, list("gc"))
 })
 
+test_that("an expert of one class is said to be one", {
+  d <- separated_cases()[["complete, two experts"]][[1]]
+  told <- told_fit(y ~ 1, d, K = 2, family = "binomial", gating = ~x, start = 1 + d$y)
+  expect_true(any(grepl("expert 1 ((Intercept)), expert 2 ((Intercept)) run to infinity", told$said, fixed = TRUE)))
+  expect_true(any(grepl("one and the same response", told$said)))
+})
+
 test_that("glm() warns of the fits that are separated completely", {
   # (Of a single level it stops before its own limit, ten roundings from 0 or 1.)
   for (case in separated_cases()[c("complete, one expert", "tiny n")]) {
@@ -200,7 +209,8 @@ test_that("honest data give no warning", {
     list(stations ~ mag + depth, quakes, 2, "gaussian"),
     list(medv ~ lstat, MASS::Boston, 2, "gaussian"))
   for (case in quiet) {
-    told <- told_fit(case[[1]], case[[2]], K = case[[3]], family = case[[4]], gating = if (length(case) > 4) case[[5]])
+    gating <- if (length(case) > 4) case[[5]]
+    told <- told_fit(case[[1]], case[[2]], K = case[[3]], family = case[[4]], gating = gating)
     expect_identical(told$said, character())
   }
 })

@@ -2,11 +2,13 @@
 
 # The maximum that the truth leads to, and what the search finds without it.
 from_truth <- function(sim, formula, K) {
-  moe(formula, sim$data, K = K, start = sim$labels, keep = FALSE, control = moe_control(information = FALSE))$log_lik
+  suppressWarnings(moe(formula, sim$data, K = K, start = sim$labels, keep = FALSE,
+    control = moe_control(information = FALSE)))$log_lik
 }
 searched <- function(sim, formula, K, seed, ...) {
   set.seed(seed)
-  moe(formula, sim$data, K = K, keep = FALSE, control = moe_control(information = FALSE, ...))
+  # Small experts are named in warnings.
+  suppressWarnings(moe(formula, sim$data, K = K, keep = FALSE, control = moe_control(information = FALSE, ...)))
 }
 
 test_that("an expert with under 1 % of the rows is found", {
