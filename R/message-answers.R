@@ -104,7 +104,7 @@ tree_statistics <- function(x) {
 }
 
 take_moments <- function(x, at, shape) {
-  both <- c(mean_x = "p", mean_z = "q", centre_x = "p", centre_z = "q", gram_x = "p", gram_z = "q")
+  both <- c(mean_x = "p", mean_z = "q", centre_x = "p", centre_z = "q", gram_x = "p", gram_z = "q", cross_y = "p")
   single <- c("weight", "mean_y", "centre_y", "square_y")
   counts <- c("x_intercept", "z_intercept", "n", "dropped")
   x <- take_object(x, at, c(counts, single, names(both)))
@@ -138,10 +138,13 @@ rounds_tree <- function(r, state) {
 take_rounds <- function(x, at, shape) {
   x <- take_object(x, at, c("number", "settings", "scaling", "sites", "tried", "stop", "state", "table"))
   in_at <- function(name) field_at(at, name)
-  settings <- take_object(x$settings, in_at("settings"), round_settings)
+  # Rounds that a version without a prior on variances began go on without it.
+  settings <- take_object(x$settings, in_at("settings"), setdiff(round_settings, "variance_prior"),
+    "variance_prior")
   settings <- lapply(stats::setNames(nm = round_settings), function(name) {
     here <- in_at(paste0("settings.", name))
-    if (name == "lambda") take_lambda(settings[[name]], here)
+    if (name == "variance_prior" && is.null(settings[[name]])) 0
+    else if (name == "lambda") take_lambda(settings[[name]], here)
     else take_number(settings[[name]], here, 0, most = if (name == "l1_share") 1 else Inf)
   })
   sites <- take_object(x$sites, in_at("sites"), c("site", "n", "dropped"))

@@ -1,10 +1,10 @@
 # A model as a tree, and back.
 
-record_counts <- c("em_iterations", "newton_iterations", "halvings", "reseeds", "hessians", "moves")
-record_numbers <- c("promise", "passes", "start_rows", "gate_ridge", "expert_ridge", "l1_share",
+record_counts <- c("em_iterations", "newton_iterations", "halvings", "reseeds", "moves")
+record_numbers <- c("promise", "start_rows", "gate_ridge", "expert_ridge", "l1_share", "variance_prior",
   "dispersion_floor", "seconds")
 record_fields <- c(record_counts, record_numbers, "objective", "steps", "converged", "stop", "empty",
-  "at_floor", "starts", "aliased", "lambda")
+  "at_floor", "degenerate", "separated", "starts", "aliased", "lambda")
 
 # ---- writing ---------------------------------------------------------------------------------
 
@@ -34,11 +34,11 @@ by_column <- function(m) lapply(seq_len(ncol(m)), function(j) I(unname(m[, j])))
 
 record_tree <- function(record) {
   out <- unclass(record)[intersect(names(record), record_fields)]
-  many <- intersect(names(out), c("objective", "steps", "empty", "at_floor"))
+  many <- intersect(names(out), c("objective", "steps", "empty", "at_floor", "degenerate"))
   out[many] <- lapply(out[many], I)
   out <- settings_tree(out)
   if (!is.null(out$starts)) out$starts <- lapply(as.list(out$starts), I)
-  if (!is.null(out$aliased)) out$aliased <- lapply(out$aliased, I)
+  for (name in c("aliased", "separated")) if (!is.null(out[[name]])) out[[name]] <- lapply(out[[name]], I)
   out
 }
 
@@ -61,7 +61,8 @@ scaling_tree <- function(scaling) {
     list(centre = I(s$centre), scale = I(s$scale), intercept = s$intercept, aliased = I(s$aliased),
       combination = by_column(s$combination[, s$aliased, drop = FALSE]))
   }
-  list(x = part(scaling$x), z = part(scaling$z), y_centre = scaling$y_centre, y_scale = scaling$y_scale)
+  list(x = part(scaling$x), z = part(scaling$z), y_centre = scaling$y_centre, y_scale = scaling$y_scale,
+    y_residual = scaling$y_residual)
 }
 
 shared_tree <- function(shared) {
@@ -169,7 +170,8 @@ take_record <- function(x, at, shape, schema) {
       lambda = take_lambda(v, here),
       objective = take_numbers(v, here, gaps = TRUE, longest = 1e5), steps = take_texts(v, here, most = 1e5),
       converged = take_flag(v, here), stop = take_text(v, here),
-      empty = , at_floor = take_flags(v, here, shape$K),
+      empty = , at_floor = , degenerate = take_flags(v, here, shape$K),
+      separated = take_separated(v, here, shape, schema),
       starts = take_starts(v, here), aliased = take_aliased(v, here, schema))
   })
 }
@@ -185,6 +187,10 @@ take_starts <- function(x, at) {
   kind <- take_texts(x$kind, field_at(at, "kind"))
   data.frame(kind = kind, objective = take_numbers(x$objective, field_at(at, "objective"), length(kind), gaps = TRUE),
     finished = take_numbers(x$finished, field_at(at, "finished"), length(kind), gaps = TRUE))
+}
+
+take_separated <- function(x, at, shape, schema) {
+  lapply(take_list(x, at, shape$K), take_texts, at, unique = TRUE, among = schema$expert$columns)
 }
 
 take_aliased <- function(x, at, schema) {
@@ -210,7 +216,8 @@ take_information <- function(x, at, shape) {
 }
 
 take_scaling <- function(x, at, shape) {
-  x <- take_object(x, at, c("x", "z", "y_centre", "y_scale"))
+  # Without `y_residual` it is of a version that had no prior on variances.
+  x <- take_object(x, at, c("x", "z", "y_centre", "y_scale"), "y_residual")
   part <- function(s, at, size) {
     s <- take_object(s, at, c("centre", "scale", "intercept", "aliased", "combination"))
     aliased <- take_flags(s$aliased, field_at(at, "aliased"), size)
@@ -223,7 +230,9 @@ take_scaling <- function(x, at, shape) {
   }
   list(x = part(x$x, field_at(at, "x"), shape$p), z = part(x$z, field_at(at, "z"), shape$q),
     y_centre = take_number(x$y_centre, field_at(at, "y_centre")),
-    y_scale = take_number(x$y_scale, field_at(at, "y_scale"), 0, strict = TRUE))
+    y_scale = take_number(x$y_scale, field_at(at, "y_scale"), 0, strict = TRUE),
+    y_residual = if (is.null(x$y_residual)) 1
+                 else take_number(x$y_residual, field_at(at, "y_residual"), 0, strict = TRUE, most = 1))
 }
 
 take_shared <- function(x, at, shape, schema) {

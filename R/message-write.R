@@ -24,7 +24,8 @@
 #' * `record`: null, or how the fit went: the fields of `record` in [moe-class].
 #' * `information`: null, or `rows`, `weight`, `empty`, `at_floor`, `scaling` and the lower
 #'   triangle of `curvature`, column by column, from which [vcov()][vcov.moe] has standard
-#'   errors. `scaling`: `y_centre` and `y_scale`, and for `x` and `z` the `centre` and `scale` of
+#'   errors. `scaling`: `y_centre`, `y_scale` and `y_residual` (residual
+#'   variance of one regression of standardised y), and for `x` and `z` the `centre` and `scale` of
 #'   every column, the place of the `intercept` (0: none), which are `aliased`, and the
 #'   `combination` of the others (standardised) that each of these is.
 #' * `shared`: null, or of `moe_sites(share = )` what was asked for: `x` (`n`, and by the names of variables
@@ -45,7 +46,7 @@
 #' * `moments`: in the first exchange, else null: `n`, `dropped`, `x_intercept` and `z_intercept` (place of the
 #'   intercept, 0: none), `weight`; of the columns of x and z the means `mean_x`, `mean_z`, the centres `centre_x`,
 #'   `centre_z` (the means, or 0 without an intercept) and the sums of products about these, `gram_x`, `gram_z`;
-#'   of y (Gaussian experts) likewise `mean_y`, `centre_y`, `square_y`.
+#'   of y (Gaussian experts) likewise `mean_y`, `centre_y`, `square_y`, and the sums of its products with x, `cross_y`.
 #' * `sums`: in later exchanges (null where the log-likelihood was not finite), in standardised columns: `rows`,
 #'   `weight`, `log_lik`, its `score` and `hessian`; and the sums of an EM step: of every expert `mass` (its rows),
 #'   `expert_score`, `expert_gram` (weighted sums of products of columns, a triangle) and `deviation` (squared

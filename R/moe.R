@@ -11,7 +11,8 @@
 #' Columns are standardised inside; coefficients come back on the scale of the
 #' data. The variance of a Gaussian expert is the maximum likelihood one (no
 #' division by n - p). The objective is the log-likelihood less the weak prior
-#' on the gates' slopes (`gate_ridge` in [moe_control()]) and what other penalties are asked for there.
+#' on the gates' slopes, that on the variances of several Gaussian experts (`gate_ridge` and
+#' `variance_prior` in [moe_control()]), and what other penalties are asked for there.
 #'
 #' Rows with missing values are treated as `na.action` says (left out by
 #' default, and counted in the print); infinite values are an error. An
@@ -206,11 +207,13 @@ fit_design <- function(design, K, family, start, control, keep, call, neighbours
   columns <- list(x = schema$expert$columns, z = schema$gate$columns)
   check_aliased(aliased, columns, control$singular_ok)
   record <- fit[c("objective", "steps", "converged", "stop", "promise", "em_iterations",
-    "newton_iterations", "halvings", "reseeds", "passes", "hessians", "empty", "at_floor")]
+    "newton_iterations", "halvings", "reseeds", "passes", "hessians", "empty", "at_floor",
+    "degenerate")]
   record$search <- fit$search
   kept <- c(penalty_fields, "dispersion_floor")
   record[kept] <- settings[kept]
   record$aliased <- list(expert = columns$x[aliased$x], gate = columns$z[aliased$z])
+  if (length(fit$separated)) record$separated <- lapply(fit$separated, function(flags) columns$x[flags])
   # As in lm(), rows of weight 0 do not count.
   model <- new_moe(fit$model, family, schema, seen$counted, seen$weight, fit$log_lik, fit$share,
     record, call = call, dropped = seen$dropped)
@@ -319,8 +322,10 @@ warn_about <- function(model) {
     cli::cli_warn(c("The variance of expert{?s} {which} is held at its floor: it fits its rows
       exactly.", i = if (model$K > 1) "Take a smaller {.arg K}."))
   }
+  warn_doubtful(model)
+  warn_separated(model)
   if (model$weight < length(coef(model))) {
     cli::cli_warn(c("The weights sum to {signif(model$weight, 3)}, less than the number of parameters:
-      the prior on the gates rules.", i = "Weights count rows: rescale them."))
+      the priors rule.", i = "Weights count rows: rescale them."))
   }
 }

@@ -20,7 +20,7 @@ quiet_fit <- function(code, expected) {
 fit_objective <- function(model) utils::tail(model$record$objective, 1)
 
 # An expert that fits a few rows exactly is no finding, however large the likelihood.
-has_spike <- function(model) any(model$record$at_floor)
+has_spike <- function(model) any(model$record$at_floor, model$record$degenerate)
 
 is_better_fit <- function(new, old) {
   if (has_spike(new) != has_spike(old)) return(has_spike(old))

@@ -22,18 +22,19 @@
 #'     were seen (aggregates).}
 #'   \item{`share`}{K mean responsibilities: each expert's share of the data.}
 #'   \item{`record`}{How the fit went: `converged`, `stop`, `objective` (after
-#'     every step, with the gates' prior), `steps` (what led to each: "EM", "Newton",
+#'     every step, with the priors), `steps` (what led to each: "EM", "Newton",
 #'     "trust region", "re-seed", "restore"), `em_iterations`,
 #'     `newton_iterations` (trust region included), `passes` (over the rows on which the last
 #'     run went, of any kind; a sample's Hessian counts by its share of the rows), `hessians`
 #'     (those among them that made a Hessian of all rows, some three times as dear), `promise` (log-likelihood that one more Newton step
 #'     promises), `halvings` (shortened steps), `reseeds` (experts placed anew),
 #'     `empty` and `at_floor` (which experts have lost their rows, or are held at
-#'     the least variance), `aliased` (columns that the data do not determine),
+#'     the least variance), `degenerate` (which experts no one wants; see below), `separated` (NULL, or
+#'     for every expert the columns whose coefficients run to infinity), `aliased` (columns that the data do not determine),
 #'     `starts` (data frame), `start_rows`, `moves` (see [moe_control()]),
 #'     `search` (what the search for the best maximum saw: see the section; NULL where there was
 #'     none, as in aggregates and in models from messages),
-#'     `gate_ridge`, `expert_ridge`, `lambda`, `l1_share`, `dispersion_floor` (settings of
+#'     `gate_ridge`, `expert_ridge`, `lambda`, `l1_share`, `variance_prior`, `dispersion_floor` (settings of
 #'     the fit), `seconds`.}
 #'   \item{`information`}{NULL, or what standard errors are made of (see
 #'     [vcov.moe()]): `curvature` (negative Hessian of the objective in the
@@ -61,6 +62,22 @@
 #'     taken while there is another.}
 #' }
 #' `plot(fit, "search")` shows them ([plot.moe()]).
+#' @section Degenerate experts:
+#' The rows of an expert are the sum of its responsibilities, in units of the mean weight (`share * n`). Of
+#' several experts one is degenerate if its rows are no more than its parameters and one, or, Gaussian, if its
+#' variance is at the floor, if the prior on variances (`variance_prior` in [moe_control()]) makes up
+#' half of a variance whose root is less than a tenth of one regression's, so that its rows alone would have
+#' it collapse (equal values do), or if its standard
+#' deviation is less than a twentieth of the largest and its rows are fewer than five for each of its parameters.
+#' [moe_select()] does not choose such a fit. A warning and the print name these experts with their
+#' rows, and also those with fewer than three rows for each parameter, and those whose standard deviation is
+#' less than a twentieth of the largest, however many their rows.
+#'
+#' @section Separation:
+#' Coefficients of experts of classes and counts run to infinity where the fitted probabilities (rates) of
+#' their rows are numerically 0 or 1 along some direction of the columns, as in [stats::glm()]. The fit then names
+#' the expert and the columns that take part. The criterion is the information that the expert's rows hold about
+#' such a direction: less than a thousandth of a row's.
 #' @name moe-class
 NULL
 

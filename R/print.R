@@ -51,6 +51,8 @@ fit_line <- function(model) {
   }
   if (any(r$empty)) cat("Experts without rows:", which(r$empty), "\n")
   if (any(r$at_floor)) cat("Variance held at its floor: expert", which(r$at_floor), "\n")
+  doubtful_lines(model)
+  separated_lines(model)
 }
 
 steps_line <- function(r) {

@@ -229,7 +229,7 @@ refined_model <- function(model, run, found, scaling, settings) {
     converged = stop != "rounds", stop = stop, promise = table$promise[nrow(table)],
     em_iterations = sum(done$accepted & done$step == "EM"),
     newton_iterations = sum(done$accepted & done$step == "Newton"), halvings = sum(!done$accepted),
-    reseeds = 0L, empty = state$empty, at_floor = state$at_floor,
+    reseeds = 0L, empty = state$empty, at_floor = state$at_floor, degenerate = state$degenerate,
     aliased = list(expert = model$schema$expert$columns[scaling$x$aliased],
       gate = model$schema$gate$columns[scaling$z$aliased]))
   settings_kept <- c(penalty_fields, "dispersion_floor")
@@ -258,6 +258,7 @@ warn_refined <- function(model, until_convergence) {
     cli::cli_warn("Expert{?s} {lost} {?has/have} lost {?its/their} rows, or {?its/their} variance is at
       its floor.")
   }
+  warn_doubtful(model)
 }
 
 # For prints.

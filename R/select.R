@@ -9,7 +9,7 @@
 #' or `"CV"`: the mean log-likelihood a row of rows that were held out, larger is
 #' better. Folds are drawn at random ([set.seed()] makes them repeatable) and are
 #' the same for every K; bases such as `poly()` are those of all rows. A fit
-#' with a variance at its floor has found a spike, not an expert: it is shown
+#' with a degenerate expert (see [moe-class]) has found a spike, not an expert: it is shown
 #' but not chosen. So is a K for which there are too few rows.
 #'
 #' The more experts, the larger the maximum of the objective, as one expert can be split in

@@ -7,7 +7,7 @@
 #' @section Local fits:
 #' `"observed"`: the inverse of the observed information, minus the matrix of
 #' second derivatives of the objective at the fit (Louis' identity), with the
-#' gates' weak prior as fitted. `"sandwich"`: J^-1 M J^-1 with J the same matrix
+#' weak priors on gates and variances as fitted. `"sandwich"`: J^-1 M J^-1 with J the same matrix
 #' and M = sum_i w_i s_i s_i' of the rows' scores; it also holds where
 #' the model is not quite right. Case weights count rows, so a row of weight 2
 #' gives the same covariance as two rows, of either type. (Sampling weights,
@@ -132,6 +132,7 @@ information_of_rows <- function(object, newdata, weights, sandwich) {
   design$weight <- weights[design$complete]
   design$weight <- if (length(design$weight)) design$weight
   settings <- unclass(moe_control(threads = moe_threads()))
+  settings$variance_prior <- 0  # that of a model which does not say
   known <- intersect(c(penalty_fields, "dispersion_floor"), names(object$record))
   settings[known] <- object$record[known]
   information <- model_information(object, design, settings, sandwich)

@@ -144,12 +144,14 @@ Rcpp::List columns_to_list(const ColumnScaling& s) {
 
 Scaling scaling_from_list(const Rcpp::List& list) {
   return Scaling{columns_from_list(list["x"]), columns_from_list(list["z"]),
-                 Rcpp::as<double>(list["y_centre"]), Rcpp::as<double>(list["y_scale"])};
+                 Rcpp::as<double>(list["y_centre"]), Rcpp::as<double>(list["y_scale"]),
+                 Rcpp::as<double>(list["y_residual"])};
 }
 
 Rcpp::List scaling_to_list(const Scaling& s) {
   return Rcpp::List::create(Rcpp::_["x"] = columns_to_list(s.x), Rcpp::_["z"] = columns_to_list(s.z),
-                            Rcpp::_["y_centre"] = s.y_centre, Rcpp::_["y_scale"] = s.y_scale);
+                            Rcpp::_["y_centre"] = s.y_centre, Rcpp::_["y_scale"] = s.y_scale,
+                            Rcpp::_["y_residual"] = s.y_residual);
 }
 
 Data RData::data() const {
@@ -180,6 +182,7 @@ PenaltyOptions penalty_options(const Rcpp::List& list) {
   o.expert_lambda = lambda[0];
   o.gate_lambda = lambda[1];
   o.l1_share = list["l1_share"];
+  o.variance_prior = list["variance_prior"];
   return o;
 }
 

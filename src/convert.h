@@ -50,7 +50,7 @@ bool is_fork();
 // R's generator and R's interrupt; at most `threads` threads, and one in a fork.
 Services r_services(int threads);
 
-// Of a list with gate_ridge, expert_ridge, lambda (experts, gates), l1_share.
+// Of a list with gate_ridge, expert_ridge, lambda (experts, gates), l1_share, variance_prior.
 PenaltyOptions penalty_options(const Rcpp::List& list);
 
 Rcpp::LogicalVector to_logical(const std::vector<bool>& from);

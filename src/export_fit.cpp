@@ -2,6 +2,7 @@
 #include "convert.h"
 #include "core/driver.h"
 #include "core/information.h"
+#include "core/separation.h"
 #include "core/trust.h"
 
 using namespace distmoe;
@@ -142,6 +143,7 @@ Rcpp::List fit_to_list(const DrivenFit& driven, const Scaling& scaling, const Mo
   if (driven.search.runs > 0) out["search"] = search_to_list(driven.search, scaling.log_lik_shift());
   out["passes"] = f.passes;
   out["hessians"] = f.hessians;
+  out["degenerate"] = to_logical(f.degenerate);
   out["aliased"] = aliased;
   return out;
 }
@@ -199,7 +201,13 @@ Rcpp::List cpp_fit(Rcpp::List data, std::string family, int parts, int experts, 
     }
     driven.fit = fit(source, from, rule, fit_opts, services);
   }
-  return fit_to_list(driven, scaling, given.experts() > 0 ? &given : nullptr, aliased);
+  Rcpp::List out = fit_to_list(driven, scaling, given.experts() > 0 ? &given : nullptr, aliased);
+  Rcpp::List separated;
+  for (const auto& columns : separated_columns(source, driven.fit.model, scaling.x.intercept, services)) {
+    separated.push_back(to_logical(columns));
+  }
+  out["separated"] = separated;
+  return out;
 }
 
 // The sums of one E-step on the user's scale, for tests of the spine.
@@ -224,9 +232,11 @@ Rcpp::List cpp_em_step(Rcpp::List data, Rcpp::List model, Rcpp::NumericVector ri
   const Statistics sums =
       sum_over(source, Statistics(m), r_services(1),
                [&](const Block& block) { return statistics(block, m); });
+  PenaltyOptions no_priors;
+  no_priors.variance_prior = 0.0;
   PenaltyRule rule = penalty_rule(Scaling{ColumnScaling::identity(m.beta.rows()),
                                           ColumnScaling::identity(m.alpha.rows())},
-                                  m.experts(), PenaltyOptions());
+                                  m.experts(), no_priors);
   rule.prior = prior_from(r, m.experts(), ridge);
   return model_to_list(em_step(m, sums, rule, 0.0, 0.0));
 }

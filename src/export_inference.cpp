@@ -1,6 +1,7 @@
 // Doors to information matrices and to the rounds between sites. Models in lists are on the user's
 // scale, unless they go with a scaling: then they are on the scale of its standardised columns.
 #include "convert.h"
+#include "core/degenerate.h"
 #include "core/refine.h"
 
 using namespace distmoe;
@@ -19,6 +20,7 @@ CentredMoments moments_from_list(const Rcpp::List& l) {
   m.mean_y = l["mean_y"];
   m.centre_y = l["centre_y"];
   m.square_y = l["square_y"];
+  m.cross_y = Rcpp::as<VectorXd>(l["cross_y"]);
   return m;
 }
 
@@ -86,7 +88,8 @@ Rcpp::List cpp_site_moments(Rcpp::List data, std::string family, int threads) {
   return Rcpp::List::create(
       Rcpp::_["weight"] = m.weight, Rcpp::_["mean_x"] = m.mean_x, Rcpp::_["mean_z"] = m.mean_z,
       Rcpp::_["centre_x"] = m.centre_x, Rcpp::_["centre_z"] = m.centre_z, Rcpp::_["gram_x"] = m.gram_x,
-      Rcpp::_["gram_z"] = m.gram_z, Rcpp::_["mean_y"] = m.mean_y, Rcpp::_["centre_y"] = m.centre_y,
+      Rcpp::_["gram_z"] = m.gram_z, Rcpp::_["cross_y"] = m.cross_y, Rcpp::_["mean_y"] = m.mean_y,
+      Rcpp::_["centre_y"] = m.centre_y,
       Rcpp::_["square_y"] = m.square_y);
 }
 
@@ -160,5 +163,7 @@ Rcpp::List cpp_propose(Rcpp::List model, Rcpp::List scaling, Rcpp::List sums, Rc
       Rcpp::_["objective"] = p.objective, Rcpp::_["promise"] = p.promise,
       Rcpp::_["positive"] = p.positive, Rcpp::_["last"] = p.last, Rcpp::_["gradient"] = p.gradient,
       Rcpp::_["curvature"] = p.curvature, Rcpp::_["empty"] = to_logical(empty),
-      Rcpp::_["at_floor"] = to_logical(held));
+      Rcpp::_["at_floor"] = to_logical(held),
+      Rcpp::_["degenerate"] = to_logical(degenerate_experts(
+          m, s.experts.mass, s.weight / static_cast<double>(s.rows), rule.at(s.weight).variances, o.dispersion_floor)));
 }

@@ -1,6 +1,7 @@
 #include "fit.h"
 
 #include "ascent.h"
+#include "degenerate.h"
 #include "growth.h"
 
 namespace distmoe {
@@ -96,6 +97,8 @@ class Run {
       out.empty.push_back(out.model.experts() > 1 && out.mass(j) <= at_.least_mass());
       out.at_floor.push_back(at_floor(out.model, j, at_.options.dispersion_floor));
     }
+    out.degenerate = degenerate_experts(out.model, out.mass, out.mean_weight, at_.penalty.variances,
+                                        at_.options.dispersion_floor);
   }
 
   Ascent at_;

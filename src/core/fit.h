@@ -40,6 +40,7 @@ struct FitResult {
   int hessians = 0;                  // those passes among them that made a Hessian (some three times as dear)
   std::vector<bool> empty;           // K, too few rows left to move the expert
   std::vector<bool> at_floor;        // K, dispersion held at its floor
+  std::vector<bool> degenerate;      // K, see degenerate.h
 
   bool converged() const { return stop != StopReason::iteration_limit; }
 };

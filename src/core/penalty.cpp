@@ -70,8 +70,25 @@ double soft(double value, double by) {
 
 }  // namespace
 
+bool VariancePrior::on(const Model& model) const { return a > 0 && family_of(model.family).has_dispersion(); }
+
+double VariancePrior::value(const Model& model) const {
+  if (!on(model)) return 0.0;
+  const ArrayXd ratio = model.dispersion.array() / s2;
+  return a * (ratio.inverse() + ratio.log() - 1.0).sum();
+}
+
+VectorXd VariancePrior::gradient(const Model& model) const {
+  return (a * (1.0 - s2 * model.dispersion.array().inverse())).matrix();
+}
+
+VectorXd VariancePrior::curvature(const Model& model) const {
+  return (a * s2 * model.dispersion.array().inverse()).matrix();
+}
+
 double Penalty::value(const Model& model) const {
-  double out = 0.5 * (expert_ridge.array() * model.beta.rowwise().squaredNorm().array()).sum() +
+  double out = variances.value(model) +
+               0.5 * (expert_ridge.array() * model.beta.rowwise().squaredNorm().array()).sum() +
                (expert_l1.array() * model.beta.cwiseAbs().rowwise().sum().array()).sum();
   if (!sparse_gates() || model.alpha.cols() == 0) return out + gates.value(model.alpha);
   const MatrixXd a = centred_gates(model.alpha, *this);
@@ -84,19 +101,23 @@ double Penalty::value(const Model& model) const {
 void Penalty::take_from(const Model& model, VectorXd& gradient) const {
   gradient.head(model.beta.size()) -= stacked(expert_ridge.asDiagonal() * model.beta);
   gradient.segment(model.beta.size(), model.alpha.size()) -= stacked(gates.gradient(model.alpha));
+  if (variances.on(model)) gradient.tail(model.experts()) -= variances.gradient(model);
 }
 
 void Penalty::add_to(const Model& model, MatrixXd& curvature) const {
   const Index first = model.beta.size(), size = model.alpha.size();
   curvature.diagonal().head(first) += repeated(expert_ridge, model.beta.cols());
   if (size > 0) gates.add_hessian(curvature.block(first, first, size, size));
+  if (variances.on(model)) curvature.diagonal().tail(model.experts()) += variances.curvature(model);
 }
 
 Penalty PenaltyRule::at(double weight) const {
   Penalty out{prior, l1_share * weight * gate_lambda,
               expert_ridge + (1.0 - l1_share) * weight * expert_lambda,
-              l1_share * weight * expert_lambda};
+              l1_share * weight * expert_lambda, VariancePrior()};
   out.gates.ridge += (1.0 - l1_share) * weight * gate_lambda;
+  const bool several = prior.centre.cols() > 0;
+  if (several && weight > 0) out.variances = {variance_prior / weight, s2};
   return out;
 }
 
@@ -113,7 +134,7 @@ GatePrior gate_prior(const ColumnScaling& z, Index experts, double ridge) {
 PenaltyRule penalty_rule(const Scaling& scaling, Index experts, const PenaltyOptions& options) {
   return {gate_prior(scaling.z, experts, options.gate_ridge), scaling.x.slopes(options.expert_ridge),
           scaling.x.slopes(options.expert_lambda), scaling.z.slopes(options.gate_lambda),
-          options.l1_share};
+          options.l1_share, options.variance_prior, scaling.y_residual};
 }
 
 VectorXd lasso_step(const MatrixXd& h, const VectorXd& g, const VectorXd& at, const VectorXd& l1) {
@@ -158,7 +179,7 @@ ExpertStep penalised_expert_step(const Model& model, const ExpertSums& sums, con
     step.delta.middleCols(k * parts, parts) = Eigen::Map<const MatrixXd>(delta.data(), p, parts);
     if (!has_dispersion) continue;
     const double rss = sums.deviation(k) - 2.0 * delta.dot(score) + delta.dot(gram * delta);
-    step.dispersion(k) = std::max(rss / sums.mass(k), floor);
+    step.dispersion(k) = std::max(penalty.variances.variance(std::max(rss, 0.0), sums.mass(k)), floor);
   }
   return step;
 }
@@ -204,6 +225,10 @@ ActiveStep active_step(const Model& model, const VectorXd& gradient, const Matri
   const Index size = map.cols(), last_gate = b + q * (k - 1);
   VectorXd g = gradient;
   MatrixXd a = curvature;
+  if (penalty.variances.on(model)) {
+    g.tail(k) -= penalty.variances.gradient(model);
+    a.diagonal().tail(k) += penalty.variances.curvature(model);
+  }
   const std::vector<Index> fixed = hold_fixed(model, floor, mass, least_mass, g, a);
 
   ActiveStep out;

@@ -1,5 +1,6 @@
 // What is taken off the log-likelihood, in terms of standardised columns: the weak prior on the gates,
-// ridge, LASSO and elastic net. No intercept and no aliased column is penalised.
+// ridge, LASSO and elastic net, and a weak one on the variances of Gaussian experts. No intercept and no
+// aliased column is penalised.
 #ifndef DISTMOE_CORE_PENALTY_H
 #define DISTMOE_CORE_PENALTY_H
 
@@ -13,6 +14,24 @@ struct PenaltyOptions {
   double gate_ridge = 1e-4, expert_ridge = 0.0;    // precisions of Gaussian priors on the slopes
   double expert_lambda = 0.0, gate_lambda = 0.0;   // elastic net, for one unit of weight (a row)
   double l1_share = 1.0;                           // 1: LASSO; 0: ridge
+  double variance_prior = 0.1;                     // a times the weight of the rows, see VariancePrior
+};
+
+// a sum_k ( s2 / sigma_k^2 + log(sigma_k^2 / s2) - 1 ): 0 where an expert's variance is s2, that of one
+// regression, and infinite where it is 0, so that the objective is bounded. With a of order 1 / n the
+// estimates stay consistent and as good: Ciuperca, Ridolfi & Idier (2003); Chen, Tan & Zhang (2008).
+struct VariancePrior {
+  double a = 0.0, s2 = 1.0;
+
+  bool on(const Model& model) const;
+  double value(const Model& model) const;
+  // The maximiser of an expert's part of the objective, given its residual sum of squares and its mass.
+  double variance(double rss, double mass) const { return (rss + 2.0 * a * s2) / (mass + 2.0 * a); }
+  // What part of such a maximiser the prior makes up, above or below the floor.
+  double share(double variance, double mass) const { return 2.0 * a * s2 / (variance * (mass + 2.0 * a)); }
+  // Derivatives in log sigma_k^2, K.
+  VectorXd gradient(const Model& model) const;
+  VectorXd curvature(const Model& model) const;
 };
 
 // For one set of rows:
@@ -24,9 +43,12 @@ struct Penalty {
   GatePrior gates;                // its ridge; with l1 its centre is 0
   VectorXd gate_l1;               // q
   VectorXd expert_ridge, expert_l1;  // p
+  VariancePrior variances;
 
   bool sparse_gates() const { return gate_l1.size() > 0 && gate_l1.maxCoeff() > 0; }
-  bool on_experts() const { return expert_ridge.maxCoeff() > 0 || expert_l1.maxCoeff() > 0; }
+  bool on_experts(const Model& model) const {
+    return expert_ridge.maxCoeff() > 0 || expert_l1.maxCoeff() > 0 || variances.on(model);
+  }
   bool sparse() const { return sparse_gates() || expert_l1.maxCoeff() > 0; }
   double value(const Model& model) const;
   // Derivatives of the part without l1, ordered as in to_vector(): what they take from the gradient of the
@@ -35,12 +57,14 @@ struct Penalty {
   void add_to(const Model& model, MatrixXd& curvature) const;
 };
 
-// The penalty for any number of rows: the elastic net grows with their weight, priors do not.
+// The penalty for any number of rows: the elastic net grows with their weight, priors on slopes do not,
+// and that on variances fades. One expert alone cannot degenerate: its variance is free.
 struct PenaltyRule {
   GatePrior prior;
   VectorXd expert_ridge;
   VectorXd expert_lambda, gate_lambda;  // p, q; for one unit of weight
   double l1_share = 1.0;
+  double variance_prior = 0.0, s2 = 1.0;
 
   Penalty at(double weight) const;
   // The same for a model with another number of experts.
@@ -58,7 +82,8 @@ VectorXd lasso_step(const MatrixXd& h, const VectorXd& g, const VectorXd& at, co
 
 // expert_step and gate_step under a penalty. A Gaussian expert's coefficients are the maximisers at its
 // present dispersion, then its dispersion is that at the new coefficients. The gates are given and not the
-// step to them, which would lose what is exactly 0 to rounding.
+// step to them, which would lose what is exactly 0 to rounding. The prior on variances does not enter the
+// coefficients.
 ExpertStep penalised_expert_step(const Model& model, const ExpertSums& sums, const Penalty& penalty,
                                  double floor, double least_mass);
 MatrixXd penalised_gates(const MatrixXd& alpha, const GateSums& sums, const Penalty& penalty);

@@ -104,7 +104,8 @@ Moments::Moments(Index p, Index q)
     : sum_x(VectorXd::Zero(p)),
       sum_z(VectorXd::Zero(q)),
       gram_x(MatrixXd::Zero(1, triangle_size(p))),
-      gram_z(MatrixXd::Zero(1, triangle_size(q))) {}
+      gram_z(MatrixXd::Zero(1, triangle_size(q))),
+      sum_xy(VectorXd::Zero(p)) {}
 
 Moments& Moments::operator+=(const Moments& other) {
   weight += other.weight;
@@ -114,6 +115,7 @@ Moments& Moments::operator+=(const Moments& other) {
   gram_z += other.gram_z;
   sum_y += other.sum_y;
   sum_yy += other.sum_yy;
+  sum_xy += other.sum_xy;
   return *this;
 }
 
@@ -150,6 +152,30 @@ ColumnScaling column_scaling(const VectorXd& mean, const VectorXd& centre, Matri
   return s;
 }
 
+// The share of the spread of y that one regression on the experts' columns leaves. A regression that
+// fits exactly still leaves rounding.
+double residual_share(const CentredMoments& m, const ColumnScaling& x) {
+  const double rounding = 1e-10;
+  if (!(m.square_y > 0)) return 1.0;
+  std::vector<Index> own;
+  for (Index j = 0; j < m.cross_y.size(); ++j) {
+    if (!x.aliased[static_cast<std::size_t>(j)]) own.push_back(j);
+  }
+  const Index p = static_cast<Index>(own.size());
+  MatrixXd gram(p, p);
+  VectorXd cross(p);
+  for (Index a = 0; a < p; ++a) {
+    const Index j = own[static_cast<std::size_t>(a)];
+    cross(a) = m.cross_y(j) / x.scale(j);
+    for (Index b = 0; b < p; ++b) {
+      const Index l = own[static_cast<std::size_t>(b)];
+      gram(a, b) = m.gram_x(j, l) / (x.scale(j) * x.scale(l));
+    }
+  }
+  const double explained = cross.dot(solve_symmetric(gram, cross).x);
+  return std::min(1.0, std::max(rounding, 1.0 - explained / m.square_y));
+}
+
 }  // namespace
 
 CentredMoments& CentredMoments::operator+=(const CentredMoments& other) {
@@ -159,6 +185,7 @@ CentredMoments& CentredMoments::operator+=(const CentredMoments& other) {
   mean_x += share * (other.mean_x - mean_x);
   mean_z += share * (other.mean_z - mean_z);
   mean_y += share * (other.mean_y - mean_y);
+  cross_y += other.cross_y + weight * share * gap * (other.centre_x - centre_x);
   add_centred(weight, other.weight, centre_x, other.centre_x, gram_x, other.gram_x);
   add_centred(weight, other.weight, centre_z, other.centre_z, gram_z, other.gram_z);
   square_y += other.square_y + weight * share * gap * gap;
@@ -174,6 +201,7 @@ Scaling scaling_from(const CentredMoments& m, FamilyKind family, Index x_interce
   scaling.y_centre = m.centre_y;
   const double rms = std::sqrt(m.square_y / m.weight);
   if (rms > 1e-12 * std::abs(m.mean_y)) scaling.y_scale = rms;
+  scaling.y_residual = residual_share(m, scaling.x);
   return scaling;
 }
 
@@ -192,6 +220,7 @@ Moments moments(const Block& block, bool second) {
   if (block.y.size() > 0) {
     m.sum_y = w.dot(block.y);
     m.sum_yy = (w.array() * block.y.array().square()).sum();
+    if (second) m.sum_xy = transposed_multiply(block.x, w.cwiseProduct(block.y));
   }
   return m;
 }

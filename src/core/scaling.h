@@ -23,6 +23,9 @@ struct ColumnScaling {
 struct Scaling {
   ColumnScaling x, z;
   double y_centre = 0.0, y_scale = 1.0;  // (y - offset - centre) / scale; Gaussian experts only
+  // Residual variance of one regression of the standardised y on the experts' columns, all rows; Gaussian
+  // experts only. What variances are compared with, see Penalty.
+  double y_residual = 1.0;
 
   // The same model for standardised and for the user's columns. What a model says about aliased
   // columns is carried over to the columns they are made of; on the way back they get the
@@ -40,6 +43,7 @@ struct CentredMoments {
   VectorXd mean_x, mean_z, centre_x, centre_z;
   MatrixXd gram_x, gram_z;  // p x p, q x q
   double mean_y = 0.0, centre_y = 0.0, square_y = 0.0;
+  VectorXd cross_y;  // p, products of x and y
 
   CentredMoments& operator+=(const CentredMoments& other);
 };
@@ -54,6 +58,7 @@ struct Moments {
   VectorXd sum_x, sum_z;
   MatrixXd gram_x, gram_z;  // packed, 1 x triangle_size
   double sum_y = 0.0, sum_yy = 0.0;
+  VectorXd sum_xy;
 
   Moments(Index p, Index q);
   Moments& operator+=(const Moments& other);

@@ -63,7 +63,7 @@ struct Effort {
     const double round = 250.0 * pass;
     most_rounds = static_cast<int>(std::max(2.0, std::min(200.0, knob("DM_BUDGET", 0.8) * 1e9 / round)));
     enough = static_cast<int>(std::max(1.0, std::min(knob("DM_ENOUGH", 6), knob("DM_EB", 0.08) * 1e9 / round)));
-    shakes = static_cast<int>(knob("DM_SHAKES", 2)); run_moves = static_cast<int>(knob("DM_RUN", 3)); moves = static_cast<int>(knob("DM_MOVES", 6));
+    
     if (enough == 1) {
       moves = static_cast<int>(experts);
       run_moves = 1;
@@ -253,10 +253,9 @@ class Ledger {
   }
 
   bool enough(const Effort& effort) const {
-    if (search_.reached < effort.enough || search_.maxima.front().reached < 2) return false;
-    int once = 0;
-    for (double end : search_.ends) once += like(end) == 1;
-    return once <= 0.15 * search_.rounds || search_.rounds == 1;
+    if (search_.maxima.front().reached < 2) return false;
+    const bool easy = 2 * search_.reached >= search_.rounds;
+    return search_.reached >= (easy ? effort.enough : 5 * effort.enough / 2);
   }
 
  private:
@@ -286,16 +285,7 @@ class Ledger {
 }  // namespace
 
 bool spurious(const FitResult& r) {
-  if (std::count(r.at_floor.begin(), r.at_floor.end(), true) > 0) return true;
-  const Model& m = r.model;
-  if (m.experts() < 2 || r.mass.size() == 0) return false;
-  const bool disp = family_of(m.family).has_dispersion();
-  const double parameters = static_cast<double>(m.beta.rows() * m.parts() + (disp ? 1 : 0));
-  for (Index k = 0; k < m.experts(); ++k) {
-    const double ratio = m.dispersion(k) / m.dispersion.maxCoeff(), rows = r.mass(k) / r.mean_weight;
-    if (ratio < 1 / 400.0 || rows <= parameters + 1 || (ratio < 1 / 25.0 && rows < 2 * parameters)) return true;
-  }
-  return false;
+  return std::count(r.degenerate.begin(), r.degenerate.end(), true) > 0;
 }
 
 bool better(const FitResult& a, const FitResult& b) {

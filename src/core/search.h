@@ -33,9 +33,9 @@ struct Search {
   Index rows = 0;               // of the sample
 };
 
-// Does an expert fit a few rows exactly?
+// Has a run a degenerate expert (degenerate.h)?
 bool spurious(const FitResult& run);
-// Is run a better than run b? An expert that fits a few rows exactly makes no run better.
+// Is run a better than run b? A degenerate expert makes no run better.
 bool better(const FitResult& a, const FitResult& b);
 
 // A run that is finished on a sample, from the options for all rows.
@@ -45,10 +45,10 @@ FitOptions run_on_sample(const FitOptions& all_rows);
 // of them goes on, and the best three of those are finished. The best end is then moved (moves.h), while
 // that helps. Rounds draw random numbers of their own and know nothing of each other.
 //
-// The search stops when enough rounds have ended in the best maximum known (six where rounds are cheap, fewer
-// where they cost more than a hundredth of a second, and always two finished runs) and not more than 15 % of
-// the rounds in ends that were seen once: the chance that another round finds a new one (Good and Turing).
-// Or, at the latest, after as many rounds as cost about a second (two at least, 200 at most).
+// The search stops when enough rounds have ended in the best maximum known: six if these are half of all
+// rounds, fifteen else (the rarer it is, the likelier one is that is rarer still), and fewer where rounds are
+// dear: at least one, and two finished runs. Or, at the latest, after as many rounds as cost about a second
+// (two at least, 200 at most).
 Search search_maximum(const HeldSource& sample, const ExpertKind& kind, Index experts, const PenaltyRule& rule,
                       const FitOptions& fit_options, const StartOptions& options, const Services& services);
 

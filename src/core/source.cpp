@@ -192,6 +192,7 @@ CentredMoments centred_moments(const Data& data, FamilyKind family, Index x_inte
   out.gram_x = unpack_symmetric(m.gram_x, 0, p);
   out.gram_z = unpack_symmetric(m.gram_z, 0, q);
   out.square_y = m.sum_yy;
+  out.cross_y = m.sum_xy;
   return out;
 }
 

@@ -59,8 +59,8 @@ test_that("the convergence and the plan are the model's", {
 
 test_that("every family, factors, logicals, dates and matrices can be drawn", {
   counts <- moe(round(abs(y)) ~ x + day, d, K = 2, family = poisson(), start = d$label)
-  classes <- moe(g ~ x + flag, d, K = 2, family = multinomial(), start = d$label)
-  logistic <- moe(flag ~ x + g, transform(d, flag = y > 0), K = 2, family = binomial(), start = d$label)
+  classes <- suppressWarnings(moe(g ~ x + flag, d, K = 2, family = multinomial(), start = d$label))
+  logistic <- suppressWarnings(moe(flag ~ x + g, transform(d, flag = y > 0), K = 2, family = binomial(), start = d$label))
   by_matrix <- moe(cbind(a = d$x, b = d$x^2), d$y, K = 2, start = d$label)
   for (model in list(counts, classes, logistic, by_matrix, merged, fit)) {
     for (which in plot_kinds(model)) layers_of(ggplot2::autoplot(model, which))

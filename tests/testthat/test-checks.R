@@ -173,6 +173,7 @@ wrong("arguments of moe()", list(
   tolerance = list("`tolerance` must be one number above 0", \() moe_control(tolerance = 0)),
   newton = list("`newton` must be TRUE or FALSE", \() moe_control(newton = NA)),
   gate_ridge = list("`gate_ridge` must be one number at least 0", \() moe_control(gate_ridge = -1)),
+  variance_prior = list("`variance_prior` must be one number at least 0", \() moe_control(variance_prior = -1)),
   floor = list("`dispersion_floor`.*above 0 and at most 1", \() moe_control(dispersion_floor = 2)),
   max_reseeds = list("`max_reseeds`.*-1", \() moe_control(max_reseeds = -1)),
   singular_ok = list("`singular_ok`", \() moe_control(singular_ok = "no"))

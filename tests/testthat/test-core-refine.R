@@ -22,7 +22,7 @@ fitted_design <- function(family, n = 150) {
   list(model = model, design = design)
 }
 
-no_prior <- unclass(moe_control(gate_ridge = 0, threads = 1))
+no_prior <- unclass(moe_control(gate_ridge = 0, variance_prior = 0, threads = 1))
 
 test_that("information and products of scores equal plain sums over rows, on any scale", {
   for (family in c("gaussian", "binomial", "poisson", "multinomial")) {

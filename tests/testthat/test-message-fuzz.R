@@ -16,7 +16,7 @@ fuzz_trees <- function() {
   cut <- 0.5
   fit <- function(...) moe_sites(y ~ poly(x, 2) + g + I(x > cut), list(A = d), K = 2, gating = ~ splines::ns(v, 2), ...)
   sites <- fit(start = fit()$models$A, share = c("x", "moments", "gates"), information = TRUE)
-  many <- moe(y ~ x, two_experts(400, "multinomial"), K = 2, family = multinomial())
+  many <- suppressWarnings(moe(y ~ x, two_experts(400, "multinomial"), K = 2, family = multinomial()))
   plain <- moe(as.matrix(d[c("x", "v")]), d$y, K = 2)
   first <- moe_statistics(many, two_experts(400, "multinomial"), site = "A")
   moved <- moe_update(many, first)
@@ -216,7 +216,7 @@ test_that("a basis of a size that the rows would decide is refused", {
 
 test_that("a small message asks for little memory whatever sizes it claims", {
   d <- two_experts(400, "multinomial")
-  fit <- moe(y ~ x, d, K = 2, family = multinomial())
+  fit <- suppressWarnings(moe(y ~ x, d, K = 2, family = multinomial()))
   first <- moe_statistics(fit, d, site = "A")
   moved <- moe_update(fit, first)
   file <- withr::local_tempfile(fileext = ".json")
@@ -262,7 +262,7 @@ test_that("a small message asks for little memory whatever sizes it claims", {
 test_that("sums of squares and products must be some", {
   set.seed(1)
   d <- two_experts(400, "multinomial")
-  fit <- moe(y ~ x + v, d, K = 3, family = multinomial())
+  fit <- suppressWarnings(moe(y ~ x + v, d, K = 3, family = multinomial()))
   first <- moe_statistics(fit, d, site = "A")
   moments <- message_of(first)
   sums <- message_of(moe_statistics(moe_update(fit, first), d, site = "A"))

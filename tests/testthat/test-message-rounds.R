@@ -19,7 +19,7 @@ over_files <- function(model, sources, exchanges, control = moe_control()) {
 test_that("r rounds over files are moe_refine(rounds = r)", {
   for (family in c("gaussian", "binomial", "poisson", "multinomial")) {
     d <- two_experts(900, family, 2)
-    fit <- moe(y ~ x + v, d[1:400, ], K = 2, family = family)
+    fit <- suppressWarnings(moe(y ~ x + v, d[1:400, ], K = 2, family = family))  # binomial: separated
     sources <- split(d, rep(c("A", "B", "C"), c(200, 300, 400)))
     by_file <- over_files(fit, sources, 4)
     refined <- moe_refine(fit, sources, 2)
@@ -36,7 +36,7 @@ test_that("penalised rounds over files are those of moe_refine()", {
     quadratic = list(lambda = c(expert = 0.1, gate = 0.02), l1_share = 0))
   for (family in c("gaussian", "binomial", "poisson", "multinomial")) {
     d <- two_experts(900, family, 2)
-    fit <- moe(y ~ x + v + w + g, d[1:400, ], K = 2, family = family)
+    fit <- suppressWarnings(moe(y ~ x + v + w + g, d[1:400, ], K = 2, family = family))
     sources <- split(d, rep(c("A", "B", "C"), c(200, 300, 400)))
     for (penalty in if (family == "gaussian") names(penalties) else c("ridge", "net")) {
       control <- do.call(moe_control, penalties[[penalty]])
@@ -137,4 +137,18 @@ test_that("answers to other models are refused, and their files named", {
   model <- file.path(folder, "fit.json")
   write_moe(fit, model)
   expect_error(moe_update(fit, c(good, model)), "fit\\.json.*no answer", class = "moe_input_error")
+})
+
+test_that("rounds that a version without a prior on variances began go on without it", {
+  d <- two_experts(600, "gaussian", 2)
+  model <- moe(y ~ x + v, d[1:300, ], K = 2)
+  sources <- split(d, rep(c("A", "B"), each = 300))
+  answers <- function(model) lapply(names(sources), function(s) moe_statistics(model, sources[[s]], site = s))
+  first <- moe_update(model, answers(model), control = moe_control(variance_prior = 0))
+  tree <- message_of(first)
+  expect_equal(tree$rounds$settings$variance_prior, 0)
+  tree$rounds$settings$variance_prior <- tree$rounds$scaling$y_residual <- tree$record$variance_prior <- NULL
+  old <- read_moe(forge(tree, withr::local_tempfile(fileext = ".json")))
+  expect_equal(old$rounds$settings$variance_prior, 0)
+  expect_equal(coef(moe_update(old, answers(old))), coef(moe_update(first, answers(first))), tolerance = 1e-12)
 })

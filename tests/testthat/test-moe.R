@@ -206,12 +206,12 @@ test_that("moe(x, y) does not copy or change x", {
   expect_identical(x, before)
 })
 
-test_that("a common factor of the weights changes nothing but the prior's share", {
+test_that("a common factor of the weights changes nothing but the priors' share", {
   sim <- moe_simulate(600, K = 2, d = 2, seed = 1)
   fit <- function(w) {
     set.seed(1)
     suppressWarnings(moe(y ~ x1 + x2, transform(sim$data, w = w), K = 2, weights = w,
-      control = moe_control(gate_ridge = 0)))
+      control = moe_control(gate_ridge = 0, variance_prior = 0)))
   }
   one <- fit(1)
   for (w in c(1e-9, 1e-3, 1e6)) {

@@ -198,7 +198,7 @@ test_that("what has no quantiles is refused", {
   bad(predict(fit, type = "quantile"), "newdata")
   bad(predict(fit, interval = "prediction"), "newdata.*interval")
   bad(predict(fit, d["label"], "quantile"), "x")
-  classes <- moe(Species ~ Petal.Length, iris, K = 1, family = multinomial())
+  classes <- suppressWarnings(moe(Species ~ Petal.Length, iris, K = 1, family = multinomial()))  # separated
   bad(predict(classes, iris, "quantile"), "no order")
   bad(predict(classes, iris, interval = "prediction"), "no order")
 })

@@ -91,7 +91,7 @@ test_that("a K with too few rows is listed, not chosen; spikes are not chosen", 
   e <- data.frame(x = stats::runif(200))
   e$y <- ifelse(e$x < 0.5, 1, stats::rnorm(200))
   s <- suppressWarnings(moe_select(y ~ x, e, K = 1:2))
-  expect_true(any(s$models[["2"]]$record$at_floor))
+  expect_true(any(s$models[["2"]]$record$degenerate))
   expect_identical(s$K, 1L)
 })
 

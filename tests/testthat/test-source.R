@@ -133,8 +133,10 @@ test_that("all families, weights, offsets and bases fit alike in chunks of any s
   for (family in c("gaussian", "binomial", "poisson", "multinomial")) {
     d <- two_experts(800, family)
     chunked <- function(rows) moe_source(d, chunk_rows = rows, memory_rows = 0)
-    expect_same_fit(chunked(50), d, y ~ x + v + g, family = family)
-    expect_same_fit(chunked(101), d, y ~ x + offset(v / 10), family = family, gating = ~ x + g)
+    suppressWarnings({  # so few classes are separated
+      expect_same_fit(chunked(50), d, y ~ x + v + g, family = family)
+      expect_same_fit(chunked(101), d, y ~ x + offset(v / 10), family = family, gating = ~ x + g)
+    })
   }
   d <- two_experts(4000, "gaussian")
   d <- d[order(d$g), ]  # chunks of one level

@@ -7,7 +7,7 @@ two <- moe(y ~ x, d, K = 2, start = d$label)
 gated <- moe(y ~ x, d, K = 3, gating = ~ x + I(x^2), start = rep_len(1:3, 400))
 logistic <- moe(f ~ x, d, K = 2, family = binomial(), start = d$label)
 poisson_one <- moe(counts ~ x, d, K = 1, family = poisson())
-classes <- moe(Species ~ Petal.Length + Sepal.Width, iris, K = 1, family = multinomial())
+classes <- suppressWarnings(moe(Species ~ Petal.Length + Sepal.Width, iris, K = 1, family = multinomial()))  # separated
 merged <- moe_aggregate(list(a = two, b = two), d)
 
 # A model that has a covariance matrix, whatever the package knows of one.

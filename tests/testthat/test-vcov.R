@@ -17,7 +17,7 @@ test_that("one expert has the covariance of lm and glm", {
 })
 
 test_that("two experts have the covariance of numerical derivatives", {
-  control <- moe_control(gate_ridge = 0)
+  control <- moe_control(gate_ridge = 0, variance_prior = 0)
   for (family in c("gaussian", "poisson")) {
     d <- two_experts(200, family)
     d$o <- d$v / 3
