@@ -75,10 +75,10 @@ degenerate <- function(sizes, parameters, sd = NULL) {
   any(sd < max(sd) / 20 & sizes < 5 * parameters) || min(sd) < max(sd) / 200
 }
 
-# The same for a model of moe(), which may also not have converged or have lost an expert.
-degenerate_moe <- function(model) {
+# The same for a model of moe(), which may also have lost an expert or, where that counts, not have converged.
+degenerate_moe <- function(model, converged = TRUE) {
   r <- model$record
-  if (!r$converged || any(r$empty) || any(r$at_floor)) return(TRUE)
+  if (converged && !r$converged || any(r$empty) || any(r$at_floor)) return(TRUE)
   gaussian <- model$family$family == "gaussian"
   parameters <- length(model$parameters$beta) / model$K + gaussian
   degenerate(model$share * model$weight, parameters, if (gaussian) sqrt(model$parameters$dispersion))
@@ -99,7 +99,12 @@ write_results <- function(table, file) {
 
 add_results <- function(rows, file) write_results(rbind(read_results(file), rows), file)
 
-version_used <- function() option("version", format(utils::packageVersion("distmoe")))
+# Version and time of installation: between releases the version alone does not tell one state of the code
+# from another.
+version_used <- function() {
+  built <- strsplit(utils::packageDescription("distmoe")$Built, "; ")[[1]][3]
+  option("version", paste0(format(utils::packageVersion("distmoe")), " of ", substr(built, 1, 16)))
+}
 
 # Rows in the order of the list of cases.
 in_order <- function(table) {
