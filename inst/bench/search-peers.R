@@ -62,7 +62,7 @@ run_moeclust <- function(case, seed) {
   frame <- stats::model.frame(case$formula, case$rows)
   right <- stats::as.formula(call("~", case$formula[[3]]))
   time <- processor_seconds(fit <- tryCatch(suppressWarnings(MoEClust::MoE_clust(stats::model.response(frame),
-    G = case$K, modelNames = "V", gating = if (is.null(case$gating)) right, expert = right,
+    G = case$K, modelNames = "V", gating = if (is.null(case$gating)) right else ~1, expert = right,
     network.data = case$rows, verbose = FALSE)), error = function(e) NULL))
   version <- paste("MoEClust", format(utils::packageVersion("MoEClust")))
   if (is.null(fit)) return(fit_row(time, version = version))

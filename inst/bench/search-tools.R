@@ -97,7 +97,11 @@ write_results <- function(table, file) {
   file.rename(part, file)
 }
 
-add_results <- function(rows, file) write_results(rbind(read_results(file), rows), file)
+add_results <- function(rows, file) {
+  there <- file.exists(file)
+  utils::write.table(rows, file, sep = ",", row.names = FALSE, col.names = !there, append = there,
+    qmethod = "double")
+}
 
 # Version and time of installation: between releases the version alone does not tell one state of the code
 # from another.
