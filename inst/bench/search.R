@@ -99,15 +99,15 @@ best_values <- function(found) {
 figures <- function(rows, best) {
   if (!nrow(rows)) return(data.frame(fits = 0, hits = NA, gap = NA, seconds = NA, slowest = NA, bad = NA))
   hit <- rows$reach >= best - 0.1 & !rows$degenerate
-  data.frame(fits = nrow(rows), hits = mean(hit), gap = max(best - rows$reach), seconds = stats::median(rows$seconds),
-    slowest = max(rows$seconds), bad = sum(rows$degenerate))
+  data.frame(fits = nrow(rows), hits = mean(hit), gap = max(0, best - rows$reach),
+    seconds = stats::median(rows$seconds), slowest = max(rows$seconds), bad = sum(rows$degenerate))
 }
 
 percent <- function(x) ifelse(is.na(x), "", sprintf("%.0f %%", 100 * x))
 
 report <- function() {
   found <- rbind(read_results(result_file("default")), read_results(result_file("old")))
-  found <- found[found$case %in% names(cases), ]
+  found <- found[found$case %in% names(cases) & !duplicated(found[c("case", "who", "seed")]), ]
   found$reach <- pmax(ifelse(is.na(found$log_lik), -Inf, found$log_lik),
     ifelse(is.na(found$continued), -Inf, found$continued))
   best <- best_values(found)
@@ -138,7 +138,8 @@ summarise <- function(per_case) {
     small <- ran & n <= 1000
     cat(sprintf("%-9s %d cases, %d fits: hits %.1f %%; %d cases under 70 %%; %d degenerate ends; ", who, sum(ran),
       sum(f$fits), 100 * sum((f$hits * f$fits)[ran]) / sum(f$fits), sum(f$hits[ran] < 0.7), sum(f$bad[ran])))
-    cat(sprintf("n <= 1,000: median %.3g s, most %.3g s\n", stats::median(f$seconds[small]), max(f$slowest[small])))
+    cat(sprintf("n <= 1,000: median %.3g s, most %.3g s\n", stats::median(f$seconds[small]),
+      max(f$slowest[small])))
   }
   ours <- per_case$default
   if (is.null(ours)) return(invisible())
@@ -154,7 +155,8 @@ summarise <- function(per_case) {
   }
   ran <- ours$fits > 0
   small <- ran & n <= 1000
-  target("hits of the default, all cases and seeds", sum((ours$hits * ours$fits)[ran]) / sum(ours$fits), least = 0.95)
+  target("hits of the default, all cases and seeds", sum((ours$hits * ours$fits)[ran]) / sum(ours$fits),
+    least = 0.95)
   target("least hits of a case", min(ours$hits[ran]), least = 0.7)
   target("median seconds of the cases with n <= 1,000", stats::median(ours$seconds[small]), most = 0.1)
   target("seconds of the slowest fit with n <= 1,000", max(ours$slowest[small]), most = 1)
@@ -181,8 +183,9 @@ largest_fall <- function(values) {
 }
 
 nested <- function() {
-  falls <- do.call(rbind, lapply(cases, function(case) do.call(rbind, lapply(seeds, function(seed) {
-    # One case of each model: K is what varies.
+  # Cases that differ in K alone are one here.
+  models <- cases[!duplicated(sub("-[0-9]+(c?)$", "\\1", names(cases)))]
+  falls <- do.call(rbind, lapply(models, function(case) do.call(rbind, lapply(seeds, function(seed) {
     path <- select_path(case, 1:5, seed)
     data.frame(case = case$name, seed = seed, chosen = if (is.null(path)) NA else path$K,
       fall = if (is.null(path)) NA else largest_fall(path$objective))
