@@ -10,13 +10,17 @@
 # been run is kept and not run again (results/search-default.csv, for as long as the package was not
 # installed anew; results/search-others.csv); `run=FALSE` shows the table of what is there.
 #
-# A hit: log-likelihood within 0.1 of the best known (search-best.csv: of the end with the largest objective;
-# or of what any of these programs found), or above it, and not degenerate by the rule in search-tools.R.
+# A hit: log-likelihood within 0.1 of the best known, or above it, and not degenerate by the rule in
+# search-tools.R. The best known is that of the end with the largest objective in search-best.csv, or what
+# one of the programs found if that is above all ends there.
 # Ends of flexmix and MoEClust are also taken on by moe() from their responsibilities, which removes
 # what their stopping rules and flexmix's unbiased variances leave; the better of both counts. flexmix's other
 # settings are its defaults; MoEClust, whose start is not random, runs once.
 #
 # Seconds are of the processor, on one thread, so that other work on the machine does not count.
+#
+# In the table: share of hits; worst gap, of the ends that are not degenerate; median and longest seconds of a
+# fit; how many ends are degenerate.
 #
 # CSV, a row a fit: case, who, seed; log_lik; objective (moe's); continued (peers: log-likelihood after
 # moe()); degenerate; seconds; version.
@@ -83,26 +87,31 @@ run_all <- function(who) {
 
 # ---- the table --------------------------------------------------------------------------------
 
+# What a perfect search for the largest objective gives. A fit that is above all that was known is an end of
+# its own and raises it.
 best_values <- function(found) {
   best <- read_results(file.path(if (quick) file.path(here, "results") else results, "search-best.csv"))
   at <- match(names(cases), best$case)
-  known <- ifelse(is.na(best$objective_log_lik[at]), best$log_lik[at], best$objective_log_lik[at])
+  known <- best$objective_log_lik[at]
+  most <- pmax(known, best$log_lik[at])
   top <- vapply(names(cases), function(name) max(-Inf, found$reach[found$case == name & !found$degenerate]), 0)
   if (anyNA(known)) cat("without a best known yet:", names(cases)[is.na(known)], "\n\n")
-  raised <- which(top > known + 0.1)
+  raised <- which(top > most + 0.1)
   if (length(raised)) cat("best known raised by fits of this table:", paste0(names(cases)[raised], " (by ",
-    exact(top[raised] - known[raised]), ")", collapse = ", "), "\n\n")
-  stats::setNames(pmax(known, top, na.rm = TRUE), names(cases))
+    exact(top[raised] - most[raised]), ")", collapse = ", "), "\n\n")
+  stats::setNames(ifelse(is.na(known) | top > most + 0.1, top, known), names(cases))
 }
 
 # Figures of one program on one case.
 figures <- function(rows, best) {
   if (!nrow(rows)) return(data.frame(fits = 0, hits = NA, gap = NA, seconds = NA, slowest = NA, bad = NA))
   hit <- rows$reach >= best - 0.1 & !rows$degenerate
-  data.frame(fits = nrow(rows), hits = mean(hit), gap = max(0, best - rows$reach),
+  gaps <- pmax(0, best - rows$reach[!rows$degenerate])
+  data.frame(fits = nrow(rows), hits = mean(hit), gap = if (length(gaps)) max(gaps) else NA,
     seconds = stats::median(rows$seconds), slowest = max(rows$seconds), bad = sum(rows$degenerate))
 }
 
+seconds_text <- function(x) ifelse(is.na(x), "", format(signif(x, 2), scientific = FALSE))
 percent <- function(x) ifelse(is.na(x), "", sprintf("%.0f %%", 100 * x))
 
 report <- function() {
@@ -122,8 +131,11 @@ report <- function() {
     f <- per_case[[who]]
     table[[paste(who, "hits")]] <- percent(f$hits)
     table[[paste("gap", who)]] <- ifelse(is.na(f$gap), "", exact(f$gap))
-    table[[paste("s", who)]] <- ifelse(is.na(f$seconds), "", format(signif(f$seconds, 2), scientific = FALSE))
-    if (who %in% c("default", "old")) table[[paste("max s", who)]] <- format(signif(f$slowest, 2))
+    table[[paste("s", who)]] <- seconds_text(f$seconds)
+    if (who %in% c("default", "old")) {
+      table[[paste("max s", who)]] <- seconds_text(f$slowest)
+      table[[paste("degenerate", who)]] <- ifelse(is.na(f$bad) | f$bad == 0, "", f$bad)
+    }
   }
   print(table, row.names = FALSE)
   cat("\n")
