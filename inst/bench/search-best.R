@@ -11,7 +11,7 @@
 # Degenerate ends (see `degenerate_moe` in search-tools.R) do not count.
 #
 # May be run again and again: a row of the CSV gets better and never worse, and further starts add to its
-# counts. `short`: only cases whose best was reached less often than this. The ends' responsibilities are
+# counts. `short`: only cases whose best was reached less often than this. The ends are
 # kept in `models` (by default _build/search-best), from where later runs and `polish` go on: `polish`
 # continues the stored ends with the package as it is now, whose objective may differ, and takes what comes out
 # if it is better, or if the objective's definition has changed (another version).
@@ -57,11 +57,13 @@ add_end <- function(ends, end, model, case) {
   same <- which(abs(values("log_lik") - end$log_lik) < 0.01 & abs(values("objective") - end$objective) < 0.01)
   if (length(same)) {
     ends[[same[1]]]$count <- ends[[same[1]]]$count + 1
+    ends[[same[1]]]$parameters <- model$parameters
     return(ends)
   }
   full <- length(ends) >= most_ends(case$n)
   if (full && end$log_lik < min(values("log_lik")) && end$objective < min(values("objective"))) return(ends)
   end$posterior <- stats::predict(model, case$rows, "posterior")
+  end$parameters <- model$parameters
   end$count <- 1
   ends <- c(ends, list(end))
   if (full) {
@@ -103,7 +105,7 @@ run_case <- function(case, row) {
     spent <- proc.time()[[3]] - began
     if (spent > seconds) break
     row$starts <- row$starts + 1
-    model <- if (row$starts %% 40 == 1) fit_case(case, moe_control(threads = 1, information = FALSE))
+    model <- if (row$starts %% 10 == 1) fit_case(case, moe_control(threads = 1, information = FALSE))
              else fit_case(case, settings, draw_start(frame, ends))
     end <- end_of(model)
     if (is.null(end)) next
@@ -116,14 +118,22 @@ run_case <- function(case, row) {
   row
 }
 
+# Starts from a stored end: its parameters, in a model of this version, and its responsibilities. From these
+# the gates are built up anew, which may lead elsewhere where they are steep.
+stored_starts <- function(end, template) {
+  if (is.null(end$parameters) || is.null(template)) return(list(end$posterior))
+  template$parameters <- end$parameters
+  list(template, end$posterior)
+}
+
 # The stored ends continued with this version. Counts stay as they are: they are of the search.
 polish_case <- function(case, row) {
   if (!file.exists(model_file(case))) return(row)
-  old <- readRDS(model_file(case))
   ends <- list()
   fresh <- empty_row(case)
-  for (start in old) {
-    model <- fit_case(case, settings, start$posterior)
+  template <- fit_case(case, moe_control(threads = 1, information = FALSE, starts = 1, max_iterations = 1))
+  for (old in readRDS(model_file(case))) for (start in stored_starts(old, template)) {
+    model <- fit_case(case, settings, start)
     end <- end_of(model)
     if (is.null(end)) next
     fresh <- count_end(fresh, end)

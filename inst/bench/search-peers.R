@@ -12,17 +12,18 @@ fit_row <- function(seconds, log_lik = NA_real_, degenerate = TRUE, objective = 
     seconds = signif(seconds, 4), version = version)
 }
 
-# A peer's fit, and where moe() comes to from its responsibilities: the better of both that is not degenerate.
+# A peer's fit, and where moe() comes to from its responsibilities. That decides whether the end is degenerate;
+# the fit itself does where it has lost an expert, as moe() can't go on then.
 peer_row <- function(case, seconds, log_lik, posterior, degenerate, package) {
   version <- paste(package, format(utils::packageVersion(package)))
   on <- NULL
   if (ncol(posterior) == case$K) {
-    on <- fit_case(case, moe_control(threads = 1, information = FALSE, max_reseeds = 0, max_iterations = 2000),
-      unname(posterior))
+    settings <- moe_control(threads = 1, information = FALSE, max_reseeds = 0, max_iterations = 2000)
+    on <- fit_case(case, settings, unname(posterior))
   }
-  bad <- is.null(on) || degenerate_moe(on, FALSE)
-  fit_row(seconds, if (degenerate && !bad) NA_real_ else log_lik, degenerate && bad,
-    continued = if (bad) NA_real_ else as.numeric(stats::logLik(on)), version = version)
+  if (!is.null(on)) degenerate <- degenerate_moe(on, FALSE)
+  fit_row(seconds, log_lik, degenerate, continued = if (!is.null(on)) as.numeric(stats::logLik(on)) else NA_real_,
+    version = version)
 }
 
 coefficient_count <- function(case) ncol(stats::model.matrix(case$formula, case$rows))
