@@ -1,12 +1,9 @@
 # What search.R and search-best.R share: the command line, the cases, the rule for degenerate ends, and
 # CSVs to which runs add. Sourced by them; needs the package installed.
 
-suppressWarnings(source(system.file("bench/tools.R", package = "distmoe")))
-
 # ---- command line: words and name=value -------------------------------------------------------
 
 words <- commandArgs(trailingOnly = TRUE)
-quick <- "quick" %in% words
 option <- function(name, default) {
   found <- grep(paste0("^", name, "="), words, value = TRUE)
   if (length(found)) sub("^[^=]*=", "", found[1]) else default
@@ -19,6 +16,9 @@ script_folder <- function() {
   if (is.na(file)) system.file("bench", package = "distmoe") else dirname(normalizePath(file))
 }
 here <- script_folder()
+# Reads its own numbers from the command line, hence the warnings.
+suppressWarnings(source(file.path(here, "tools.R")))
+quick <- "quick" %in% words
 results <- option("results", file.path(here, "results"))
 dir.create(results, FALSE, TRUE)
 

@@ -137,6 +137,7 @@ report <- function() {
       table[[paste("degenerate", who)]] <- ifelse(is.na(f$bad) | f$bad == 0, "", f$bad)
     }
   }
+  options(width = 260)
   print(table, row.names = FALSE)
   cat("\n")
   summarise(per_case)
