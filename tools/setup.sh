@@ -48,7 +48,7 @@ for mode in "$@"; do
       need+=$'\n'$(suggested 'knitr|rmarkdown|ggplot2|nycflights13')$'\npkgdown'
       programs+=" pandoc" ;;
     bench)
-      optional+=$'\n'$(suggested flexmix)
+      optional+=$'\n'$(suggested 'flexmix|ggplot2')$'\nAER\ncarData\ninsuranceData\nmixtools\nMoEClust'
       openblas=yes ;;
     engines)
       optional+=$'\n'$(suggested 'DBI|RSQLite|RPostgres|batchtools|future.batchtools')$'\nDBI\nRSQLite\nRPostgreSQL'

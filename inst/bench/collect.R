@@ -23,6 +23,7 @@ titles <- c(
   regions = "Sites that see different x",
   transport = "Transport: exactness and descent",
   select = "Choice of the number of experts",
+  search = "The search on everyday data",
   "paper-design" = "The paper's design",
   rounds = "Rounds of refinement, and a bad site",
   diamonds = "Diamonds: 32 random sites of real data",
