@@ -1,0 +1,241 @@
+#include "rounds.h"
+
+#include <algorithm>
+
+namespace distmoe {
+
+namespace {
+
+// The kinds of a round, in this order. k-means comes to the same few partitions every time: later rounds
+// have kinds in its place that do not.
+std::vector<StartKind> kinds_of_round(int number) {
+  using K = StartKind;
+  if (number < 2) {
+    return {K::kmeans_x, K::kmeans_xy, K::regressions, K::subsets, K::cut_xy, K::tree,
+            K::labels,   K::residuals, K::centres,     K::cut_x,   K::subsets, K::tree};
+  }
+  return {K::subsets, K::cut_xy,    K::regressions, K::subsets, K::centres, K::tree,
+          K::labels,  K::residuals, K::centres,     K::cut_x,   K::subsets, K::cut_xy};
+}
+
+const double nothing = -std::numeric_limits<double>::infinity();
+
+bool earlier(const Arrival& a, const Arrival& b) { return better(a.run, b.run); }
+
+const Arrival& best_of(const std::vector<Arrival>& arrivals) {
+  return *std::min_element(arrivals.begin(), arrivals.end(), earlier);
+}
+
+}  // namespace
+
+bool spurious(const FitResult& r) {
+  return std::count(r.degenerate.begin(), r.degenerate.end(), true) > 0;
+}
+
+bool better(const FitResult& a, const FitResult& b) {
+  if (spurious(a) != spurious(b)) return spurious(b);
+  return a.objective.back() > b.objective.back();
+}
+
+bool same_maximum(const FitResult& a, const FitResult& b) {
+  return spurious(a) == spurious(b) &&
+         std::abs(a.objective.back() - b.objective.back()) <= 0.05 * a.mean_weight;
+}
+
+FitOptions run_on_sample(const FitOptions& all_rows) {
+  FitOptions out = all_rows;
+  out.max_iterations = std::min(all_rows.max_iterations, 100);
+  out.tolerance = 1e-2;  // far below what the sample itself is worth
+  return out;
+}
+
+Effort::Effort(const HeldSource& sample, const ExpertKind& kind, Index experts, const StartOptions& options) {
+  const double p = static_cast<double>(sample.x_columns()), q = static_cast<double>(sample.z_columns()),
+               k = static_cast<double>(experts), r = static_cast<double>(kind.parts);
+  // About nanoseconds, on a machine of 2020: densities, and products of columns.
+  const double products = k * r * (r + 1) / 2 * p * (p + 1) / 2 + k * (k - 1) / 2 * q * (q + 1) / 2;
+  const double pass = 1e4 + static_cast<double>(sample.rows()) * (40.0 * k * r + 0.08 * products);
+  const double round = 250.0 * pass;
+  most_rounds = static_cast<int>(std::max(2.0, std::min(200.0, 8e8 / round)));
+  enough = static_cast<int>(std::max(1.0, std::min(6.0, 8e7 / round)));
+  if (enough == 1) {
+    moves = static_cast<int>(experts);
+    run_moves = 1;
+    shakes = 0;
+  }
+  const Index some = std::max<Index>(1000, static_cast<Index>(10.0 * (k * r * p + (k - 1) * q)));
+  if (2 * some <= sample.rows()) screen = some;
+  if (options.starts > 0) {
+    starts = options.starts;
+    most_rounds = 1;
+  }
+}
+
+const FitResult& Round::end() const { return best_of(arrivals).run; }
+
+Rounds::Rounds(const StartMaterial& material, Index experts, const FitOptions& fit_options,
+               const StartOptions& options, const Effort& effort, std::uint64_t seed)
+    : m_(material), experts_(experts), options_(options), effort_(effort), seed_(seed), quick_(fit_options),
+      finish_(run_on_sample(fit_options)) {
+  quick_.newton = false;
+  quick_.least_gain = 1e-2;
+}
+
+Round Rounds::fresh(int number, const Services& services) const {
+  Random random(seed_of_task(seed_, static_cast<std::uint64_t>(number)));
+  Services own = services;
+  own.uniform = [&random] { return random.uniform(); };
+  Round out;
+  Field field;
+  if (effort_.screen > 0) {
+    const HeldSource part(m_.sample, sample_rows(m_.sample.rows(), effort_.screen, own));
+    begin(number, StartMaterial(part, m_.kind, m_.rule, m_.floor, own), field, random, own);
+  } else {
+    begin(number, m_, field, random, own);
+  }
+  out.runs = static_cast<int>(field.size());
+  race(field, (field.size() + 1) / 2, own);
+  const std::size_t kept = field.size();
+  if (number == 0) from_neighbours(field, random, own);
+  out.runs += static_cast<int>(field.size() - kept);
+  out.arrivals = finish(field, options_.starts > 0 ? field.size() : 3, nothing, own);
+  const Arrival best = best_of(out.arrivals);
+  std::vector<const FitResult*> others;
+  const Field ends = out.arrivals;
+  for (const Arrival& a : ends) others.push_back(&a.run);
+  walk(best, others, 1, out, random, own);
+  return out;
+}
+
+Round Rounds::excursion(int number, const std::vector<const FitResult*>& known, const Services& services) const {
+  Random random(seed_of_task(seed_, static_cast<std::uint64_t>(number)));
+  Services own = services;
+  own.uniform = [&random] { return random.uniform(); };
+  const double u = random.uniform();
+  const std::size_t from = static_cast<std::size_t>(u * u * static_cast<double>(known.size()));
+  Round out;
+  walk({StartKind::move, *known[from]}, known, 3, out, random, own);
+  return out;
+}
+
+FitResult Rounds::short_run(const HeldSource& sample, const Model& start, int iterations,
+                            const Services& services) const {
+  FitOptions quick = quick_;
+  quick.max_iterations = iterations;
+  return fit(sample, start, m_.rule, quick, services);
+}
+
+void Rounds::begin(int number, const StartMaterial& on, Field& field, Random& random,
+                   const Services& services) const {
+  const std::vector<StartKind> kinds = kinds_of_round(number);
+  for (int i = 0; i < effort_.starts; ++i) {
+    const StartKind how = kinds[static_cast<std::size_t>(i) % kinds.size()];
+    field.push_back({how, short_run(on.sample, make_start(how, on, experts_, random), 5, services)});
+  }
+}
+
+// The best `kept` get ten EM iterations more.
+void Rounds::race(Field& field, std::size_t kept, const Services& services) const {
+  std::stable_sort(field.begin(), field.end(), earlier);
+  field.resize(std::min(field.size(), kept));
+  for (Arrival& a : field) a.run = short_run(m_.sample, a.run.model, 10, services);
+  std::stable_sort(field.begin(), field.end(), earlier);
+}
+
+// Finishes runs, best first, until `count` of them ended without a degenerate expert. Those that will not
+// come to `worth`, or to the best of them, are given up.
+Rounds::Field Rounds::finish(const Field& field, std::size_t count, double worth, const Services& services) const {
+  Field out;
+  std::size_t honest = 0;
+  for (const Arrival& a : field) {
+    if (honest >= count) break;
+    FitOptions enough = finish_;
+    enough.worth = worth;
+    FitResult run = fit(m_.sample, a.run.model, m_.rule, enough, services);
+    const bool given_up = !run.converged() && run.objective.back() < worth;
+    if (!spurious(run)) {
+      ++honest;
+      worth = std::max(worth, run.objective.back());
+    }
+    if (!given_up || out.empty()) out.push_back({a.kind, std::move(run)});
+  }
+  return out;
+}
+
+void Rounds::enter(Field& field, StartKind kind, const Proposal& move, const Services& services) const {
+  const Model start = model_from(m_.sample, m_.kind, move.responsibility, m_.rule, m_.floor, services);
+  field.push_back({kind, short_run(m_.sample, start, 5, services)});
+}
+
+// The moves from a maximum that promise most. What costs the average row a fifth of a unit was never seen
+// to come to anything.
+std::vector<Rounds::Weighed> Rounds::weigh(const FitResult& here, const std::vector<const FitResult*>& others,
+                                           int crosses, Random& random, const Services& services) const {
+  const Moves moves(m_, here.model);
+  std::vector<Weighed> out;
+  const Index first = random.below(experts_);
+  for (int i = 0; i < effort_.moves; ++i) {
+    out.push_back({StartKind::move, moves.split_and_merge((first + i) % experts_, random, services)});
+  }
+  out.push_back({StartKind::move, moves.grow_and_drop(random, services)});
+  for (int i = 0; i < crosses && effort_.shakes > 0 && others.size() > 1; ++i) {
+    const FitResult& other = *others[static_cast<std::size_t>(random.below(static_cast<Index>(others.size())))];
+    out.push_back({StartKind::cross, moves.cross(Moves(m_, other.model), random)});
+  }
+  const double least = -0.2 * here.mass.sum();
+  out.erase(std::remove_if(out.begin(), out.end(), [&](const Weighed& w) { return !(w.move.gain >= least); }),
+            out.end());
+  std::stable_sort(out.begin(), out.end(),
+                   [](const Weighed& a, const Weighed& b) { return a.move.gain > b.move.gain; });
+  out.resize(std::min(out.size(), static_cast<std::size_t>(effort_.run_moves)));
+  return out;
+}
+
+// Moves from `here`, while that helps: two steps may fail. Where it leads, if anywhere, is an arrival.
+void Rounds::walk(Arrival here, const std::vector<const FitResult*>& others, int crosses, Round& round,
+                  Random& random, const Services& services) const {
+  bool moved = false;
+  for (int failures = 0; failures < 2;) {
+    Field field;
+    for (const Weighed& w : weigh(here.run, others, crosses, random, services)) {
+      enter(field, w.kind, w.move, services);
+    }
+    for (int i = 0; i < effort_.shakes; ++i) {
+      const Model start = shaken(m_, here.run.model, random, services);
+      field.push_back({StartKind::shake, short_run(m_.sample, start, 5, services)});
+    }
+    if (field.empty()) break;
+    round.runs += static_cast<int>(field.size());
+    race(field, 2, services);
+    const double worth = spurious(here.run) ? nothing : here.run.objective.back();
+    const Arrival end = best_of(finish(field, 1, worth, services));
+    if (better(end.run, here.run) && !same_maximum(end.run, here.run)) {
+      here = end;
+      moved = true;
+      failures = 0;
+    } else {
+      ++failures;
+    }
+  }
+  if (moved) round.arrivals.push_back(here);
+}
+
+// Starts from maxima with one expert less or more.
+void Rounds::from_neighbours(Field& field, Random& random, const Services& services) const {
+  for (const Model& model : options_.neighbours) {
+    const Moves moves(m_, model);
+    Field own;
+    if (model.experts() + 1 == experts_) {
+      for (Index i = 0; i < 3 * model.experts(); ++i) {
+        const Proposal split = moves.split(i % model.experts(), random, services);
+        if (split.responsibility.size() > 0) enter(own, StartKind::split, split, services);
+      }
+    } else if (model.experts() == experts_ + 1) {
+      for (int i = 0; i < 3; ++i) enter(own, StartKind::merge, moves.merge(i > 0, random), services);
+    }
+    race(own, 3, services);
+    field.insert(field.begin(), own.begin(), own.end());
+  }
+}
+
+}  // namespace distmoe

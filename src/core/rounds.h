@@ -1,0 +1,90 @@
+// Rounds of the search: many short runs from starts of many kinds, few long ones, moves from the best end.
+#ifndef DISTMOE_CORE_ROUNDS_H
+#define DISTMOE_CORE_ROUNDS_H
+
+#include "fit.h"
+#include "moves.h"
+
+namespace distmoe {
+
+struct StartOptions {
+  int starts = 0;        // 0: as many as it takes; else this number, in one round
+  Index rows = 10000;    // starts work on a random sample of this many rows (0: on all rows)
+  std::vector<Model> neighbours;  // maxima with one expert less or more, scale of the source
+};
+
+// Has a run a degenerate expert (degenerate.h)?
+bool spurious(const FitResult& run);
+// Is run a better than run b? A degenerate expert makes no run better.
+bool better(const FitResult& a, const FitResult& b);
+// Did both end in the same maximum, as far as their objectives tell? They may differ by a twentieth of a row of
+// mean weight.
+bool same_maximum(const FitResult& a, const FitResult& b);
+
+// A run that is finished on a sample, from the options for all rows.
+FitOptions run_on_sample(const FitOptions& all_rows);
+
+// How much a search does, from what a pass over its sample costs.
+struct Effort {
+  int starts = 12;                           // of a round
+  int enough = 6, most_rounds = 200;         // see search.h
+  int moves = 6, run_moves = 3, shakes = 2;  // moves weighed, run, and shakes run in a step of a walk
+  Index screen = 0;                          // rows of a part of the sample on which starts begin (0: all)
+
+  Effort(const HeldSource& sample, const ExpertKind& kind, Index experts, const StartOptions& options);
+};
+
+// A finished run and the kind of start or move that led to it.
+struct Arrival {
+  StartKind kind;
+  FitResult run;
+};
+
+struct Round {
+  std::vector<Arrival> arrivals;
+  int runs = 0;  // starts and moves that were run
+
+  const FitResult& end() const;  // the best arrival
+};
+
+// Rounds draw random numbers of their own, by their number, and know nothing of each other.
+class Rounds {
+ public:
+  Rounds(const StartMaterial& material, Index experts, const FitOptions& fit_options, const StartOptions& options,
+         const Effort& effort, std::uint64_t seed);
+
+  // Starts of every kind get short runs (on a part of the sample, if that is large); the better half of them
+  // goes on, and the best three of those are finished. The best end is then moved (moves.h), while that helps.
+  Round fresh(int number, const Services& services) const;
+  // Moves from one of the maxima known, a good one rather, while that helps.
+  Round excursion(int number, const std::vector<const FitResult*>& known, const Services& services) const;
+
+ private:
+  using Field = std::vector<Arrival>;
+  struct Weighed {
+    StartKind kind;
+    Proposal move;
+  };
+
+  FitResult short_run(const HeldSource& sample, const Model& start, int iterations, const Services& services) const;
+  void begin(int number, const StartMaterial& on, Field& field, Random& random, const Services& services) const;
+  void race(Field& field, std::size_t kept, const Services& services) const;
+  Field finish(const Field& field, std::size_t count, double worth, const Services& services) const;
+  void enter(Field& field, StartKind kind, const Proposal& move, const Services& services) const;
+  std::vector<Weighed> weigh(const FitResult& here, const std::vector<const FitResult*>& others, int crosses,
+                             Random& random, const Services& services) const;
+  void walk(Arrival here, const std::vector<const FitResult*>& others, int crosses, Round& round, Random& random,
+            const Services& services) const;
+  void from_neighbours(Field& field, Random& random, const Services& services) const;
+
+  const StartMaterial& m_;
+  Index experts_;
+  const StartOptions& options_;
+  const Effort& effort_;
+  std::uint64_t seed_;
+  FitOptions quick_, finish_;
+};
+
+}  // namespace distmoe
+
+#endif
