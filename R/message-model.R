@@ -1,7 +1,7 @@
 # A model as a tree, and back.
 
-record_counts <- c("em_iterations", "newton_iterations", "halvings", "reseeds", "moves")
-record_numbers <- c("promise", "start_rows", "gate_ridge", "expert_ridge", "l1_share", "variance_prior",
+record_counts <- c("em_iterations", "newton_iterations", "halvings", "reseeds", "hessians", "moves")
+record_numbers <- c("promise", "passes", "start_rows", "gate_ridge", "expert_ridge", "l1_share", "variance_prior",
   "dispersion_floor", "seconds")
 record_fields <- c(record_counts, record_numbers, "objective", "steps", "converged", "stop", "empty",
   "at_floor", "degenerate", "separated", "starts", "aliased", "lambda")

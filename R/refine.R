@@ -174,7 +174,7 @@ first_state <- function(model, sums, propose) {
 # "rounds": go on.
 stop_after <- function(tried, state) {
   if (tried$last) "newton"
-  else if (tried$step == "EM" && abs(state$gain) <= 10 * rounding_of(tried, state$sums)) "small gain"
+  else if (tried$step == "EM" && isTRUE(abs(state$gain) <= 10 * rounding_of(tried, state$sums))) "small gain"
   else "rounds"
 }
 

@@ -13,8 +13,7 @@ struct Layout {
   Index p, q, k, parts, width, gate, dispersion, size;
   explicit Layout(const Model& m)
       : p(m.beta.rows()), q(m.alpha.rows()), k(m.experts()), parts(m.parts()), width(k * parts),
-        gate(p * width),
-        dispersion(gate + q * (k - 1)),
+        gate(p * width), dispersion(gate + q * (k - 1)),
         size(dispersion + (family_of(m.family).has_dispersion() ? k : 0)) {}
   bool has_dispersion() const { return size > dispersion; }
 };
@@ -45,7 +44,9 @@ struct Derivatives {
     if (f.has_dispersion()) b.resize(n, k);
     const ArrayXXd response = f.response(block.y.array(), parts);
     for (Index j = 0; j < k; ++j) {
-      const ArrayXXd mean = f.mean(e.eta.middleCols(j * parts, parts).array());
+      ArrayXXd mean = f.mean(e.eta.middleCols(j * parts, parts).array());
+      // A rate may be infinite on rows that are not the expert's.
+      for (Index i = 0; i < parts; ++i) mean.col(i) = (r.col(j) > 0).select(mean.col(i), response.col(i));
       const double precision = 1.0 / model.dispersion(j);
       const ArrayXXd a = (response - mean) * precision;
       ra.middleCols(j * parts, parts) = a.colwise() * r.col(j);
@@ -178,8 +179,7 @@ void add_dispersions(const Block& block, const Layout& at, const Derivatives& d,
     }
     const MatrixXd sums_x = transposed_multiply(block.x, with_x);
     const MatrixXd sums_z = transposed_multiply(block.z, with_z);
-    hessian.block(row, 0, 1, at.gate) =
-        Eigen::Map<const Eigen::RowVectorXd>(sums_x.data(), sums_x.size());
+    hessian.block(row, 0, 1, at.gate) = Eigen::Map<const Eigen::RowVectorXd>(sums_x.data(), sums_x.size());
     hessian.block(row, at.gate, 1, sums_z.size()) =
         Eigen::Map<const Eigen::RowVectorXd>(sums_z.data(), sums_z.size());
   }

@@ -96,6 +96,20 @@ test_that("score and observed information equal numerical derivatives", {
   }
 })
 
+test_that("information is finite where a rate is infinite on rows of other experts", {
+  # Expert 1 has rates exp(900 x): nothing where x is negative, and beyond all numbers elsewhere.
+  x <- cbind(1, rep(c(-1, 1, 0.5), 20))
+  y <- rep(c(0, 3, 2), 20)
+  model <- list(family = "poisson", beta = matrix(c(0, 900, 1, 0), 2), alpha = matrix(c(0, -2)), dispersion = c(1, 1))
+  info <- cpp_information(list(x = x, z = x, y = y, x_intercept = 1L, z_intercept = 1L), model)
+  expect_true(all(is.finite(c(info$score, info$hessian))))
+  # Of expert 2: Louis' identity by hand.
+  r <- cpp_predict(list(x = x, z = x, y = y, x_intercept = 1L, z_intercept = 1L), model, "posterior")[, 2]
+  a <- y - exp(1)
+  expect_equal(info$score[3:4], drop(crossprod(x, r * a)))
+  expect_equal(info$hessian[3:4, 3:4], crossprod(x, (r * (a^2 - exp(1)) - (r * a)^2) * x), ignore_attr = TRUE)
+})
+
 test_that("log densities far in the tails stay finite", {
   model <- list(family = "gaussian", beta = matrix(c(0, 0, 1000, 0), 2), alpha = matrix(c(900, 0)),
     dispersion = c(1e-4, 1e4))
