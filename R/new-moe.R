@@ -68,7 +68,8 @@
 #' variance is at the floor, if the prior on variances (`variance_prior` in [moe_control()]) makes up
 #' half of a variance whose root is less than a tenth of one regression's, so that its rows alone would have
 #' it collapse (equal values do), or if its standard
-#' deviation is less than a twentieth of the largest and its rows are fewer than five for each of its parameters.
+#' deviation is less than a twentieth of the largest and its rows are fewer than five for each of its parameters,
+#' or less than a fifth and fewer than three.
 #' [moe_select()] does not choose such a fit. A warning and the print name these experts with their
 #' rows, and also those with fewer than three rows for each parameter, and those whose standard deviation is
 #' less than a twentieth of the largest, however many their rows.

@@ -15,10 +15,11 @@ std::vector<bool> degenerate_experts(const Model& model, const VectorXd& mass, d
     const double rows = mass(j) / mean_weight, variance = model.dispersion(j);
     bool bad = k > 1 && rows <= parameters + 1.0;
     if (has_dispersion) {
-      const bool small = std::sqrt(variance) < small_spread * largest;
+      const double spread = std::sqrt(variance) / largest, rows_each = rows / parameters;
       const bool collapsed = std::sqrt(variance / prior.s2) < collapsed_spread &&
                              prior.share(variance, mass(j)) >= prior_part;
-      bad = bad || at_floor(model, j, floor) || collapsed || (small && rows < rows_by_chance * parameters);
+      bad = bad || at_floor(model, j, floor) || collapsed || (spread < small_spread && rows_each < rows_by_chance) ||
+            (spread < tight_spread && rows_each < few_rows);
     }
     out.push_back(bad);
   }

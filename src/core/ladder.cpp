@@ -61,8 +61,8 @@ void improve_by_moves(const HeldSource& sample, FitResult& best, const PenaltyRu
   while (best.model.experts() > 2) {
     const Moves moves(ground, best.model);
     Proposal move = moves.grow_and_drop(random, services);
-    for (Index i = 0; i < 2 * best.model.experts(); ++i) {
-      Proposal other = moves.split_and_merge(i / 2, random, services);
+    for (Index i = 0; i < 2 * best.model.experts() + 2; ++i) {
+      Proposal other = i < 2 ? moves.grow_and_drop(random, services) : moves.split_and_merge(i / 2 - 1, random, services);
       if (other.gain > move.gain) move = std::move(other);
     }
     if (!(move.gain >= least)) return;

@@ -32,14 +32,23 @@ bool spurious(const FitResult& r) {
   return std::count(r.degenerate.begin(), r.degenerate.end(), true) > 0;
 }
 
-bool better(const FitResult& a, const FitResult& b) {
-  if (spurious(a) != spurious(b)) return spurious(b);
-  return a.objective.back() > b.objective.back();
+double worth_of(const FitResult& r) {
+  double out = r.objective.back();
+  if (!spurious(r)) return out;
+  const double widest = r.model.dispersion.maxCoeff();
+  for (Index k = 0; k < r.mass.size(); ++k) {
+    if (r.degenerate[static_cast<std::size_t>(k)]) {
+      out -= r.mass(k) * (1.0 + 0.5 * std::log(widest / r.model.dispersion(k)));
+    }
+  }
+  return out;
 }
+
+bool better(const FitResult& a, const FitResult& b) { return worth_of(a) > worth_of(b); }
 
 bool same_maximum(const FitResult& a, const FitResult& b) {
   return spurious(a) == spurious(b) &&
-         std::abs(a.objective.back() - b.objective.back()) <= 0.05 * a.mean_weight;
+         std::abs(a.objective.back() - b.objective.back()) <= one_maximum * a.mean_weight;
 }
 
 FitOptions run_on_sample(const FitOptions& all_rows) {
@@ -55,16 +64,14 @@ Effort::Effort(const HeldSource& sample, const ExpertKind& kind, Index experts, 
   // About nanoseconds, on a machine of 2020: densities, and products of columns.
   const double products = k * r * (r + 1) / 2 * p * (p + 1) / 2 + k * (k - 1) / 2 * q * (q + 1) / 2;
   const double pass = 1e4 + static_cast<double>(sample.rows()) * (40.0 * k * r + 0.08 * products);
-  const double round = 250.0 * pass;
-  most_rounds = static_cast<int>(std::max(2.0, std::min(200.0, 8e8 / round)));
-  enough = static_cast<int>(std::max(1.0, std::min(6.0, 8e7 / round)));
+  most_passes = 8e8 / pass;
+  enough = static_cast<int>(std::max(1.0, std::min(6.0, 8e7 / (250.0 * pass))));
   if (enough == 1) {
+    starts = 8;
     moves = static_cast<int>(experts);
     run_moves = 1;
     shakes = 0;
   }
-  const Index some = std::max<Index>(1000, static_cast<Index>(10.0 * (k * r * p + (k - 1) * q)));
-  if (2 * some <= sample.rows()) screen = some;
   if (options.starts > 0) {
     starts = options.starts;
     most_rounds = 1;
@@ -82,106 +89,99 @@ Rounds::Rounds(const StartMaterial& material, Index experts, const FitOptions& f
 }
 
 Round Rounds::fresh(int number, const Services& services) const {
-  Random random(seed_of_task(seed_, static_cast<std::uint64_t>(number)));
-  Services own = services;
-  own.uniform = [&random] { return random.uniform(); };
-  Round out;
-  Field field;
-  if (effort_.screen > 0) {
-    const HeldSource part(m_.sample, sample_rows(m_.sample.rows(), effort_.screen, own));
-    begin(number, StartMaterial(part, m_.kind, m_.rule, m_.floor, own), field, random, own);
-  } else {
-    begin(number, m_, field, random, own);
-  }
-  out.runs = static_cast<int>(field.size());
-  race(field, (field.size() + 1) / 2, own);
-  const std::size_t kept = field.size();
-  if (number == 0) from_neighbours(field, random, own);
-  out.runs += static_cast<int>(field.size() - kept);
-  out.arrivals = finish(field, options_.starts > 0 ? field.size() : 3, nothing, own);
-  const Arrival best = best_of(out.arrivals);
+  Turn turn(seed_of_task(seed_, static_cast<std::uint64_t>(number)), services);
+  Field field = begin(number, turn);
+  race(field, (field.size() + 1) / 2, turn);
+  if (number == 0) from_neighbours(field, turn);
+  const Field ends = finish(field, options_.starts > 0 ? field.size() : 3, nothing, turn);
+  turn.round.arrivals = ends;
   std::vector<const FitResult*> others;
-  const Field ends = out.arrivals;
   for (const Arrival& a : ends) others.push_back(&a.run);
-  walk(best, others, 1, out, random, own);
-  return out;
+  walk(best_of(ends), others, 1, turn);
+  return turn.round;
 }
 
 Round Rounds::excursion(int number, const std::vector<const FitResult*>& known, const Services& services) const {
-  Random random(seed_of_task(seed_, static_cast<std::uint64_t>(number)));
-  Services own = services;
-  own.uniform = [&random] { return random.uniform(); };
-  const double u = random.uniform();
+  Turn turn(seed_of_task(seed_, static_cast<std::uint64_t>(number)), services);
+  const double u = turn.random.uniform();
   const std::size_t from = static_cast<std::size_t>(u * u * static_cast<double>(known.size()));
-  Round out;
-  walk({StartKind::move, *known[from]}, known, 3, out, random, own);
+  walk({StartKind::move, *known[from]}, known, 3, turn);
+  return turn.round;
+}
+
+FitResult Rounds::run(const Model& start, const FitOptions& options, Turn& turn) const {
+  FitResult out = fit(m_.sample, start, m_.rule, options, turn.services);
+  turn.round.passes += out.passes + 2.0 * out.hessians;
   return out;
 }
 
-FitResult Rounds::short_run(const HeldSource& sample, const Model& start, int iterations,
-                            const Services& services) const {
+FitResult Rounds::short_run(const Model& start, int iterations, Turn& turn) const {
   FitOptions quick = quick_;
   quick.max_iterations = iterations;
-  return fit(sample, start, m_.rule, quick, services);
+  return run(start, quick, turn);
 }
 
-void Rounds::begin(int number, const StartMaterial& on, Field& field, Random& random,
-                   const Services& services) const {
+Rounds::Field Rounds::begin(int number, Turn& turn) const {
   const std::vector<StartKind> kinds = kinds_of_round(number);
+  Field field;
   for (int i = 0; i < effort_.starts; ++i) {
     const StartKind how = kinds[static_cast<std::size_t>(i) % kinds.size()];
-    field.push_back({how, short_run(on.sample, make_start(how, on, experts_, random), 5, services)});
+    field.push_back({how, short_run(make_start(how, m_, experts_, turn.random), 5, turn)});
   }
+  turn.round.runs += effort_.starts;
+  return field;
 }
 
 // The best `kept` get ten EM iterations more.
-void Rounds::race(Field& field, std::size_t kept, const Services& services) const {
+void Rounds::race(Field& field, std::size_t kept, Turn& turn) const {
   std::stable_sort(field.begin(), field.end(), earlier);
   field.resize(std::min(field.size(), kept));
-  for (Arrival& a : field) a.run = short_run(m_.sample, a.run.model, 10, services);
+  for (Arrival& a : field) a.run = short_run(a.run.model, 10, turn);
   std::stable_sort(field.begin(), field.end(), earlier);
 }
 
 // Finishes runs, best first, until `count` of them ended without a degenerate expert. Those that will not
 // come to `worth`, or to the best of them, are given up.
-Rounds::Field Rounds::finish(const Field& field, std::size_t count, double worth, const Services& services) const {
+Rounds::Field Rounds::finish(const Field& field, std::size_t count, double worth, Turn& turn) const {
   Field out;
   std::size_t honest = 0;
   for (const Arrival& a : field) {
-    if (honest >= count) break;
+    if (honest >= count || out.size() >= 2 * count) break;
     FitOptions enough = finish_;
     enough.worth = worth;
-    FitResult run = fit(m_.sample, a.run.model, m_.rule, enough, services);
-    const bool given_up = !run.converged() && run.objective.back() < worth;
-    if (!spurious(run)) {
+    FitResult end = run(a.run.model, enough, turn);
+    const bool given_up = !end.converged() && end.objective.back() < worth;
+    if (!spurious(end)) {
       ++honest;
-      worth = std::max(worth, run.objective.back());
+      worth = std::max(worth, end.objective.back());
     }
-    if (!given_up || out.empty()) out.push_back({a.kind, std::move(run)});
+    if (!given_up || out.empty()) out.push_back({a.kind, std::move(end)});
   }
   return out;
 }
 
-void Rounds::enter(Field& field, StartKind kind, const Proposal& move, const Services& services) const {
-  const Model start = model_from(m_.sample, m_.kind, move.responsibility, m_.rule, m_.floor, services);
-  field.push_back({kind, short_run(m_.sample, start, 5, services)});
+void Rounds::enter(Field& field, StartKind kind, const Proposal& move, Turn& turn) const {
+  const Model start = model_from(m_.sample, m_.kind, move.responsibility, m_.rule, m_.floor, turn.services);
+  field.push_back({kind, short_run(start, 5, turn)});
+  ++turn.round.runs;
 }
 
 // The moves from a maximum that promise most. What costs the average row a fifth of a unit was never seen
 // to come to anything.
 std::vector<Rounds::Weighed> Rounds::weigh(const FitResult& here, const std::vector<const FitResult*>& others,
-                                           int crosses, Random& random, const Services& services) const {
+                                           int crosses, Turn& turn) const {
   const Moves moves(m_, here.model);
   std::vector<Weighed> out;
-  const Index first = random.below(experts_);
+  const Index first = turn.random.below(experts_);
   for (int i = 0; i < effort_.moves; ++i) {
-    out.push_back({StartKind::move, moves.split_and_merge((first + i) % experts_, random, services)});
+    out.push_back({StartKind::move, moves.split_and_merge((first + i) % experts_, turn.random, turn.services)});
   }
-  out.push_back({StartKind::move, moves.grow_and_drop(random, services)});
+  out.push_back({StartKind::move, moves.grow_and_drop(turn.random, turn.services)});
   for (int i = 0; i < crosses && effort_.shakes > 0 && others.size() > 1; ++i) {
-    const FitResult& other = *others[static_cast<std::size_t>(random.below(static_cast<Index>(others.size())))];
-    out.push_back({StartKind::cross, moves.cross(Moves(m_, other.model), random)});
+    const FitResult& other = *others[static_cast<std::size_t>(turn.random.below(static_cast<Index>(others.size())))];
+    out.push_back({StartKind::cross, moves.cross(Moves(m_, other.model), turn.random)});
   }
+  turn.round.passes += 3.0 * static_cast<double>(out.size());
   const double least = -0.2 * here.mass.sum();
   out.erase(std::remove_if(out.begin(), out.end(), [&](const Weighed& w) { return !(w.move.gain >= least); }),
             out.end());
@@ -192,23 +192,21 @@ std::vector<Rounds::Weighed> Rounds::weigh(const FitResult& here, const std::vec
 }
 
 // Moves from `here`, while that helps: two steps may fail. Where it leads, if anywhere, is an arrival.
-void Rounds::walk(Arrival here, const std::vector<const FitResult*>& others, int crosses, Round& round,
-                  Random& random, const Services& services) const {
+void Rounds::walk(Arrival here, const std::vector<const FitResult*>& others, int crosses, Turn& turn) const {
   bool moved = false;
   for (int failures = 0; failures < 2;) {
     Field field;
-    for (const Weighed& w : weigh(here.run, others, crosses, random, services)) {
-      enter(field, w.kind, w.move, services);
-    }
+    for (const Weighed& w : weigh(here.run, others, crosses, turn)) enter(field, w.kind, w.move, turn);
     for (int i = 0; i < effort_.shakes; ++i) {
-      const Model start = shaken(m_, here.run.model, random, services);
-      field.push_back({StartKind::shake, short_run(m_.sample, start, 5, services)});
+      const Model start = shaken(m_, here.run.model, turn.random, turn.services);
+      field.push_back({StartKind::shake, short_run(start, 5, turn)});
+      ++turn.round.runs;
+      turn.round.passes += 9.0;
     }
     if (field.empty()) break;
-    round.runs += static_cast<int>(field.size());
-    race(field, 2, services);
+    race(field, 2, turn);
     const double worth = spurious(here.run) ? nothing : here.run.objective.back();
-    const Arrival end = best_of(finish(field, 1, worth, services));
+    const Arrival end = best_of(finish(field, 1, worth, turn));
     if (better(end.run, here.run) && !same_maximum(end.run, here.run)) {
       here = end;
       moved = true;
@@ -217,23 +215,23 @@ void Rounds::walk(Arrival here, const std::vector<const FitResult*>& others, int
       ++failures;
     }
   }
-  if (moved) round.arrivals.push_back(here);
+  if (moved) turn.round.arrivals.push_back(here);
 }
 
 // Starts from maxima with one expert less or more.
-void Rounds::from_neighbours(Field& field, Random& random, const Services& services) const {
+void Rounds::from_neighbours(Field& field, Turn& turn) const {
   for (const Model& model : options_.neighbours) {
     const Moves moves(m_, model);
     Field own;
     if (model.experts() + 1 == experts_) {
       for (Index i = 0; i < 3 * model.experts(); ++i) {
-        const Proposal split = moves.split(i % model.experts(), random, services);
-        if (split.responsibility.size() > 0) enter(own, StartKind::split, split, services);
+        const Proposal split = moves.split(i % model.experts(), turn.random, turn.services);
+        if (split.responsibility.size() > 0) enter(own, StartKind::split, split, turn);
       }
     } else if (model.experts() == experts_ + 1) {
-      for (int i = 0; i < 3; ++i) enter(own, StartKind::merge, moves.merge(i > 0, random), services);
+      for (int i = 0; i < 3; ++i) enter(own, StartKind::merge, moves.merge(i > 0, turn.random), turn);
     }
-    race(own, 3, services);
+    race(own, 3, turn);
     field.insert(field.begin(), own.begin(), own.end());
   }
 }

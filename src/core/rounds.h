@@ -15,10 +15,14 @@ struct StartOptions {
 
 // Has a run a degenerate expert (degenerate.h)?
 bool spurious(const FitResult& run);
-// Is run a better than run b? A degenerate expert makes no run better.
+// The objective at the end of a run, without what its degenerate experts gain by chance: for each of their rows
+// one, and the log of how many times their spread goes into the largest expert's.
+double worth_of(const FitResult& run);
+// Is run a better than run b? By worth_of(), so that a degenerate expert makes no run better.
 bool better(const FitResult& a, const FitResult& b);
-// Did both end in the same maximum, as far as their objectives tell? They may differ by a twentieth of a row of
-// mean weight.
+// Did both end in the same maximum? They did if their objectives differ by no more than this, in rows of mean
+// weight.
+const double one_maximum = 0.05;
 bool same_maximum(const FitResult& a, const FitResult& b);
 
 // A run that is finished on a sample, from the options for all rows.
@@ -29,7 +33,7 @@ struct Effort {
   int starts = 12;                           // of a round
   int enough = 6, most_rounds = 200;         // see search.h
   int moves = 6, run_moves = 3, shakes = 2;  // moves weighed, run, and shakes run in a step of a walk
-  Index screen = 0;                          // rows of a part of the sample on which starts begin (0: all)
+  double most_passes;                        // over the sample
 
   Effort(const HeldSource& sample, const ExpertKind& kind, Index experts, const StartOptions& options);
 };
@@ -42,7 +46,8 @@ struct Arrival {
 
 struct Round {
   std::vector<Arrival> arrivals;
-  int runs = 0;  // starts and moves that were run
+  int runs = 0;         // starts and moves that were run
+  double passes = 0.0;  // over the sample, of all runs
 
   const FitResult& end() const;  // the best arrival
 };
@@ -53,8 +58,7 @@ class Rounds {
   Rounds(const StartMaterial& material, Index experts, const FitOptions& fit_options, const StartOptions& options,
          const Effort& effort, std::uint64_t seed);
 
-  // Starts of every kind get short runs (on a part of the sample, if that is large); the better half of them
-  // goes on, and the best three of those are finished. The best end is then moved (moves.h), while that helps.
+  // Starts of every kind get short runs; the better half of them goes on, and the best three of those are finished. The best end is then moved (moves.h), while that helps.
   Round fresh(int number, const Services& services) const;
   // Moves from one of the maxima known, a good one rather, while that helps.
   Round excursion(int number, const std::vector<const FitResult*>& known, const Services& services) const;
@@ -66,16 +70,27 @@ class Rounds {
     Proposal move;
   };
 
-  FitResult short_run(const HeldSource& sample, const Model& start, int iterations, const Services& services) const;
-  void begin(int number, const StartMaterial& on, Field& field, Random& random, const Services& services) const;
-  void race(Field& field, std::size_t kept, const Services& services) const;
-  Field finish(const Field& field, std::size_t count, double worth, const Services& services) const;
-  void enter(Field& field, StartKind kind, const Proposal& move, const Services& services) const;
+  // What a round draws from and counts.
+  struct Turn {
+    Random random;
+    Services services;
+    Round round;
+    Turn(std::uint64_t seed, const Services& given) : random(seed), services(given) {
+      services.uniform = [this] { return random.uniform(); };
+    }
+    Turn(const Turn&) = delete;
+  };
+
+  FitResult run(const Model& start, const FitOptions& options, Turn& turn) const;
+  FitResult short_run(const Model& start, int iterations, Turn& turn) const;
+  Field begin(int number, Turn& turn) const;
+  void race(Field& field, std::size_t kept, Turn& turn) const;
+  Field finish(const Field& field, std::size_t count, double worth, Turn& turn) const;
+  void enter(Field& field, StartKind kind, const Proposal& move, Turn& turn) const;
   std::vector<Weighed> weigh(const FitResult& here, const std::vector<const FitResult*>& others, int crosses,
-                             Random& random, const Services& services) const;
-  void walk(Arrival here, const std::vector<const FitResult*>& others, int crosses, Round& round, Random& random,
-            const Services& services) const;
-  void from_neighbours(Field& field, Random& random, const Services& services) const;
+                             Turn& turn) const;
+  void walk(Arrival here, const std::vector<const FitResult*>& others, int crosses, Turn& turn) const;
+  void from_neighbours(Field& field, Turn& turn) const;
 
   const StartMaterial& m_;
   Index experts_;

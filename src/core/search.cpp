@@ -1,13 +1,10 @@
 #include "search.h"
 
 #include <algorithm>
-#include <cstdlib>
 
 namespace distmoe {
 
 namespace {
-
-double knob(const char* name, double value) { const char* v = std::getenv(name); return v ? std::atof(v) : value; }
 
 // The maxima that rounds came to.
 class Ledger {
@@ -19,13 +16,14 @@ class Ledger {
     std::stable_sort(search_.maxima.begin(), search_.maxima.end(),
                      [](const Maximum& a, const Maximum& b) { return better(a.fit, b.fit); });
     search_.runs += round.runs;
+    passes_ += round.passes;
     if (fresh) {
       ++search_.rounds;
       search_.ends.push_back(round.end().objective.back());
     }
     const FitResult& best = search_.maxima.front().fit;
     search_.reached = static_cast<int>(std::count_if(search_.ends.begin(), search_.ends.end(), [&](double end) {
-      return std::abs(end - best.objective.back()) <= 0.05 * best.mean_weight;
+      return std::abs(end - best.objective.back()) <= one_maximum * best.mean_weight;
     }));
   }
 
@@ -35,11 +33,13 @@ class Ledger {
     return search_.reached >= (easy ? effort_.enough : 5 * effort_.enough / 2);
   }
 
-  // The best maxima without a degenerate expert, eight at most.
-  std::vector<const FitResult*> known() const {
-    std::vector<const FitResult*> out;
+  bool spent() const { return search_.rounds >= 2 && passes_ >= effort_.most_passes; }
+
+  // The best maxima, eight at most.
+  std::vector<FitResult> known() const {
+    std::vector<FitResult> out;
     for (const Maximum& m : search_.maxima) {
-      if (out.size() < 8 && (out.empty() || !spurious(m.fit))) out.push_back(&m.fit);
+      if (out.size() < 8) out.push_back(m.fit);
     }
     return out;
   }
@@ -60,6 +60,7 @@ class Ledger {
 
   Search& search_;
   const Effort& effort_;
+  double passes_ = 0.0;
 };
 
 }  // namespace
@@ -67,47 +68,41 @@ class Ledger {
 Search search_maximum(const HeldSource& sample, const ExpertKind& kind, Index experts, const PenaltyRule& rule,
                       const FitOptions& fit_options, const StartOptions& options, const Services& services) {
   const StartMaterial material(sample, kind, rule, fit_options.dispersion_floor, services);
-  Effort effort(sample, kind, experts, options);
-  effort.most_rounds *= knob("DM_X", 1); if (knob("DM_ENOUGH", 0) > 0) effort.enough = knob("DM_ENOUGH", 0);
+  const Effort effort(sample, kind, experts, options);
   const Rounds rounds(material, experts, fit_options, options, effort, draw_seed(services));
   Search out;
   out.rows = sample.rows();
   Ledger ledger(out, effort);
   // Where a pass has blocks for all threads, these work within the rounds, one round after the other.
   const bool within = sample.blocks() >= 2 * services.threads;
-  // Rounds are done in lots: what an excursion knows is what was known before its lot.
-  const int fresh_alone = static_cast<int>(knob("DM_ALONE", 8)), lot = 8;
+  const int wave = within ? 1 : services.threads;
+  const auto is_fresh = [](int number) { return number < 8 || number % 2 == 0; };
+  // Rounds are done in lots of eight: an excursion knows what was known before its lot.
+  const int lot = 8;
   for (int first = 0; first < effort.most_rounds; first += lot) {
-    const int size = std::min(lot, effort.most_rounds - first);
-    const std::vector<const FitResult*> known = ledger.known();
-    std::vector<FitResult> copies;
-    for (const FitResult* k : known) copies.push_back(*k);
+    const int end = std::min(first + lot, effort.most_rounds);
+    const std::vector<FitResult> known = ledger.known();
     std::vector<const FitResult*> from;
-    for (const FitResult& c : copies) from.push_back(&c);
-    const auto is_fresh = [&](int number) { return number < fresh_alone || number % 2 == 0; };
-    const int wave = within ? 1 : services.threads;
-    for (int start = 0; start < size; start += wave) {
+    for (const FitResult& fit : known) from.push_back(&fit);
+    for (int start = first; start < end; start += wave) {
       services.interrupt();
-      std::vector<Round> done(static_cast<std::size_t>(std::min(wave, size - start)));
+      std::vector<Round> done(static_cast<std::size_t>(std::min(wave, end - start)));
       in_parallel(static_cast<Index>(done.size()), services.threads, [&](Index i) {
         Services own;
         own.threads = within ? services.threads : 1;
         if (within) own.interrupt = services.interrupt;
-        const int number = first + start + static_cast<int>(i);
+        const int number = start + static_cast<int>(i);
         done[static_cast<std::size_t>(i)] = is_fresh(number) ? rounds.fresh(number, own)
                                                              : rounds.excursion(number, from, own);
       });
       for (std::size_t i = 0; i < done.size(); ++i) {
-        const int number = first + start + static_cast<int>(i);
-        ledger.add(done[i], is_fresh(number));
+        ledger.add(done[i], is_fresh(start + static_cast<int>(i)));
         if (options.starts > 0) return out;
-        if (!ledger.enough()) continue;
-        out.stop = SearchStop::often_enough;
-        return out;
+        out.stop = ledger.enough() ? SearchStop::often_enough : SearchStop::most_effort;
+        if (ledger.enough() || ledger.spent()) return out;
       }
     }
   }
-  out.stop = SearchStop::most_effort;
   return out;
 }
 
