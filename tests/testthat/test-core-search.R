@@ -137,13 +137,15 @@ test_that("maxima with one expert less or more are starts", {
   fit_with <- function(K, neighbours) {
     design <- matrix_design(cbind(waiting = faithful$waiting), faithful$eruptions, NULL, NULL, stats::gaussian())
     set.seed(1)
-    suppressWarnings(fit_design(design, K, stats::gaussian(), NULL, moe_control(starts = 1), FALSE, NULL, neighbours))
+    control <- moe_control(starts = 1)
+    suppressWarnings(fit_design(design, K, stats::gaussian(), NULL, control, FALSE, NULL, neighbours))
   }
   three <- quietly(eruptions ~ waiting, faithful, K = 3)
   more <- fit_with(4, list(three))
   expect_gt(fit_objective(more), fit_objective(three) - 0.1)
   expect_gt(more$record$search$runs, fit_with(4, list())$record$search$runs)
-  expect_gt(fit_objective(fit_with(2, list(three))), fit_objective(quietly(eruptions ~ waiting, faithful, K = 2)) - 0.1)
+  two <- quietly(eruptions ~ waiting, faithful, K = 2)
+  expect_gt(fit_objective(fit_with(2, list(three))), fit_objective(two) - 0.1)
 })
 
 test_that("small and poor data come to an end", {
