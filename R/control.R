@@ -52,14 +52,14 @@
 #'   information (which costs some four EM passes) up to 100,000 rows, the products for
 #'   `vcov(type = "sandwich")` (ten passes or more) up to 20,000.
 #' @section The search:
-#' The likelihood has many maxima, and EM ends in the one near its start. With `starts = "auto"` the search goes
-#' in rounds that know nothing of each other. A round makes twelve starts of different kinds: k-means on x and
-#' on (x, y), regressions fitted to a few random rows or grown one after the other, slices and boxes of the
-#' data, the residuals of one regression, random labels. Each gets a short run; the better half go on, the
-#' best three of these are finished. The best one is then moved, while that helps: one expert is split or grown
-#' anew and two others are merged or one dropped (Ueda et al. 2000), or rows get random weights for a few iterations. From
-#' the ninth on, every such round is followed by an excursion: more moves, from the best maxima known, which
-#' may find a better one but are no evidence for the one they start from.
+#' The likelihood has many maxima, and EM ends in the one near its start. With `starts = "auto"` the search
+#' goes in rounds that know nothing of each other. A round makes twelve starts of different kinds: k-means on
+#' x and on (x, y), regressions fitted to a few random rows or grown one after the other, slices and boxes of
+#' the data, the residuals of one regression, random labels. Each gets a short run; the better half go on, the
+#' best three of these are finished. The best one is then moved, while that helps: one expert is split or
+#' grown anew and two others are merged or one dropped (Ueda et al. 2000), or rows get random weights for a
+#' few iterations. From the ninth on, every such round is followed by an excursion: more moves, from the best
+#' maxima known, which may find a better one but are no evidence for the one they start from.
 #'
 #' The search stops when six rounds have ended in the best maximum known, if these are half of them, or fifteen
 #' (the rarer it is, the likelier there is a still rarer one); where a pass over the rows is dear, fewer are
