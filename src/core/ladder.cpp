@@ -163,8 +163,8 @@ FitResult Ladder::climb(std::vector<FitResult> field, const PenaltyRule& rule, c
     improve_by_moves(rows, field.front(), rule, fit_options, services);
     samples_.pop_back();
   }
-  if (field.size() > 1) {
-    field.resize(std::min<std::size_t>(field.size(), 2));
+  if (field.size() > 1 && !spurious(field[1])) {
+    field.erase(field.begin() + 2, field.end());
     sort_best_on(all_, field, services);
   }
   return fit(all_, field.front().model, rule, fit_options, services, samples_.front().hessian_for_all());
