@@ -3,19 +3,9 @@
 #' Everything that steers [moe()] beside the model itself. Every setting is
 #' checked.
 #'
-#' @param starts How many starts are tried where no `start` is given. `"auto"`: as many as it
-#'   takes to reach the best maximum again and again from starts that know nothing of each
-#'   other, between a least and a most effort that depends on what a pass over the rows costs.
-#'   A whole number: so many. `record$search` of the fit (see [moe-class]) holds what the
-#'   search saw; its print says how often the best maximum was reached.
-#'   Each start gets a short run; the best ones are finished.
-#'   The best one is then moved, while that helps: one expert is split in two, or a new one
-#'   grown on the rows that are explained worst, and another is dropped. Up to four
-#'   different maxima are continued on a sample three times as large, half of them on the
-#'   next, those left behind that are worse by more than chance (twice the standard error
-#'   of the difference in log-likelihood, Vuong 1989); with the best, moves are tried
-#'   again (an expert with few rows shows there first). The last one is fitted to all rows.
-#' @param start_rows Starts work on a random sample of this many rows (or 50
+#' @param starts How much is searched where no `start` is given. `"auto"`: until the best maximum was reached
+#'   often enough, see the section on the search. A whole number: so many starts, and no stopping rule.
+#' @param start_rows The search works on a random sample of this many rows (or 50
 #'   rows a parameter if that is more). 0 uses all rows.
 #' @param max_iterations Most EM iterations on all rows.
 #' @param tolerance The fit has converged when one more Newton step promises
@@ -61,6 +51,31 @@
 #'   not, and `vcov(fit, newdata = data)` computes them when asked. NULL: the
 #'   information (which costs some four EM passes) up to 100,000 rows, the products for
 #'   `vcov(type = "sandwich")` (ten passes or more) up to 20,000.
+#' @section The search:
+#' The likelihood has many maxima, and EM ends in the one near its start. With `starts = "auto"` the search
+#' goes in rounds that know nothing of each other. A round makes twelve starts of different kinds: k-means on
+#' x and on (x, y), regressions fitted to a few random rows or grown one after the other, slices and boxes of
+#' the data, the residuals of one regression, random labels. Each gets a short run; the better half go on, the
+#' best three of these are finished. The best one is then moved, while that helps: one expert is split or
+#' grown anew and two others are merged or one dropped (Ueda et al. 2000), or rows get random weights for a
+#' few iterations. From the ninth on, every such round is followed by an excursion: more moves, from the best
+#' maxima known, which may find a better one but are no evidence for the one they start from.
+#'
+#' The search stops when six rounds have ended in the best maximum known, if these are half of them, or fifteen
+#' (the rarer it is, the likelier there is a still rarer one); where a pass over the rows is dear, fewer are
+#' enough, down to one round and two finished runs. It stops at the latest after 200 rounds and excursions, or
+#' as many passes as cost about a second (by a formula, not by the clock), but not before two rounds. With a
+#' number of starts there is one round of so many, half of which are finished. `record$search` of the fit (see
+#' [moe-class]) holds what was found; the print says how often the best maximum was reached. A maximum with a
+#' degenerate expert ranks by its objective less what such an expert gains by chance.
+#'
+#' With more rows than `start_rows` the best maxima, four at most, are continued on a sample three times as
+#' large, half of them on the next, those left behind that are worse by more than chance (twice the standard
+#' error of the difference in log-likelihood, Vuong 1989); with the best, moves are tried again (an expert with
+#' few rows shows there first). The last one is fitted to all rows.
+#'
+#' Rounds have random generators of their own, whose seeds come from R's. So [set.seed()] reproduces a fit, on any
+#' number of threads.
 #' @section Penalties:
 #' With standardised columns (mean 0, mean square 1; y too for Gaussian experts) the
 #' objective is the log-likelihood less
@@ -97,8 +112,13 @@
 #'
 #' Ciuperca, G., Ridolfi, A. and Idier, J. (2003). Penalized maximum likelihood estimator for normal
 #' mixtures. *Scandinavian Journal of Statistics* 30, 45-59.
-#' @return A list of class `moe_control` with these settings (`lambda` as two numbers), and
-#'   `short_iterations`, the EM iterations of a short run, 15.
+#'
+#' Ueda, N., Nakano, R., Ghahramani, Z. and Hinton, G. E. (2000). SMEM algorithm for mixture models. *Neural
+#' Computation* 12, 2109-2128.
+#'
+#' Vuong, Q. H. (1989). Likelihood ratio tests for model selection and non-nested hypotheses. *Econometrica* 57,
+#' 307-333.
+#' @return A list of class `moe_control` with these settings (`lambda` as two numbers).
 #' @examples
 #' moe_control(starts = 200)
 #' moe_control(lambda = c(expert = 0.01, gate = 0.02))

@@ -226,7 +226,7 @@ fit_design <- function(design, K, family, start, control, keep, call, neighbours
     model$information <- keep_information(model, used, settings, isTRUE(wish) || n <= sandwich_rows)
   }
   model$record$seconds <- proc.time()[[3]] - started
-  warn_about(model)
+  warn_about(model, settings$max_reseeds)
   model
 }
 
@@ -304,8 +304,8 @@ check_same_model <- function(model, name, schema, family) {
   }
 }
 
-# What the user must hear about a fit.
-warn_about <- function(model) {
+# What the user must hear about a fit. `max_reseeds`: how often its experts could be placed anew.
+warn_about <- function(model, max_reseeds) {
   r <- model$record
   if (!r$converged) {
     cli::cli_warn(c("The fit did not converge in {r$em_iterations} EM iterations.",
@@ -315,7 +315,7 @@ warn_about <- function(model) {
     which <- as.character(which(r$empty))
     cli::cli_warn(c("Expert{?s} {which} lost {?its/their} rows: fewer are left than {?it has/they
       have} coefficients.", i = "A smaller {.arg K} would do.",
-      i = if (!r$reseeds) "{.code moe_control(max_reseeds = 5)} would place {cli::qty(which)}{?it/them} anew."))
+      i = if (max_reseeds == 0) "{.code moe_control(max_reseeds = 5)} would place {cli::qty(which)}{?it/them} anew."))
   }
   if (any(r$at_floor)) {
     which <- as.character(which(r$at_floor))

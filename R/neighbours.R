@@ -59,7 +59,8 @@ keep_search <- function(new, old) {
   a <- new$model$record$search
   b <- old$model$record$search
   if (is.null(a) || is.null(b) || !identical(a$rows, b$rows)) return(new)
-  a$runs <- a$runs + b$runs
+  for (count in c("runs", "rounds")) a[[count]] <- a[[count]] + b[[count]]
+  a$ends <- c(b$ends, a$ends)
   a$maxima <- rbind(a$maxima[1, ], b$maxima)
   a$stop <- b$stop
   new$model$record$search <- a

@@ -26,16 +26,17 @@
 #'     "trust region", "re-seed", "restore"), `em_iterations`,
 #'     `newton_iterations` (trust region included), `passes` (over the rows on which the last
 #'     run went, of any kind; a sample's Hessian counts by its share of the rows), `hessians`
-#'     (those among them that made a Hessian of all rows, some three times as dear), `promise` (log-likelihood that one more Newton step
-#'     promises), `halvings` (shortened steps), `reseeds` (experts placed anew),
+#'     (those among them that made a Hessian of all rows, some three times as dear), `promise` (log-likelihood
+#'     that one more Newton step promises), `halvings` (shortened steps), `reseeds` (experts placed anew),
 #'     `empty` and `at_floor` (which experts have lost their rows, or are held at
 #'     the least variance), `degenerate` (which experts no one wants; see below), `separated` (NULL, or
-#'     for every expert the columns whose coefficients run to infinity), `aliased` (columns that the data do not determine),
-#'     `starts` (data frame), `start_rows`, `moves` (see [moe_control()]),
+#'     for every expert the columns whose coefficients run to infinity), `aliased` (columns that the data do
+#'     not determine),
 #'     `search` (what the search for the best maximum saw: see the section; NULL where there was
 #'     none, as in aggregates and in models from messages),
 #'     `gate_ridge`, `expert_ridge`, `lambda`, `l1_share`, `variance_prior`, `dispersion_floor` (settings of
-#'     the fit), `seconds`.}
+#'     the fit), `seconds`. Models read from messages of version 0.2 also have `starts` (data frame),
+#'     `start_rows` and `moves`.}
 #'   \item{`information`}{NULL, or what standard errors are made of (see
 #'     [vcov.moe()]): `curvature` (negative Hessian of the objective in the
 #'     parameters of standardised columns, with log dispersions), `meat` (sum of
@@ -50,11 +51,14 @@
 #' @section What the search saw:
 #' A list with
 #' \describe{
-#'   \item{`runs`}{Number of starts that were tried.}
-#'   \item{`reached`}{How often the best maximum was reached from starts that know nothing of
-#'     each other. Once says little: another one may be better.}
-#'   \item{`stop`}{Why it ended: `"reached often enough"`, `"most effort"`, `"fixed number"` (of starts),
-#'     `"one expert"` or `"start given"`.}
+#'   \item{`runs`}{Number of starts and moves that were run.}
+#'   \item{`reached`}{How many finished runs ended in the best maximum, from starts or by moves. Once says
+#'     little: another one may be better.}
+#'   \item{`rounds`}{Number of rounds of starts; they know nothing of each other.}
+#'   \item{`ended_best`}{How many of these ended in the best maximum (to 0.05 of the objective, at weights of
+#'     mean 1): what the stopping rule of [moe_control()] counts.}
+#'   \item{`ends`}{The objective at the end of every round.}
+#'   \item{`stop`}{Why it ended: `"reached often enough"`, `"most effort"` or `"fixed number of starts"`.}
 #'   \item{`rows`}{Number of rows of the sample on which it searched.}
 #'   \item{`maxima`}{Data frame, a row for each distinct maximum, best first: `objective` (on those
 #'     rows), `log_lik`, `reached` (how often), `kinds` (of start, with their numbers),

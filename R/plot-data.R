@@ -145,13 +145,11 @@ objective_path <- function(x) {
   list(steps = data.frame(step = seq_along(objective) - 1, objective = objective, kind = kind),
     falls = aggregate, xlab = if (aggregate) "MM step" else "step (on all rows)",
     ylab = if (aggregate) "transport divergence (11)" else "",
-    title = if (aggregate) "Reduction" else "Log-likelihood less the gates' prior")
+    title = if (aggregate) "Reduction" else "Log-likelihood less the priors")
 }
 
 # Was there anything to search for?
-has_searched <- function(search) {
-  !is.null(search) && !search$stop %in% c("one expert", "start given") && search$runs > 1
-}
+has_searched <- function(search) !is.null(search) && search$runs > 1
 
 # The best maxima that a search found: how far each is below the best, how often it was reached and from
 # what. A degenerate one may be above (a negative number).

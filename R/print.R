@@ -119,8 +119,8 @@ data_line <- function(model) {
 #' @return `print()` returns its argument, invisibly. `summary()` returns a list
 #'   of class `summary.moe` with `model`, `expert` (matrix with shares and
 #'   standard deviations), `gate` (matrix), `starts` (data frame: every
-#'   start's kind and objective per row), `maxima` (data frame: what the search found, see
-#'   [moe-class]), `coefficients` (matrix in the order of
+#'   start's kind and objective per row; only of models from messages of version 0.2), `maxima` (data frame:
+#'   what the search found, see [moe-class]), `coefficients` (matrix in the order of
 #'   [coef()][coef.moe]: estimate, standard error, z or t value, p value of the
 #'   test that the coefficient is 0; NULL where there are no standard errors)
 #'   and `standard_errors` (which they are, in words).

@@ -11,7 +11,7 @@
 #' Newton steps are taken where the summed negative Hessian is positive definite and
 #' they promise a gain of less than a thousandth per row, else EM
 #' steps. A model can only be judged by the next round. If the objective
-#' (log-likelihood less the gates' prior) turns out to have fallen, the old
+#' (log-likelihood less the priors) turns out to have fallen, the old
 #' model is kept, that round is marked as not accepted, and the next one tries
 #' an EM step, or half of it: the objective never falls.
 #'

@@ -108,9 +108,11 @@ Rcpp::List search_to_list(const Search& search, double shift) {
     kinds.push_back(count_kinds(m.kinds));
     degenerate.push_back(spurious(m.fit));
   }
+  std::vector<double> ends = search.ends;
+  for (double& end : ends) end += shift * search.maxima.front().fit.mass.sum();
   return Rcpp::List::create(
       Rcpp::_["runs"] = search.runs, Rcpp::_["reached"] = search.maxima.front().reached,
-      Rcpp::_["rounds"] = search.rounds, Rcpp::_["ended_best"] = search.reached, Rcpp::_["ends"] = search.ends,
+      Rcpp::_["rounds"] = search.rounds, Rcpp::_["ended_best"] = search.reached, Rcpp::_["ends"] = ends,
       Rcpp::_["stop"] = name_of(search.stop), Rcpp::_["rows"] = static_cast<double>(search.rows),
       Rcpp::_["maxima"] = Rcpp::DataFrame::create(
           Rcpp::_["objective"] = objective, Rcpp::_["log_lik"] = log_lik, Rcpp::_["reached"] = reached,

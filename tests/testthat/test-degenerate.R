@@ -84,9 +84,22 @@ test_that("no degenerate Gaussian expert is returned unnamed", {
       expect_all_named(told, found[[1]])
     }
   }
-  # The cases do what they are for: without the warning the test would have failed.
-  told <- told_fit(y ~ x, gaussian_cases[["zeros"]][[1]], K = 2)
-  expect_length(degenerate_by_hand(told$fit, gaussian_cases[["zeros"]][[1]]), 1)
+})
+
+test_that("starts that lead to degenerate experts: each is named", {
+  # The search may avoid them; a start that has them from the beginning does not.
+  x_of <- function(case) gaussian_cases[[case]][[1]]$x
+  starts <- list("one row far out" = c(rep(1:2, 40), 3), "three rows far out" = c(rep(1:2, 40), 3, 3, 3),
+    "duplicated rows" = c(rep(1:2, 15), rep(3, 12)), "zeros" = 1 + (x_of("zeros") < 0),
+    "a group of one value" = rep(1:2, c(60, 20)),
+    "an exact line beside noise" = 1 + (x_of("an exact line beside noise") > 0.4))
+  for (case in names(starts)) {
+    found <- gaussian_cases[[case]]
+    told <- told_fit(found[[2]], found[[1]], K = found[[3]], start = starts[[case]])
+    # The case does what it is for: without the warning the test would have failed.
+    expect_gte(length(degenerate_by_hand(told$fit, found[[1]])), 1, label = case)
+    expect_all_named(told, found[[1]])
+  }
 })
 
 test_that("textbook cases: Boston with four experts, Australian athletes with three", {
@@ -129,12 +142,14 @@ test_that("degenerate experts are in print and summary, and moe_select() does no
   rows <- round(sum(predict(told$fit, d, type = "posterior")[, 2]))
   expect_output(print(told$fit), paste0("Expert 2 rests on ", rows, " rows, standard deviation .*: degenerate"))
   expect_output(print(summary(told$fit)), paste("Expert 2 rests on", rows, "rows"))
+  # Eight rows, seven parameters: one of two experts has four rows at most, whatever the search does.
+  few <- line(8, 1)
   withr::local_seed(1)
-  chosen <- suppressWarnings(moe_select(y ~ x, d, K = 1:2))
+  chosen <- suppressWarnings(moe_select(y ~ x, few, K = 1:2, gating = ~1))
   expect_identical(chosen$K, 1L)
   expect_match(chosen$path$message[2], "degenerate")
   # A site's warning is in the table.
-  sites <- moe_sites(y ~ x, list(A = d, B = line(200, 13)), K = 2)
+  sites <- moe_sites(y ~ x, list(A = few, B = line(200, 13)), K = 2, gating = ~1)
   expect_match(sites$table$message[1], "rests on")
   expect_identical(sites$table$status, c("fitted", "fitted"))
 })

@@ -35,17 +35,22 @@ test_that("an expert that the sample of the starts can't tell is found on a larg
   }
 })
 
-test_that("moves count and never lead to a worse fit than the starts", {
-  sim <- moe_simulate(5000, K = 4, d = 10, seed = 3)
+test_that("the fit is the best maximum that starts and moves found, and moves count", {
+  sim <- moe_simulate(2000, K = 4, d = 5, seed = 3)
+  by_moves <- 0
   for (seed in 1:3) {
     fit <- searched(sim, y ~ ., 4, seed, start_rows = 0)
-    starts <- fit$record$starts
-    expect_gte(fit$record$moves, 0)
-    # Objectives of the starts are those of standardised rows; standardising y adds a constant to each.
-    scale <- stats::sd(sim$data$y) * sqrt((5000 - 1) / 5000)
-    objective <- fit$record$objective
-    expect_gte(objective[1] / 5000 + log(scale), max(starts$finished, na.rm = TRUE) - 1e-6)
+    found <- fit$record$search
+    honest <- found$maxima$objective[!found$maxima$degenerate]
+    expect_identical(found$rows, 2000)
+    # The search was on all rows: the fit goes on from its best maximum, to a finer stop.
+    expect_gte(fit$record$objective[1], honest[1] - 1e-6)
+    expect_true(all(diff(honest) <= 0))
+    expect_lte(max(found$ends), honest[1] + 1e-6)
+    by_moves <- by_moves + sum(grepl("move|shake|cross", found$maxima$kinds))
+    expect_gt(found$runs, found$rounds)
   }
+  expect_gt(by_moves, 0)
 })
 
 test_that("all families and weights go through moves", {
@@ -81,5 +86,10 @@ test_that("the search does not depend on the unit of the weights", {
     suppressWarnings(moe(y ~ x1 + x2, sim$data, K = 3, weights = w,
       control = moe_control(gate_ridge = 1e-4 * w, variance_prior = w^2)))
   })
-  expect_equal(fits[[2]]$record$starts$objective * 1e4, fits[[1]]$record$starts$objective, tolerance = 1e-6)
+  seen <- lapply(fits, function(fit) fit$record$search)
+  same <- c("runs", "reached", "rounds", "ended_best", "stop", "rows")
+  expect_identical(seen[[2]][same], seen[[1]][same])
+  expect_equal(seen[[2]]$ends * 1e4, seen[[1]]$ends, tolerance = 1e-8)
+  expect_equal(seen[[2]]$maxima$objective * 1e4, seen[[1]]$maxima$objective, tolerance = 1e-8)
+  expect_identical(seen[[2]]$maxima$kinds, seen[[1]]$maxima$kinds)
 })

@@ -2,7 +2,7 @@
 
 searched <- local({
   made <- NULL
-  function(reached = 12L, maxima = 5, stop = "reached often enough", runs = 48L) {
+  function(reached = 12L, maxima = 5, runs = 48L) {
     if (is.null(made)) {
       s <- moe_simulate(300, K = 2, d = 1, seed = 1)
       made <<- withr::with_seed(1, moe(y ~ ., s$data, K = 2))
@@ -10,7 +10,8 @@ searched <- local({
     found <- data.frame(objective = c(-900, -903.25, -890, -950, -1000), log_lik = c(-899, -902, -889, -949, -999),
       reached = c(reached, 7L, 3L, 1L, 1L), kinds = c("random partition 9, split 3", letters[1:4]),
       degenerate = c(FALSE, FALSE, TRUE, FALSE, FALSE))
-    made$record$search <- list(runs = runs, reached = reached, stop = stop, rows = 300,
+    made$record$search <- list(runs = runs, reached = reached, rounds = 4L, ended_best = 3L,
+      ends = c(-900, -900, -900, -903), stop = "reached often enough", rows = 300,
       maxima = found[seq_len(maxima), ])
     made
   }
@@ -23,11 +24,11 @@ test_that("the print says how sure the maximum is", {
   expect_true("Best of 48 runs, reached once." %in% once)
   expect_true(any(grepl("reached only once: moe_control(starts = 200)", once, fixed = TRUE)))
   # Nothing where nothing was searched, and as before where a model does not know.
-  for (model in list(searched(stop = "one expert"), searched(stop = "start given"), searched(1L, 1, runs = 1L))) {
-    expect_false(any(grepl("Best of|only once", utils::capture.output(print(model)))))
-  }
   old <- searched()
   old$record$search <- NULL
+  for (model in list(old, searched(1L, 1, runs = 1L))) {
+    expect_false(any(grepl("Best of|only once", utils::capture.output(print(model)))))
+  }
   old$record$starts <- data.frame(kind = rep("k-means on x", 3), objective = 1:3, finished = NA)
   expect_output(print(old), "best of 3 starts")
   expect_output(print(summary(old)), "Starts (objective per row", fixed = TRUE)
@@ -52,7 +53,7 @@ test_that("plot() and autoplot() draw the search where there was one", {
     fit <- searched(maxima = maxima)
     expect_identical(plot(fit, "search"), fit)
   }
-  expect_error(plot(searched(stop = "start given"), "search"), "must be among", class = "moe_input_error")
+  expect_error(plot(searched(maxima = 1, runs = 1L), "search"), "must be among", class = "moe_input_error")
   points <- search_points(searched()$record$search, 15)
   expect_identical(points$below, c(0, 3.25, -10, 50, 100))
   expect_identical(search_points(searched()$record$search, 2), points[1:2, ])

@@ -46,7 +46,8 @@ test_that("a weight of 2 is two rows, of either type", {
 
 test_that("labels, shifts and units change what they must and nothing else", {
   d <- two_experts(400, "multinomial")
-  fit <- moe(y ~ x + v, d, K = 2, family = multinomial())
+  fit <- moe(y ~ x + v, d, K = 2, family = multinomial(), start = 1 + (d$x < 0))
+  expect_null(fit$record$separated)
   swapped <- relabel(fit, 2:1)
   expect_equal(vcov(swapped), vcov(moe(y ~ x + v, d, start = swapped, family = multinomial())),
     tolerance = 1e-5)
