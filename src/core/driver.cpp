@@ -12,13 +12,15 @@ DrivenFit fit_from_starts(const Data& data, const Scaling& scaling, const Expert
   const ScaledSource source(data, takes_offset(kind.family), &scaling);
   const Index n = source.rows();
   // Enough rows for every parameter to be seen by some fifty of them.
-  const Index parameters = experts * kind.parts * source.x_columns() + (experts - 1) * source.z_columns();
+  const Index parameters = parameters_of(source, kind, experts);
   Index search_rows = n;
   if (options.rows > 0) search_rows = std::min(n, std::max(options.rows, 50 * parameters));
 
   DrivenFit out;
+  StartOptions starts = options;
+  starts.all_rows = n;
   const auto search = [&](const HeldSource& sample) {
-    out.search = search_maximum(sample, kind, experts, rule, fit_options, options, services);
+    out.search = search_maximum(sample, kind, experts, rule, fit_options, starts, services);
     std::vector<FitResult> maxima;
     for (const Maximum& m : out.search.maxima) maxima.push_back(m.fit);
     return maxima;

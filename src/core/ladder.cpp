@@ -1,6 +1,7 @@
 #include "ladder.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "mixture.h"
 
@@ -75,20 +76,35 @@ void improve_by_moves(const HeldSource& sample, FitResult& best, const PenaltyRu
   }
 }
 
+// By the log-likelihood of `rows`, of which the fits have seen a part at most.
+void sort_best_on(const Source& rows, std::vector<FitResult>& field, const Services& services) {
+  const MatrixXd leads = leads_over(rows, field, services);
+  std::vector<std::size_t> order(field.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return leads(static_cast<Index>(a), 0) < leads(static_cast<Index>(b), 0);
+  });
+  std::vector<FitResult> sorted;
+  for (std::size_t j : order) sorted.push_back(std::move(field[j]));
+  field = std::move(sorted);
+}
+
 void sort_best_first(std::vector<FitResult>& field) { std::stable_sort(field.begin(), field.end(), better); }
 
 }  // namespace
 
 std::vector<FitResult> still_in_race(const Source& rows, std::vector<FitResult> field, std::size_t most,
                                      const Services& services) {
-  const MatrixXd leads = leads_over(rows, field, services);
   std::vector<FitResult> out;
+  if (field.size() < 2) return field;
+  sort_best_on(rows, field, services);
+  const MatrixXd leads = leads_over(rows, field, services);
   for (std::size_t j = 0; j < field.size() && out.size() < most; ++j) {
     const double unit = field[j].mean_weight, lead = leads(static_cast<Index>(j), 0) / unit;
     const double squares = leads(static_cast<Index>(j), 1) / unit;
     const double chance = std::sqrt(std::max(0.0, squares - lead * lead / static_cast<double>(rows.rows())));
     // Twice the same maximum, as far as it was reached, differs by less than one standard error or so altogether.
-    if (j > 0 && (squares < 1.0 || lead > 2.0 * chance)) continue;
+    if (j > 0 && (squares < 1.0 || lead > 4 * chance)) continue;
     out.push_back(std::move(field[j]));
   }
   return out;
@@ -129,18 +145,27 @@ Ladder::Ladder(const Data& data, const ScaledSource& all, const Scaling& scaling
 FitResult Ladder::climb(std::vector<FitResult> field, const PenaltyRule& rule, const FitOptions& fit_options,
                         const Services& services) {
   FitOptions rough = fit_options;
-  rough.tolerance = 1e-2;  // far below what a sample itself is worth
-  std::size_t most = 4;  // maxima that leave the smallest sample
-  field = still_in_race(lowest(), std::move(field), most, services);
+  // What a sample's optimum lacks on all rows is about half a unit for each coefficient.
+  const Model& any = field.front().model;
+  rough.tolerance = 0.01 * static_cast<double>(parameters_of(all_, any.kind(), any.experts()));
+  // As many maxima are fitted to the second sample as have a quarter of all rows together, three to eight; then three.
+  const auto affordable = [&](Index rows) {
+    return static_cast<std::size_t>(std::max<Index>(3, std::min<Index>(all_.rows() / (4 * rows), 8)));
+  };
+  if (field.size() > 24) field.resize(24);
   for (std::size_t i = samples_.size() - 1; i-- > 0;) {
     const HeldSource& rows = samples_[i].rows();
+    const std::size_t most = i + 2 == samples_.size() ? affordable(rows.rows()) : 3;
+    field = still_in_race(rows, std::move(field), most, services);
     const Source* hessian = samples_[i + 1].hessian_for(samples_[i]);
     for (FitResult& run : field) run = fit(rows, run.model, rule, rough, services, hessian);
     sort_best_first(field);
     improve_by_moves(rows, field.front(), rule, fit_options, services);
-    most = std::max<std::size_t>(1, most / 2);
-    field = still_in_race(rows, std::move(field), i == 0 ? 1 : most, services);
     samples_.pop_back();
+  }
+  if (field.size() > 1 && !spurious(field[1])) {
+    field.erase(field.begin() + 2, field.end());
+    sort_best_on(all_, field, services);
   }
   return fit(all_, field.front().model, rule, fit_options, services, samples_.front().hessian_for_all());
 }

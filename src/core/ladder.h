@@ -43,10 +43,11 @@ class Ladder {
          Index lowest, const Services& services);
   const HeldSource& lowest() { return samples_.back().rows(); }
 
-  // Takes finished fits to the smallest sample, different maxima, the best first, from sample to sample and lets
-  // those fall behind that are worse there by more than chance; half of them, at most, go on each time. The
-  // last one is fitted to all rows. On every sample moves (moves.h) are tried with the best: an expert with few
-  // rows shows on a larger one first.
+  // Takes finished fits to the smallest sample, different maxima, the best first, from sample to sample. Before they
+  // are fitted to the next sample they are judged by it: of its rows they have seen a part at most, and the maxima of
+  // a small sample differ by more than chance in what they owe to it alone. The best on all rows of the last two is
+  // fitted to them. On every sample moves (moves.h) are tried with the best: an expert with few rows shows on a larger
+  // one first.
   FitResult climb(std::vector<FitResult> field, const PenaltyRule& rule, const FitOptions& fit_options,
                   const Services& services);
 
@@ -55,9 +56,9 @@ class Ladder {
   std::deque<Sample> samples_;
 };
 
-// Of finished fits to the same rows, the best first, at most `most` of those that are different maxima and not
-// worse than the first by more than chance: twice the standard error of the difference in log-likelihood between two
-// models (Q. H. Vuong 1989).
+// Of finished fits, at most `most` of those that are different maxima and not worse on `rows` than the best by more
+// than chance: four times the standard error of the difference in log-likelihood between two models (Q. H. Vuong 1989).
+// The best first.
 std::vector<FitResult> still_in_race(const Source& rows, std::vector<FitResult> field, std::size_t most,
                                      const Services& services);
 

@@ -58,6 +58,10 @@ FitOptions run_on_sample(const FitOptions& all_rows) {
   return out;
 }
 
+Index parameters_of(const Source& rows, const ExpertKind& kind, Index experts) {
+  return experts * kind.parts * rows.x_columns() + (experts - 1) * rows.z_columns();
+}
+
 Effort::Effort(const HeldSource& sample, const ExpertKind& kind, Index experts, const StartOptions& options) {
   const double p = static_cast<double>(sample.x_columns()), q = static_cast<double>(sample.z_columns()),
                k = static_cast<double>(experts), r = static_cast<double>(kind.parts);
@@ -70,6 +74,9 @@ Effort::Effort(const HeldSource& sample, const ExpertKind& kind, Index experts, 
   most_passes = 8.5e8 * size / pass;
   enough = static_cast<int>(std::max(1.0, std::min(8.0, 2e8 * size / (250.0 * pass))));
   if (enough == 1) {
+    // Where a pass is dear a round or two must do; but where the fit to all rows is dear too, so may be the search.
+    most_passes = std::max(8.5e8 / pass, 12.0 * static_cast<double>(options.all_rows) /
+                                             static_cast<double>(sample.rows()));
     starts = 8;
     moves = static_cast<int>(experts);
     run_moves = 1;
@@ -87,6 +94,11 @@ Rounds::Rounds(const StartMaterial& material, Index experts, const FitOptions& f
                const StartOptions& options, const Effort& effort, std::uint64_t seed)
     : m_(material), experts_(experts), options_(options), effort_(effort), seed_(seed), quick_(fit_options),
       finish_(run_on_sample(fit_options)) {
+  // Where a pass is dear runs are not finished to the last digit: a sample's optimum lacks half a unit or so for each
+  // coefficient.
+  if (effort.enough == 1) {
+    finish_.tolerance = 0.01 * static_cast<double>(parameters_of(material.sample, material.kind, experts));
+  }
   quick_.newton = false;
   quick_.least_gain = 1e-2;
 }
@@ -100,7 +112,11 @@ Round Rounds::fresh(int number, const Services& services) const {
   turn.round.arrivals = ends;
   std::vector<const FitResult*> others;
   for (const Arrival& a : ends) others.push_back(&a.run);
-  walk(best_of(ends), others, 1, turn);
+  // Where a walk is dear and all finished runs came to the same place, that is evidence enough.
+  const bool agreed = effort_.enough == 1 && ends.size() > 1 &&
+                      std::all_of(ends.begin(), ends.end(),
+                                  [&](const Arrival& a) { return same_maximum(a.run, ends[0].run); });
+  if (!agreed) walk(best_of(ends), others, 1, turn);
   return turn.round;
 }
 

@@ -10,6 +10,7 @@ namespace distmoe {
 struct StartOptions {
   int starts = 0;        // 0: as many as it takes; else this number, in one round
   Index rows = 10000;    // starts work on a random sample of this many rows (0: on all rows)
+  Index all_rows = 0;    // of the fit that the search is for
   std::vector<Model> neighbours;  // maxima with one expert less or more, scale of the source
 };
 
@@ -27,6 +28,9 @@ bool same_maximum(const FitResult& a, const FitResult& b);
 
 // A run that is finished on a sample, from the options for all rows.
 FitOptions run_on_sample(const FitOptions& all_rows);
+
+// Coefficients of a model.
+Index parameters_of(const Source& rows, const ExpertKind& kind, Index experts);
 
 // How much a search does, from what a pass over its sample costs.
 struct Effort {
