@@ -65,6 +65,7 @@ fit_case <- function(case, control, start = NULL, K = case$K, keep = FALSE) {
 # The rule, for any program's fit. An end is degenerate if an expert
 # * has responsibilities that sum to no more than its number of parameters and one, or
 # * has a standard deviation under a twentieth of the largest expert's and under five rows a parameter, or
+# * under a fifth of it and under three rows a parameter, or
 # * has one under a hundredth of the largest expert's, whatever its rows (tied values of y).
 # A small spread by itself is none: the rows of tonedata on their line (one 48th of the other's, 56 rows) and
 # the standstill before the crash of mcycle (one 26th, 24 rows) are what there is to find.
@@ -72,7 +73,8 @@ degenerate <- function(sizes, parameters, sd = NULL) {
   if (anyNA(sizes) || anyNA(sd)) return(TRUE)
   if (any(sizes <= parameters + 1)) return(TRUE)
   if (length(sd) < 2) return(FALSE)
-  any(sd < max(sd) / 20 & sizes < 5 * parameters) || min(sd) < max(sd) / 100
+  any(sd < max(sd) / 20 & sizes < 5 * parameters | sd < max(sd) / 5 & sizes < 3 * parameters) ||
+    min(sd) < max(sd) / 100
 }
 
 # The same for a model of moe(), which may also have lost an expert or, where that counts, not have converged.

@@ -63,9 +63,10 @@ Effort::Effort(const HeldSource& sample, const ExpertKind& kind, Index experts, 
                k = static_cast<double>(experts), r = static_cast<double>(kind.parts);
   // About nanoseconds, on a machine of 2020: densities, and products of columns.
   const double products = k * r * (r + 1) / 2 * p * (p + 1) / 2 + k * (k - 1) / 2 * q * (q + 1) / 2;
-  const double pass = 1e4 + static_cast<double>(sample.rows()) * (40.0 * k * r + 0.08 * products);
-  most_passes = 8e8 / pass;
-  enough = static_cast<int>(std::max(1.0, std::min(6.0, 8e7 / (250.0 * pass))));
+  const double density = family_of(kind.family).has_dispersion() ? 18.0 : 30.0;
+  const double pass = 5e3 + static_cast<double>(sample.rows()) * (density * k * r + 0.12 * products);
+  most_passes = 8.5e8 / pass;
+  enough = static_cast<int>(std::max(1.0, std::min(8.0, 2e8 / (250.0 * pass))));
   if (enough == 1) {
     starts = 8;
     moves = static_cast<int>(experts);

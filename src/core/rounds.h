@@ -31,7 +31,7 @@ FitOptions run_on_sample(const FitOptions& all_rows);
 // How much a search does, from what a pass over its sample costs.
 struct Effort {
   int starts = 12;                           // of a round
-  int enough = 6, most_rounds = 200;         // see search.h
+  int enough = 8, most_rounds = 300;         // see search.h
   int moves = 6, run_moves = 3, shakes = 2;  // moves weighed, run, and shakes run in a step of a walk
   double most_passes;                        // over the sample
 
