@@ -57,8 +57,9 @@ test_that("the record says what was done", {
     expect_gte(fit$record$objective[1], best - 1e-8)
     if (starts == "auto") {
       expect_identical(seen$stop, "reached often enough")
-      expect_gte(seen$ended_best, 6)
-      expect_true(2 * seen$ended_best >= seen$rounds || seen$ended_best == 15)
+      # See search.h: enough is less where all rounds end alike, and more where fewer than half do.
+      least <- if (seen$ended_best == seen$rounds) 6 else if (2 * seen$ended_best >= seen$rounds) 8 else 20
+      expect_gte(seen$ended_best, least)
       expect_gte(seen$runs, 12 * seen$rounds)
     } else {
       expect_identical(seen$stop, "fixed number of starts")
