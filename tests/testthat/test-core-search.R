@@ -80,11 +80,13 @@ test_that("set.seed() reproduces the search, and another seed makes another one"
 
 test_that("the number of threads changes no bit", {
   few <- moe_simulate(300, K = 3, d = 2, seed = 2)$data
-  some <- moe_simulate(4000, K = 3, d = 3, seed = 3)$data
+  some <- moe_simulate(11000, K = 3, d = 2, seed = 3)$data
   calls <- list(
     small = list(y ~ x1 + x2, few, K = 3), fixed = list(y ~ x1 + x2, few, K = 4, starts = 9),
-    tiny = list(y ~ x1, few[1:25, ], K = 2), medium = list(y ~ x1 + x2 + x3, some, K = 3),
-    ladder = list(y ~ x1 + x2 + x3, some, K = 3, start_rows = 700))
+    tiny = list(y ~ x1, few[1:25, ], K = 2),
+    # Blocks for two and three threads, which then share each pass, and not for eight.
+    blocks = list(y ~ x1 + x2, some, K = 3, start_rows = 0, starts = 4),
+    ladder = list(y ~ x1 + x2, some[1:4000, ], K = 3, start_rows = 700))
   for (case in names(calls)) {
     call <- calls[[case]]
     settings <- names(call) %in% c("starts", "start_rows")
