@@ -65,8 +65,10 @@ Effort::Effort(const HeldSource& sample, const ExpertKind& kind, Index experts, 
   const double products = k * r * (r + 1) / 2 * p * (p + 1) / 2 + k * (k - 1) / 2 * q * (q + 1) / 2;
   const double density = family_of(kind.family).has_dispersion() ? 18.0 : 30.0;
   const double pass = 5e3 + static_cast<double>(sample.rows()) * (density * k * r + 0.12 * products);
-  most_passes = 8.5e8 / pass;
-  enough = static_cast<int>(std::max(1.0, std::min(8.0, 2e8 / (250.0 * pass))));
+  // A larger sample may cost more, but not many times more.
+  const double size = std::min(6.0, std::max(1.0, static_cast<double>(sample.rows()) / 1000.0));
+  most_passes = 8.5e8 * size / pass;
+  enough = static_cast<int>(std::max(1.0, std::min(8.0, 2e8 * size / (250.0 * pass))));
   if (enough == 1) {
     starts = 8;
     moves = static_cast<int>(experts);
