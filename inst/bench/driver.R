@@ -1,4 +1,4 @@
-# The default fit (five starts) against one EM pass over the same rows, with as many threads; and its
+# The default fit (with its search) against one EM pass over the same rows, with as many threads; and its
 # log-likelihood against long EM runs.
 #
 #   Rscript driver.R [quick] [rows, 1e6] [seeds, 5] [repetitions, 1] [iterations of the long runs, 300]

@@ -9,7 +9,7 @@
 #
 # Protocol. K = 4, d = 20. N training rows and N / 4 held-out rows (80 % and 20 %; so a site has N / M rows,
 # as many as the support has points). Parameters, centres and variances as in S4.1; seed r has the same
-# true parameters at every N. All fits: five starts, one thread.
+# true parameters at every N. All fits: the default search, one thread.
 #
 # CSV: results/simulate-<N>.csv, one row for each estimator of each replicate:
 #   N, seed          rows for training; seed of the draw

@@ -46,7 +46,7 @@ draw <- function(N, seed, family = stats::gaussian(), d = columns, points = 5000
     least_share = min(tabulate(sim$labels, 4)) / (1.25 * N))
 }
 
-# The settings of all fits: five starts (the default) and one thread.
+# The settings of all fits: the default search and one thread.
 fit_control <- function() moe_control(singular_ok = TRUE, threads = 1, information = FALSE)
 
 # Value, seconds, the share of them in which the process had a core, and the number of warnings.

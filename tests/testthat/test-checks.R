@@ -355,13 +355,17 @@ test_that("0/1 as numbers and experts at the floor or without rows give a warnin
   expect_no_warning(logit(b ~ x))
   expect_match(moe_sites(b ~ x, sources, K = 1)$table$message, "0 or 1")
   model <- suppressWarnings(moe(y ~ 1, d, K = 3))
-  warn <- function(empty, at_floor) {
+  warn <- function(empty, at_floor, max_reseeds = 0) {
     model$record[c("converged", "empty", "at_floor")] <-
       list(TRUE, 1:3 %in% empty, 1:3 %in% at_floor)
-    distmoe:::warn_about(model)
+    distmoe:::warn_about(model, max_reseeds)
   }
   expect_warning(warn(NULL, 2), "variance of expert 2 is held")
   expect_warning(warn(NULL, 2:3), "variance of experts 2 and 3 is held")
   expect_warning(warn(3, NULL), "Expert 3 lost its rows")
-  expect_warning(warn(c(1, 3), NULL), "Experts 1 and 3 lost their rows")
+  expect_warning(warn(c(1, 3), NULL), "Experts 1 and 3 lost their rows.*max_reseeds = 5")
+  # No advice to do what was done.
+  without <- tryCatch(warn(3, NULL, 5), warning = conditionMessage)
+  expect_match(without, "Expert 3 lost its rows")
+  expect_false(grepl("max_reseeds", without))
 })
