@@ -71,9 +71,10 @@
 #' degenerate expert ranks by its objective less what such an expert gains by chance.
 #'
 #' With more rows than `start_rows` the best maxima, four at most, are continued on a sample three times as
-#' large, half of them on the next, those left behind that are worse by more than chance (twice the standard
-#' error of the difference in log-likelihood, Vuong 1989); with the best, moves are tried again (an expert with
-#' few rows shows there first). The last one is fitted to all rows.
+#' large, half of them on the next. Before that they are judged by its rows, of which they have seen a part at
+#' most: those that are worse there by more than chance (four times the standard error of the difference in
+#' log-likelihood, Vuong 1989) are left behind. With the best, moves are tried again (an expert with few rows
+#' shows there first). The better one on all rows, of the last two, is fitted to these.
 #'
 #' Rounds have random generators of their own, whose seeds come from R's. So [set.seed()] reproduces a fit, on any
 #' number of threads.
