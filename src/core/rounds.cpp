@@ -106,9 +106,19 @@ Rounds::Rounds(const StartMaterial& material, Index experts, const FitOptions& f
 Round Rounds::fresh(int number, const Services& services) const {
   Turn turn(seed_of_task(seed_, static_cast<std::uint64_t>(number)), services);
   Field field = begin(number, turn);
+  // Random labels and one start more go on whatever their rank: it tells nothing yet of those that are slow to
+  // part. Not where passes are dear.
+  Field chance;
+  if (options_.starts == 0 && effort_.enough > 1) {
+    for (const Arrival& a : field) {
+      if (a.kind == StartKind::labels) chance.push_back(a);
+    }
+    chance.push_back(field[static_cast<std::size_t>(turn.random.below(static_cast<Index>(field.size())))]);
+  }
   race(field, (field.size() + 1) / 2, turn);
   if (number == 0) from_neighbours(field, turn);
-  const Field ends = finish(field, options_.starts > 0 ? field.size() : 3, nothing, turn);
+  Field ends = finish(field, options_.starts > 0 ? field.size() : 3, nothing, turn);
+  for (Arrival& a : finish(chance, chance.size(), nothing, turn)) ends.push_back(std::move(a));
   turn.round.arrivals = ends;
   std::vector<const FitResult*> others;
   for (const Arrival& a : ends) others.push_back(&a.run);

@@ -62,7 +62,9 @@ class Rounds {
   Rounds(const StartMaterial& material, Index experts, const FitOptions& fit_options, const StartOptions& options,
          const Effort& effort, std::uint64_t seed);
 
-  // Starts of every kind get short runs; the better half of them goes on, and the best three of those are finished. The best end is then moved (moves.h), while that helps.
+  // Starts of every kind get short runs; the better half of them goes on, and the best three of those are
+  // finished, and with them random labels and a start at random, whatever their rank. The best end is then
+  // moved (moves.h), while that helps.
   Round fresh(int number, const Services& services) const;
   // Moves from one of the maxima known, a good one rather, while that helps.
   Round excursion(int number, const std::vector<const FitResult*>& known, const Services& services) const;
