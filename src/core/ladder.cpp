@@ -63,14 +63,15 @@ void improve_by_moves(const HeldSource& sample, FitResult& best, const PenaltyRu
     const Moves moves(ground, best.model);
     Proposal move = moves.grow_and_drop(random, services);
     for (Index i = 0; i < 2 * best.model.experts() + 2; ++i) {
-      Proposal other = i < 2 ? moves.grow_and_drop(random, services) : moves.split_and_merge(i / 2 - 1, random, services);
+      Proposal other = i < 2 ? moves.grow_and_drop(random, services)
+                             : moves.split_and_merge(i / 2 - 1, random, services);
       if (other.gain > move.gain) move = std::move(other);
     }
     if (!(move.gain >= least)) return;
     FitOptions enough = run_on_sample(fit_options);
     if (!spurious(best)) enough.worth = best.objective.back();
-    const FitResult run = fit(sample, model_from(sample, ground.kind, move.responsibility, rule, ground.floor, services),
-                              rule, enough, services);
+    const Model start = model_from(sample, ground.kind, move.responsibility, rule, ground.floor, services);
+    const FitResult run = fit(sample, start, rule, enough, services);
     if (!better(run, best) || run.objective.back() < best.objective.back() + 0.1 * best.mean_weight) return;
     best = run;
   }

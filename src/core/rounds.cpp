@@ -68,7 +68,7 @@ Effort::Effort(const HeldSource& sample, const ExpertKind& kind, Index experts, 
   // About nanoseconds, on a machine of 2020: densities, and products of columns.
   const double products = k * r * (r + 1) / 2 * p * (p + 1) / 2 + k * (k - 1) / 2 * q * (q + 1) / 2;
   const double density = family_of(kind.family).has_dispersion() ? 18.0 : 30.0;
-  const double pass = 5e3 + static_cast<double>(sample.rows()) * (density * k * r + 0.12 * products);
+  const double pass = 1e4 + static_cast<double>(sample.rows()) * (density * k * r + 0.12 * products);
   // A larger sample may cost more, but not many times more.
   const double size = std::min(6.0, std::max(1.0, static_cast<double>(sample.rows()) / 1000.0));
   most_passes = 8.5e8 * size / pass;
