@@ -1,13 +1,6 @@
 # Formulas and data to matrices. The only place that does so, and the only one that knows what
 # prediction needs to do the same again: the schema (terms with predvars, levels, contrasts).
 
-input_error <- function(..., .envir = parent.frame()) {
-  cli::cli_abort(c(...), call = NULL, class = "moe_input_error", .envir = .envir)
-}
-
-# Foreign text as it may stand in a message that is glued together.
-escape_braces <- function(text) gsub("}", "}}", gsub("{", "{{", text, fixed = TRUE), fixed = TRUE)
-
 # ---- schema ---------------------------------------------------------------------------------
 
 # Evaluates what R itself may refuse (an unknown variable, na.fail, poly() of too few values), and

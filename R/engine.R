@@ -295,12 +295,6 @@ give_up <- function(run, at_once = FALSE) {
   run$queue <- list()
 }
 
-said <- function(condition) {
-  text <- one_line(cli::ansi_strip(conditionMessage(condition)))
-  # What the package future adds on the post mortem is long.
-  if (nchar(text) > 300) paste0(substr(text, 1, 297), "...") else text
-}
-
 # A worker that does not answer is ended where that can be done from here: a process on this machine, or a
 # scheduler's job. Signals are for this machine's processes alone: the number means another one elsewhere.
 stop_worker <- function(future) {

@@ -186,3 +186,10 @@ plan_parts <- function(x, most) {
   list(parts = parts, hidden = nlevels(all) - length(shown), title = "Where the sites' experts went",
     xlab = "share of the site's mass (numbers: its own experts)")
 }
+
+search_labels <- function(shown, width) {
+  times <- ifelse(shown$reached == 1, "once", paste(shown$reached, "times"))
+  text <- paste0(times, ifelse(shown$degenerate, " (degenerate)", ""), ": ", shown$kinds)
+  long <- nchar(text) > width
+  ifelse(long, paste0(substr(text, 1, width - 3), "..."), text)
+}

@@ -173,12 +173,6 @@ plot_search <- function(search) {
     xpd = NA)
 }
 
-search_labels <- function(shown, width) {
-  times <- ifelse(shown$reached == 1, "once", paste(shown$reached, "times"))
-  text <- paste0(times, ifelse(shown$degenerate, " (degenerate)", ""), ": ", shown$kinds)
-  long <- nchar(text) > width
-  ifelse(long, paste0(substr(text, 1, width - 3), "..."), text)
-}
 
 # Bars: sites; parts: their experts; colours: where the mass went.
 plot_plan <- function(x, most) {

@@ -12,8 +12,6 @@ print_call <- function(call) {
   cat("Call: ", paste(strtrim(deparse(call, width.cutoff = 100L), 110)[1]), "\n", sep = "")
 }
 
-format_big <- function(x) format(x, big.mark = ",", scientific = FALSE, trim = TRUE)
-
 # Rows are coefficients, columns experts; at most `most` rows are shown.
 print_coefficients <- function(m, digits, most = Inf) {
   shown <- if (nrow(m) > most) m[seq_len(most), , drop = FALSE] else m

@@ -237,8 +237,6 @@ site_weights <- function(data, column) {
   data[[column]]
 }
 
-one_line <- function(text) paste(gsub("[[:space:]]+", " ", text), collapse = "; ")
-
 check_sources <- function(sources) {
   if (is.data.frame(sources) || !is.list(sources) || !length(sources)) {
     input_error("{.arg sources} must be a named list of data frames or sources, one a site.",

@@ -1,0 +1,11 @@
+# Numbers and conditions in words.
+
+format_big <- function(x) format(x, big.mark = ",", scientific = FALSE, trim = TRUE)
+
+one_line <- function(text) paste(gsub("[[:space:]]+", " ", text), collapse = "; ")
+
+said <- function(condition) {
+  text <- one_line(cli::ansi_strip(conditionMessage(condition)))
+  # What the package future adds on the post mortem is long.
+  if (nchar(text) > 300) paste0(substr(text, 1, 297), "...") else text
+}
