@@ -69,6 +69,14 @@ cpp_propose <- function(model, scaling, sums, options) {
     .Call(`_distmoe_cpp_propose`, model, scaling, sums, options)
 }
 
+cpp_scan_json <- function(bytes) {
+    .Call(`_distmoe_cpp_scan_json`, bytes)
+}
+
+cpp_json_text <- function(tree) {
+    .Call(`_distmoe_cpp_json_text`, tree)
+}
+
 cpp_instructions <- function() {
     .Call(`_distmoe_cpp_instructions`)
 }

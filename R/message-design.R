@@ -190,6 +190,8 @@ take_formula_design <- function(x, at, out, columns) {
   in_at <- function(name) field_at(at, name)
   known <- message_functions()
   f <- take_object(x$formula, in_at("formula"), c("response", "experts"))
+  check_tree_size(x$formula, in_at("formula"))
+  check_tree_size(x$gating, in_at("gating"))
   formula <- call("~", tree_formula(f$response, in_at("formula.response"), known),
     tree_formula(f$experts, in_at("formula.experts"), known))
   gating <- if (!is.null(x$gating)) call("~", tree_formula(x$gating, in_at("gating"), known))

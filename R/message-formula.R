@@ -201,7 +201,16 @@ count_terms <- function(x) {
     return(sum(choose(a, seq_len(min(power, a)))))
   }
   b <- count_terms(parts[[2]])
-  switch(name, "+" = a + b, "-" = a, "*" = a + b + a * b, a * b)
+  switch(name, "+" = , "-" = a + b, "*" = a + b + a * b, a * b)
+}
+
+# Brackets and commas; 3000 columns have 10,000. Each name and call takes time.
+most_in_formula <- 50000
+
+check_tree_size <- function(x, at) {
+  if (cpp_scan_json(charToRaw(json_text(x)))$marks > most_in_formula) {
+    bad_field(at, "is larger than a formula of ", format_big(most_columns), " columns")
+  }
 }
 
 check_formula_size <- function(f, at) {

@@ -6,55 +6,26 @@ message_schema <- "distmoe/1"
 message_depth <- 64L
 
 # Bytes of text for every value or array, at least, where a file is as large as may be: a parser needs some
-# hundred bytes of memory for each. Numbers that were estimated have twice as many digits.
-bytes_a_value <- 10
+# hundred bytes of memory for each. Numbers that were estimated take about 20.
+bytes_a_value <- 16
+
+# Different strings that may share a place in R's table of strings (3,000 columns and as many levels are about 5 at
+# one), and strings whose place can't be told before they are parsed.
+most_in_chain <- 500
+most_escaped <- 20000
 
 # ---- writing ---------------------------------------------------------------------------------
 
-# jsonlite stops at 15 digits; a double needs 17 to come back as it was, and -0 a point.
-json_numbers <- function(v) {
-  out <- sprintf("%.17g", as.numeric(v))
-  out[!is.finite(v)] <- "null"
-  out[v == 0 & 1 / v < 0] <- "-0.0"
-  out
-}
-
-# Only these two need a backslash: control characters are in no message.
-json_strings <- function(v) {
-  if (!length(v)) return(character())
-  v <- gsub("\\", "\\\\", enc2utf8(v), fixed = TRUE)
-  out <- paste0("\"", gsub("\"", "\\\"", v, fixed = TRUE), "\"")
-  out[is.na(v)] <- "null"
-  out
-}
-
-json_array <- function(v) paste0("[", paste(v, collapse = ","), "]")
-
 # The canonical text of a tree: objects are named lists, arrays are lists without names and vectors
-# under I() or of another length than 1. No white space, fields in their order.
-json_text <- function(x) {
-  if (is.null(x)) return("null")
-  if (is.list(x)) {
-    names <- names(x)
-    if (is.null(names) && length(x) && all(vapply(x, is.numeric, NA)) && all(lengths(x) == 1) &&
-          !any(vapply(x, inherits, NA, "AsIs"))) {
-      return(json_array(json_numbers(unlist(x))))
-    }
-    parts <- json_parts(x)
-    return(if (is.null(names)) json_array(parts) else json_object(names, parts))
-  }
-  text <- if (is.character(x)) json_strings(x)
-          else if (is.logical(x)) ifelse(is.na(x), "null", ifelse(x, "true", "false"))
-          else json_numbers(unclass(x))
-  if (inherits(x, "AsIs") || length(x) != 1) json_array(text) else text
-}
+# under I() or of another length than 1. No white space, fields in their order. (jsonlite stops at 15 digits, and
+# R's own loops are too slow for trees that somebody made as large as may be.)
+json_text <- function(x) cpp_json_text(x)
 
 json_parts <- function(x) vapply(x, json_text, "", USE.NAMES = FALSE)
 
-json_object <- function(names, parts) {
-  fields <- if (length(parts)) paste(json_strings(names), parts, sep = ":", collapse = ",")
-  paste0("{", fields, "}")
-}
+json_names <- function(names) vapply(names, json_text, "", USE.NAMES = FALSE)
+
+json_object <- function(names, parts) paste0("{", paste(json_names(names), parts, sep = ":", collapse = ","), "}")
 
 # SHA-256 of the canonical text of all fields but the checksum itself.
 message_checksum <- function(tree) {
@@ -71,8 +42,8 @@ message_file_text <- function(tree) {
   tree$checksum <- NULL
   parts <- json_parts(tree)
   names <- c(names(tree), "checksum")
-  parts <- c(parts, json_strings(checksum_of(names(tree), parts)))
-  paste0("{\n", paste0(json_strings(names), ": ", parts, collapse = ",\n"), "\n}\n")
+  parts <- c(parts, json_text(checksum_of(names(tree), parts)))
+  paste0("{\n", paste0(json_names(names), ": ", parts, collapse = ",\n"), "\n}\n")
 }
 
 # ---- reading ---------------------------------------------------------------------------------
@@ -87,6 +58,7 @@ bad_field <- function(at, ...) {
 message_tree <- function(file, most) {
   size <- file.size(file)
   if (is.na(size) || dir.exists(file)) bad_field("(file)", "is not a file that can be read")
+  if (size == 0) bad_field("(file)", "is empty, or no plain file: a pipe or a device")
   if (size > most) {
     bad_field("(file)", "has ", format_big(size), " bytes, more than the ", format_big(most),
       " that are read; `max_bytes` says how many")
@@ -109,26 +81,27 @@ message_bytes <- function(bytes, most_values) {
   if (!validUTF8(text)) bad_field("(file)", "is not UTF-8 text")
   Encoding(text) <- "UTF-8"
   if (grepl("\\u0000", text, fixed = TRUE)) bad_field("(file)", "holds the character NUL in a string")
-  # What is within strings does not count.
-  marks <- gsub("\"(?:[^\"\\\\]++|\\\\.)*+\"", "", text, perl = TRUE, useBytes = TRUE)
-  marks <- charToRaw(gsub("[^][{},]+", "", marks, useBytes = TRUE))
-  if (json_depth(marks) > message_depth) {
+  found <- cpp_scan_json(bytes)
+  if (found$open) bad_field("(file)", "is not JSON: it ends within a string")
+  if (found$strange) bad_field("(file)", "is not JSON: it holds other things than values outside its strings")
+  if (found$depth > message_depth) {
     bad_field("(file)", "is nested deeper than ", message_depth, " brackets")
   }
-  if (length(marks) > most_values) {
+  if (found$marks > most_values) {
     bad_field("(file)", "has more than ", format_big(most_values), " values and arrays; `max_bytes` sets that too")
+  }
+  if (found$crowd > most_in_chain || found$escaped > most_escaped) {
+    bad_field("(file)", "holds strings that were made to keep the reader busy")
   }
   text
 }
 
-json_depth <- function(bytes) {
-  step <- (bytes == charToRaw("{") | bytes == charToRaw("[")) -
-    (bytes == charToRaw("}") | bytes == charToRaw("]"))
-  if (length(step)) max(cumsum(step)) else 0L
-}
+# More fields than any message has: theirs are to be named, not all to be written again for the checksum.
+most_fields <- 100
 
 # What every message has whatever it is about.
 check_envelope <- function(tree) {
+  if (length(tree) > most_fields) bad_field("(file)", "has ", format_big(length(tree)), " fields, which no message has")
   if (anyDuplicated(names(tree))) {
     bad_field(shown_text(names(tree)[anyDuplicated(names(tree))]), "stands there twice")
   }

@@ -220,6 +220,26 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_scan_json
+Rcpp::List cpp_scan_json(Rcpp::RawVector bytes);
+RcppExport SEXP _distmoe_cpp_scan_json(SEXP bytesSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< Rcpp::RawVector >::type bytes(bytesSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_scan_json(bytes));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_json_text
+Rcpp::String cpp_json_text(SEXP tree);
+RcppExport SEXP _distmoe_cpp_json_text(SEXP treeSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< SEXP >::type tree(treeSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_json_text(tree));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_instructions
 Rcpp::CharacterVector cpp_instructions();
 RcppExport SEXP _distmoe_cpp_instructions() {
@@ -451,6 +471,8 @@ static const R_CallMethodDef CallEntries[] = {
     {"_distmoe_cpp_to_user", (DL_FUNC) &_distmoe_cpp_to_user, 3},
     {"_distmoe_cpp_site_sums", (DL_FUNC) &_distmoe_cpp_site_sums, 4},
     {"_distmoe_cpp_propose", (DL_FUNC) &_distmoe_cpp_propose, 4},
+    {"_distmoe_cpp_scan_json", (DL_FUNC) &_distmoe_cpp_scan_json, 1},
+    {"_distmoe_cpp_json_text", (DL_FUNC) &_distmoe_cpp_json_text, 1},
     {"_distmoe_cpp_instructions", (DL_FUNC) &_distmoe_cpp_instructions, 0},
     {"_distmoe_cpp_use_instructions", (DL_FUNC) &_distmoe_cpp_use_instructions, 1},
     {"_distmoe_cpp_stop_threads", (DL_FUNC) &_distmoe_cpp_stop_threads, 0},
