@@ -169,7 +169,7 @@ search_title <- function(search) {
 # enough for a number?
 plan_parts <- function(x, most) {
   mass <- x$aggregation$mass
-  all <- factor(sub(":[0-9]+$", "", rownames(mass)), levels = names(x$sites$models))
+  all <- factor(sub(":[0-9]+$", "", rownames(mass)), levels = names(used_models(x)))
   shown <- utils::head(levels(all), most)
   local <- sub("^.*:", "", rownames(mass))
   parts <- lapply(shown, function(site) {

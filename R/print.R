@@ -258,7 +258,7 @@ print_sites <- function(x) {
       cat("; ", paste0(names(a$baselines), " ", format(a$baselines, digits = 4), collapse = ", "),
         sep = "")
     }
-    counts <- table(vapply(x$sites$models, function(m) m$K, 0L))
+    counts <- table(vapply(used_models(x), function(m) m$K, 0L))
     if (length(counts) > 1) {
       cat("\nExperts at the sites: ", paste0(names(counts), " (", counts, " site",
         ifelse(counts == 1, "", "s"), ")", collapse = ", "), sep = "")

@@ -34,13 +34,14 @@ aggregate_covariance <- function(object, type) {
 }
 
 default_type <- function(object) {
-  sent <- vapply(object$sites$models, function(m) !is.null(m$information), NA)
+  sent <- vapply(used_models(object), function(m) !is.null(m$information), NA)
   if (all(sent)) "information" else "between"
 }
 
 # The sites whose experts can be matched one to one: their names, relabellings (K x M) and weights that
 # sum to 1, and a note about the others.
 aligned_sites <- function(object) {
+  models <- used_models(object)
   order <- object$aggregation$order
   usable <- colSums(is.na(order)) == 0
   if (has_gate_offset(object)) usable <- usable & colSums(order != seq_len(object$K)) == 0
@@ -49,9 +50,9 @@ aligned_sites <- function(object) {
       {object$K}.", i = "Standard errors need sites with as many experts, in the same order where
       gates have an {.code offset()}.")
   }
-  left <- names(object$sites$models)[!usable]
+  left <- names(models)[!usable]
   lambda <- object$aggregation$lambda[usable]
-  list(models = object$sites$models[usable], order = order[, usable, drop = FALSE],
+  list(models = models[usable], order = order[, usable, drop = FALSE],
     lambda = lambda / sum(lambda), note = if (length(left)) {
       paste0(" (without ", length(left), " whose experts can't be matched one to one)")
     })

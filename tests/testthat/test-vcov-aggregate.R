@@ -142,3 +142,31 @@ test_that("only sites with as many experts are used, and that is said", {
   b <- moe_aggregate(models, points_of(sources), K = 3)
   expect_error(vcov(b), "matched", class = "moe_no_covariance")
 })
+
+test_that("what screening left out is no part of standard errors, prints and plots", {
+  sim <- moe_simulate(3000, K = 2, d = 2, seed = 1)
+  sources <- split(sim$data, rep(LETTERS[1:6], each = 500))
+  odd <- sources
+  odd$C$y <- -odd$C$y
+  withr::local_seed(1)
+  start <- moe(y ~ ., sources$A, K = 2)
+  sites <- moe_sites(y ~ ., odd, K = 2, start = start, share = "x", information = TRUE)
+  support <- moe_support(sites, n = 2000)
+  without <- moe_sites(y ~ ., odd[-3], K = 2, start = start, share = "x", information = TRUE)
+  for (method in c("reduction", "average", "middle")) {
+    expect_warning(a <- moe_aggregate(sites, support, method = method), "\"C\" was left out")
+    b <- moe_aggregate(without, support, method = method)
+    expect_equal(vcov(a), vcov(b), tolerance = 1e-6)
+    expect_equal(confint(a), confint(b), tolerance = 1e-6)
+    expect_output(print(summary(a)), if (method == "middle") "information of site" else "information of 5 sites")
+    if (method != "middle") expect_equal(vcov(a, "between"), vcov(b, "between"), tolerance = 1e-6)
+  }
+  a <- suppressWarnings(moe_aggregate(sites, support))
+  grDevices::pdf(NULL)
+  withr::defer(grDevices::dev.off())
+  expect_no_error(plot(a, plot_kinds(a)))
+  # A site that is left out need not have sent a matrix.
+  sites$models$C$information <- NULL
+  a <- suppressWarnings(moe_aggregate(sites, support))
+  expect_output(print(summary(a)), "information of 5 sites, summed")
+})
