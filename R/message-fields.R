@@ -115,7 +115,7 @@ take_symmetric <- function(x, at, size) {
 take_gram <- function(x, at, size) {
   out <- take_matrix(x, at, size, size)
   check_symmetric(out, at)
-  check_squares(diag(out), at, max(abs(out)))
+  check_semidefinite(out, at)
   out
 }
 
@@ -126,6 +126,18 @@ check_symmetric <- function(m, at) {
 # Sums of squares, up to rounding.
 check_squares <- function(v, at, scale) {
   if (any(v < -1e-10 * scale)) bad_field(at, "must have no negative number on its diagonal, of sums of squares")
+}
+
+# No direction has a negative value, up to rounding or up to `slack` (in the units of m).
+check_semidefinite <- function(m, at, slack = NULL) {
+  largest <- max(abs(m), 0)
+  if (largest == 0) return(invisible())
+  m <- m / largest
+  shift <- if (is.null(slack)) 1e-8 * sum(pmax(diag(m), 0)) else slack / largest
+  diag(m) <- diag(m) + shift
+  if (any(diag(m) <= 0) || is.null(tryCatch(chol(m), error = function(e) NULL))) {
+    bad_field(at, "is not positive semi-definite, as sums of squares and products are")
+  }
 }
 
 take_row_count <- function(x, at) take_number(x, at, 1, most = most_rows, whole = TRUE)

@@ -137,7 +137,10 @@ tree_model <- function(x) {
   out <- new_moe(parameters, known_families[[family]]$make(), schema, take_row_count(x$n, "n"),
     take_weight(x$weight, "weight"), take_number(x$log_lik, "log_lik", gaps = TRUE),
     share, record, dropped = take_count(x$dropped, "dropped"))
-  if (!is.null(x$information)) out$information <- take_information(x$information, "information", shape)
+  if (!is.null(x$information)) {
+    out$information <- take_information(x$information, "information", shape)
+    check_information(out, "information")
+  }
   if (!is.null(x$shared)) out$shared <- take_shared(x$shared, "shared", shape, schema)
   if (!is.null(x$rounds)) out <- with_rounds(out, take_rounds(x$rounds, "rounds", shape))
   list(site = take_site(x$site), model = out)
@@ -259,7 +262,7 @@ take_gate_shares <- function(x, at, shape) {
   in_at <- function(name) field_at(at, name)
   gates <- length(take_list(x$reference, in_at("reference"), most = 1000L))
   curvature <- take_symmetric(x$curvature, in_at("curvature"), shape$q * gates)
-  check_squares(diag(curvature), in_at("curvature"), max(abs(curvature), 0))
+  check_semidefinite(curvature, in_at("curvature"))
   list(reference = take_matrix(x$reference, in_at("reference"), shape$q, gates),
     own = take_matrix(x$own, in_at("own"), shape$q, shape$K),
     expected = take_matrix(x$expected, in_at("expected"), shape$q, gates + 1),
@@ -279,10 +282,7 @@ take_x_summary <- function(x, at, schema) {
   if (length(mean) > most_columns) bad_field(field_at(at, "mean"), "holds more than ", most_columns, " variables")
   covariance <- take_symmetric(x$covariance, field_at(at, "covariance"), length(mean))
   if (length(mean)) {
-    values <- eigen(covariance, symmetric = TRUE, only.values = TRUE)$values
-    if (min(values) < -1e-8 * max(values, 1e-300)) {
-      bad_field(field_at(at, "covariance"), "is no covariance: it has negative variances")
-    }
+    check_semidefinite(covariance, field_at(at, "covariance"))
     dimnames(covariance) <- list(names(mean), names(mean))
   }
   frequencies <- take_map(x$frequencies, field_at(at, "frequencies"))
