@@ -1,10 +1,11 @@
 # The one road to the workers, for fits (moe_sites) and exchanges (moe_refine): futures are launched
 # where a worker is free, looked at in turn, and given up where no answer comes. future::plan() is the
-# user's: it is never called.
+# user's: it is left as it is, but for processes of this machine that have died (engine-workers.R).
 
 engine_settings <- list(
   grace = 5,       # seconds beyond the timeout in which a worker may still stop by itself
   patience = 20,   # seconds without any free worker after which the rest is given up
+  launch = 1,      # seconds in which a launch must find its worker
   settle = 15,     # seconds in which the answer of a job that is gone may still turn up
   ask = 1,         # seconds between two questions to a scheduler about the same job
   silence = 300,   # seconds after which a scheduler that does not answer has lost the job
@@ -33,17 +34,25 @@ run_at_sites <- function(sources, work, task, seeds = NULL, timeout = Inf, retri
   run$flying <- list()
   run$stray <- list()
   run$refused <- NULL
+  run$refusals <- 0  # launches without success, one after the other
+  run$dead <- 0      # workers that died since they were replaced
   run$moved <- clock()
+  run$tried <- clock()
   random <- keep_random_state()
   user <- set_user_name()
   on.exit({
     random()
     user()
   })
-  on.exit(for (flight in run$flying) stop_worker(flight$future), add = TRUE)
+  on.exit({
+    for (flight in run$flying) end_worker(run, flight$future)
+    if (run$dead > 0) replace_workers(run)
+  }, add = TRUE)
+  if (dead_workers() > 0) replace_workers(run)
   while (length(run$queue) || length(run$flying)) {
     moved <- launch_batches(run)
     moved <- collect_batches(run) || moved
+    if (length(run$queue) && !length(run$flying) && run$dead > 0) moved <- replace_workers(run) || moved
     if (moved) run$moved <- clock()
     else if (!length(run$flying)) give_up(run)
     if (!moved) Sys.sleep(min(engine_settings$wait[["most"]],
@@ -119,19 +128,26 @@ new_lost <- function(status, message) {
 
 # ---- at the centre ----------------------------------------------------------------------------
 
-# Launching waits where no worker is free, perhaps for ever: so it is tried only where one is.
+# Launching waits where no worker is free, perhaps for ever: so it is tried only where one is, or may be.
 launch_batches <- function(run) {
   moved <- FALSE
-  while (length(run$queue) && free_workers(length(run$flying) + length(run$stray)) > 0) {
+  while (length(run$queue) && (free_workers(length(run$flying) + length(run$stray)) > 0 || may_be_free(run))) {
     sites <- run$queue[[1]]
     job <- c(run$job, list(sources = unname(run$sources[sites]), seeds = run$seeds[sites]))
+    started <- clock()
     future <- tryCatch(launch(job), error = identity)
+    run$tried <- clock()
+    # All are busy. (The error is not always one of futures.)
+    if (inherits(future, "error") && run$tried - started > 0.9 * engine_settings$launch && on_this_cluster()) break
     if (inherits(future, "FutureError")) {
       # This worker died while it was idle. Another one may serve, once it is free.
       run$refused <- said(future)
-      if (!length(run$flying)) give_up(run, at_once = TRUE)
+      run$dead <- run$dead + 1
+      run$refusals <- run$refusals + 1
+      if (!length(run$flying) && !(run$refusals < 3 && replace_workers(run))) give_up(run, at_once = TRUE)
       break
     }
+    run$refusals <- 0
     run$queue[[1]] <- NULL
     moved <- TRUE
     if (inherits(future, "error")) {
@@ -146,11 +162,20 @@ launch_batches <- function(run) {
 launch <- function(job) {
   # As many times as there are sites: the limit is meant for one.
   most <- getOption("future.globals.maxSize", 500 * 1024^2)
-  old <- options(future.globals.maxSize = most * length(job$sources))
+  # A worker that looks free but is not, as one that died, would be waited for for a month.
+  old <- options(future.globals.maxSize = most * length(job$sources), future.wait.timeout = engine_settings$launch)
   on.exit(options(old))
   future::future(job$run(job), globals = list(job = job), packages = "distmoe", seed = NULL,
     stdout = structure(TRUE, drop = TRUE))
 }
+
+# The user's own futures count as busy, though they are resolved, until a launch looks for a worker.
+may_be_free <- function(run) {
+  !length(run$flying) && on_this_cluster() && clock() - run$tried > engine_settings$launch
+}
+
+# Plans that look for a worker among a fixed number of processes, no longer than future.wait.timeout.
+on_this_cluster <- function() inherits(future::plan("next"), c("multisession", "cluster", "multicore"))
 
 free_workers <- function(busy) {
   # Backends that don't know how many are free say so in a warning and give all.
@@ -174,7 +199,7 @@ collect_batches <- function(run) {
     overdue <- run$flying[late]
     run$flying <- run$flying[!late]
     for (flight in overdue) {
-      stop_worker(flight$future)
+      end_worker(run, flight$future)
       run$stray <- c(run$stray, list(flight$future))
       lose_sites(run, flight$sites, new_lost("timed out",
         paste0("no answer within ", format(run$timeout), " seconds")))
@@ -250,6 +275,7 @@ answer_of <- function(future) {
 take_answer <- function(run, flight) {
   answer <- answer_of(flight$future)
   if (inherits(answer, "FutureError")) {
+    run$dead <- run$dead + 1
     lose_sites(run, flight$sites, new_lost("lost", said(answer)))
   } else if (inherits(answer, "error")) {
     for (i in flight$sites) finish_site(run, i, new_lost("failed", said(answer)))
@@ -287,35 +313,10 @@ finish_site <- function(run, i, result) {
 # lost and no timeout is set the workers are taken to be busy with other work of the user's.
 give_up <- function(run, at_once = FALSE) {
   waited <- clock() - run$moved
-  suspect <- is.finite(run$timeout) || any(run$losses > 0) || length(run$stray)
+  suspect <- is.finite(run$timeout) || any(run$losses > 0) || length(run$stray) || !is.null(run$refused)
   if (!at_once && !(suspect && waited > engine_settings$patience)) return(invisible())
   why <- "no worker is left"
   if (!is.null(run$refused)) why <- paste0(why, ": ", run$refused)
   for (i in unlist(run$queue)) finish_site(run, i, new_lost("lost", why))
   run$queue <- list()
-}
-
-# A worker that does not answer is ended where that can be done from here: a process on this machine, or a
-# scheduler's job. Signals are for this machine's processes alone: the number means another one elsewhere.
-stop_worker <- function(future) {
-  tryCatch({
-    if ("cancel" %in% getNamespaceExports("future")) {
-      getExportedValue("future", "cancel")(future)
-    } else if (inherits(future, "BatchtoolsFuture")) {
-      # Not killJobs(), after which the future would count as running for ever.
-      reg <- future$config$reg
-      for (job in stats::na.omit(reg$status$batch.id)) reg$cluster.functions$killJob(reg, job)
-      future$moe_stopped <- TRUE
-    } else if (inherits(future, "MulticoreFuture")) {
-      tools::pskill(future$job$pid, tools::SIGKILL)
-    } else if (inherits(future, "ClusterFuture")) {
-      node <- future$workers[[future$node]]
-      if (is_local(node)) parallelly::killNode(node, signal = tools::SIGKILL)
-    }
-  }, error = function(e) NULL)
-  invisible()
-}
-
-is_local <- function(node) {
-  inherits(node, "RichSOCKnode") && isTRUE(node$host %in% c("localhost", "127.0.0.1", "::1"))
 }

@@ -339,3 +339,62 @@ test_that("a scheduler's silence is no loss of the job, its word that the job is
   expect_false(look("7"))
   expect_true(look(character()))
 })
+
+# In a process of its own, which is ended where it does not return: what `code` gives for lists of sites' status.
+engine_outcome <- function(plan, code, seconds = 100) {
+  script <- withr::local_tempfile(fileext = ".R")
+  result <- withr::local_tempfile(fileext = ".rds")
+  lines <- c(paste0(".libPaths(", deparse1(.libPaths()), ")"), "library(distmoe)", plan,
+    "sim <- moe_simulate(900, K = 2, d = 2, seed = 1)", "s <- split(sim$data, rep(c('A', 'B', 'C'), each = 300))",
+    "start <- moe(y ~ ., s$A, K = 2)",
+    "bad <- moe_source(function() { tools::pskill(Sys.getpid(), 9); Sys.sleep(100) })",
+    "odd <- list(A = s$A, bad = bad, B = s$B, C = s$C)",
+    "status <- function(...) moe_sites(y ~ ., ..., K = 2)$table$status", paste0("out <- ", code),
+    paste0("saveRDS(out, ", deparse(result), ")"))
+  writeLines(lines, script)
+  suppressWarnings(system2(file.path(R.home("bin"), "Rscript"), script, stdout = FALSE, stderr = FALSE, timeout = seconds))
+  if (file.exists(result)) readRDS(result) else "did not return"
+}
+
+test_that("calls after one in which a worker died go on with workers in its place", {
+  skip_on_os("windows")
+  lost <- c("fitted", "lost", "fitted", "fitted")
+  plan <- "future::plan(future::multisession, workers = 2)"
+  expect_identical(engine_outcome(plan, "list(status(odd, start = start), status(odd, start = start),
+    status(odd), status(odd, start = start, retries = 1), status(odd, retries = 2), status(s))"),
+    list(lost, lost, lost, lost, lost, rep("fitted", 3)))
+  # More that die than there are workers, and workers that died while they were idle.
+  expect_identical(engine_outcome(plan, "list(status(c(odd, list(D = bad, E = bad)), start = start, retries = 1), {
+    for (node in future::plan('next')(NULL, lazy = TRUE)$workers) tools::pskill(node$session_info$process$pid, 9)
+    Sys.sleep(0.5)
+    status(s)
+  }, inherits(future::plan('next'), 'multisession'), as.integer(future::nbrOfFreeWorkers()))"),
+    list(c(lost, "lost", "lost"), rep("fitted", 3), TRUE, 2L))
+  # One that is ended for its time leaves none behind either.
+  expect_identical(engine_outcome(plan, "{
+    odd$bad <- moe_source(function() system2('sleep', 60))
+    list(status(odd, start = start, timeout = 2), status(s), as.integer(future::nbrOfFreeWorkers()))
+  }"), list(c("fitted", "timed out", "fitted", "fitted"), rep("fitted", 3), 2L))
+})
+
+test_that("where workers can't be replaced calls return all the same", {
+  skip_on_os("windows")
+  plan <- "cl <- parallelly::makeClusterPSOCK(2); future::plan(future::cluster, workers = cl)"
+  out <- engine_outcome(plan, "list(status(odd, start = start), status(odd, start = start), status(s))")
+  expect_length(out, 3)
+  expect_identical(vapply(out[1:2], function(status) status[2], ""), c("lost", "lost"))
+})
+
+test_that("work of the user's that is under way is not stopped", {
+  skip_on_os("windows")
+  expect_identical(engine_outcome("future::plan(future::multisession, workers = 2)", "{
+    own <- future::future({ Sys.sleep(4); 'mine' })
+    first <- status(odd[1:2], start = start)
+    list(first[2], future::value(own), status(s))
+  }"), list("lost", "mine", rep("fitted", 3)))
+  # What is done but not asked for occupies a worker until somebody looks for one.
+  expect_identical(engine_outcome("future::plan(future::multisession, workers = 2)", "{
+    own <- lapply(1:2, function(i) future::future(i))
+    list(status(s), sum(unlist(future::value(own))))
+  }"), list(rep("fitted", 3), 3L))
+})
