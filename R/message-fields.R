@@ -13,6 +13,9 @@ most_columns <- 3000L
 # Whole numbers beyond are not exact.
 most_rows <- 2^53
 
+# Of variables: larger ones are refused in rows too (cpp_first_bad).
+largest_value <- 1e150
+
 take_object <- function(x, at, fields, optional = character()) {
   if (!is.list(x) || is.null(names(x))) bad_field(at, "must be an object, not ", shown_json(x))
   names <- names(x)

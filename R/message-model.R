@@ -283,6 +283,11 @@ take_x_summary <- function(x, at, schema) {
   covariance <- take_symmetric(x$covariance, field_at(at, "covariance"), length(mean))
   if (length(mean)) {
     check_semidefinite(covariance, field_at(at, "covariance"))
+    # What rows may not hold, no summary of rows can say.
+    far <- which(pmax(abs(mean), sqrt(pmax(diag(covariance), 0))) > largest_value)
+    if (length(far)) {
+      bad_field(at, "says that \"", shown_text(names(mean)[far[1]]), "\" is larger than ", largest_value, ", which no data may hold")
+    }
     dimnames(covariance) <- list(names(mean), names(mean))
   }
   frequencies <- take_map(x$frequencies, field_at(at, "frequencies"))

@@ -72,30 +72,43 @@ draw_points <- function(sites, n) {
   }
   size <- vapply(summaries, function(s) s$n, 0)
   count <- pmax(1, round(n * size / sum(size)))
-  parts <- Map(function(s, k) draw_complete(s, k, schema), summaries, count)
+  parts <- Map(function(s, k, site) draw_complete(s, k, schema, site), summaries, count, names(summaries))
   moe_support(do.call(rbind, unname(parts)), site = rep(names(summaries), count))
 }
 
 # Normal draws may lie where a formula has no value, log(x) at x < 0: these are drawn anew.
-draw_complete <- function(summary, n, schema) {
+draw_complete <- function(summary, n, schema, site) {
   points <- draw_x(summary, n, schema)
+  some <- FALSE
   for (attempt in 1:50) {
     bad <- which(!can_evaluate(points, schema))
     if (!length(bad)) return(points)
+    some <- some || length(bad) < nrow(points)
+    if (!some && attempt == 3) break
     points[bad, ] <- draw_x(summary, length(bad), schema)
   }
-  input_error("Points can't be drawn: the formulas have no value at most draws from the sites'
-    summaries.", i = "Give rows as {.arg support}.")
+  input_error("Points can't be drawn for site {.val {shown_text(site)}}: the formulas have no value at most draws from its
+    summary of x.", i = "Leave the site out, or give rows as {.arg support}.")
 }
+
+# Where a value is infinite or too large the rows are looked at one by one, and first so many: if none has a value
+# it is not worth while.
+looked_at_first <- 40
 
 can_evaluate <- function(points, schema) {
   suppressWarnings({
-    design <- tryCatch(design_new(schema, points), moe_input_error = function(e) NULL)
-    if (!is.null(design)) return(design$complete)
-    vapply(seq_len(nrow(points)), function(i) {
-      tryCatch(design_new(schema, points[i, , drop = FALSE])$complete,
-        moe_input_error = function(e) FALSE)
-    }, NA)
+    complete <- function(rows) {
+      tryCatch(design_new(schema, points[rows, , drop = FALSE])$complete, moe_input_error = function(e) NULL)
+    }
+    n <- nrow(points)
+    all <- complete(seq_len(n))
+    if (!is.null(all)) return(all)
+    one <- function(row) isTRUE(complete(row))
+    first <- evenly(n, looked_at_first)
+    out <- logical(n)
+    out[first] <- vapply(first, one, NA)
+    if (any(out)) out[-first] <- vapply(seq_len(n)[-first], one, NA)
+    out
   })
 }
 

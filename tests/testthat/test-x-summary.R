@@ -170,3 +170,23 @@ test_that("where sites see different x, drawn points and density weights hold, s
   expect_lt(loss(moe_support(d[train, ])), 0.02)
   expect_gt(loss(moe_support(d[train, ]), weights = "size"), 0.02)
 })
+
+test_that("summaries that no rows can have are refused, and those that give no points are named fast", {
+  withr::local_seed(1)
+  d <- data.frame(x = stats::rnorm(400, 5), v = stats::rnorm(400))
+  d$y <- d$x + stats::rnorm(400)
+  sites <- moe_sites(y ~ x + I(x^2) + v, split(d, rep(c("A", "B"), 200)), K = 1, share = "x")
+  file <- withr::local_tempfile(fileext = ".json")
+  tree <- message_of(sites$models$A)
+  far <- tree
+  far$shared$x$mean$x <- 1e200
+  expect_error(read_moe(forge(far, file)), "shared.x.*\"x\"", class = "moe_message_error")
+  far <- tree
+  far$shared$x$covariance[[1]] <- 1e305
+  expect_error(read_moe(forge(far, file)), "shared.x.*\"x\"", class = "moe_message_error")
+  # What rows may hold, and the formula makes too large.
+  tree$shared$x$mean$x <- 1e100
+  sites$models$B <- read_moe(forge(tree, file))
+  seconds <- sum(system.time(expect_error(moe_support(sites, n = 240), "\"B\"", class = "moe_input_error"))[1:2])
+  expect_lt(seconds, 3)
+})
