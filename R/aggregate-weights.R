@@ -20,7 +20,7 @@ check_support_columns <- function(design, models) {
 note_undetermined <- function(models, weights) {
   lost <- Filter(length, lapply(models, function(m) unique(unlist(m$record$aliased))))
   if (!length(lost) || weights %in% c("site", "density")) return(character())
-  text <- paste0(names(lost), " (", vapply(lost, paste, "", collapse = ", "), ")", collapse = "; ")
+  text <- paste0(shown_names(names(lost)), " (", vapply(lost, paste, "", collapse = ", "), ")", collapse = "; ")
   note <- paste0("some sites' data do not determine all coefficients, and weights by size use what ",
     "they state all the same: ", text)
   cli::cli_warn(c("{note}.", i = "Use a support whose points carry their site, or a common start."))
@@ -45,7 +45,7 @@ choose_weights <- function(weights, models, support) {
   }
   if (kind == "density" && !all(with_x)) {
     lacks <- names(models)[!with_x]
-    input_error("{.code weights = \"density\"} needs every site's summary of x; {.val {lacks}}
+    input_error("{.code weights = \"density\"} needs every site's summary of x; {.val {shown_names(lacks)}}
       share{?s/} none.", i = "Fit the sites with {.code moe_sites(..., share = \"x\")}.")
   }
   list(kind = kind, lambda = n / sum(n))
@@ -56,8 +56,8 @@ given_weights <- function(weights, sites) {
     lacks <- setdiff(sites, names(weights))
     extra <- setdiff(names(weights), sites)
     input_error("{.arg weights} must have one number for every site, named by it.",
-      x = if (length(lacks)) "Missing: {.val {lacks}}.",
-      x = if (length(extra)) "Not a fitted site: {.val {extra}}.")
+      x = if (length(lacks)) "Missing: {.val {shown_names(lacks)}}.",
+      x = if (length(extra)) "Not a fitted site: {.val {shown_names(extra)}}.")
   }
   if (!all(is.finite(weights)) || any(weights < 0) || sum(weights) == 0) {
     input_error("{.arg weights} must be finite, not negative, and not all 0.")
@@ -76,7 +76,7 @@ shared_moments <- function(models, moments, method, plan, cost) {
   if (use) return(given)
   if (any(lacks)) {
     lacking <- names(models)[lacks]
-    input_error("{.code moments = TRUE} needs every site's moments; {.val {lacking}} share{?s/} none.",
+    input_error("{.code moments = TRUE} needs every site's moments; {.val {shown_names(lacking)}} share{?s/} none.",
       i = "Fit the sites with {.code moe_sites(..., share = \"moments\")}.")
   }
   input_error("{.code moments = TRUE} goes with {.code method = \"reduction\"},
@@ -141,13 +141,13 @@ support_problem <- function(models, support, weights) {
     index <- match(support$site, names(models))
     without <- setdiff(names(models), support$site)
     if (length(without)) {
-      input_error("The {.arg support} sample has no point of site{?s} {.val {without}}.",
+      input_error("The {.arg support} sample has no point of site{?s} {.val {shown_names(without)}}.",
         i = "Add points of every fitted site, or use {.code weights = \"size\"}.")
     }
     strange <- unique(support$site[is.na(index)])
     if (length(strange)) {
       notes <- paste0(sum(is.na(index)), " support points of sites without a model were not used (",
-        paste(utils::head(strange, 5), collapse = ", "), if (length(strange) > 5) ", ...", ")")
+        paste(shown_names(utils::head(strange, 5)), collapse = ", "), if (length(strange) > 5) ", ...", ")")
     }
     rows <- order(index, na.last = NA)
     site <- index[rows]

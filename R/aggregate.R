@@ -166,6 +166,7 @@ moe_aggregate <- function(sites, support, K = NULL,
   asked <- if (!missing(weights)) weights
   control <- aggregate_control(control)
   sites <- as_sites(sites)
+  warn_refused(sites$table)
   cost <- check_cost(cost, sites$models[[1]]$family)
   update <- check_update(update, sites$models[[1]]$family, cost, method)
   K <- aggregate_K(sites$models, K, method)
@@ -197,6 +198,16 @@ moe_aggregate <- function(sites, support, K = NULL,
       notes = problem$notes))
   warn_about_aggregate(out$aggregation)
   out
+}
+
+# Who reads a folder of messages may not have looked at its table.
+warn_refused <- function(table) {
+  out <- table$status == "refused"
+  if (!any(out)) return(invisible())
+  shown <- utils::head(table$message[out], 5)
+  shown <- escape_braces(vapply(shown, shown_text, "", most = 200L, USE.NAMES = FALSE))
+  cli::cli_warn(c("{sum(out)} of {nrow(table)} message{?s} {cli::qty(sum(out))}{?is/are} refused and not in the aggregate.",
+    stats::setNames(shown, rep("x", length(shown))), i = "See {.code read_moe(folder)$table}."), class = "moe_refused_warning")
 }
 
 warn_about_aggregate <- function(aggregation) {

@@ -122,7 +122,7 @@ fit_options <- function() {
 cli_inspect <- function(o) {
   bad <- 0
   for (file in o$files) {
-    cat(if (file != o$files[1]) "\n", file, "\n", sep = "")
+    cat(if (file != o$files[1]) "\n", shown_names(file), "\n", sep = "")
     found <- tryCatch(read_moe(file), moe_input_error = identity)
     if (inherits(found, "error")) {
       say_error(in_cli_words(conditionMessage(found), character()))
@@ -162,7 +162,9 @@ cli_aggregate <- function(o) {
   arguments <- list(sites, cli_support(sites, o), K = o$experts, plan = o$plan, method = o$method,
     screen = !o$no_screen, min_sites = o$min_sites, min_share = o$min_share)
   if (!is.null(o$weights)) arguments$weights <- o$weights
-  model <- do.call(moe_aggregate, arguments)
+  # Who was refused has been said.
+  model <- withCallingHandlers(do.call(moe_aggregate, arguments),
+    moe_refused_warning = function(w) invokeRestart("muffleWarning"))
   model$call <- NULL
   cat("\n")
   print(summary(model))

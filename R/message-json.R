@@ -117,15 +117,6 @@ check_envelope <- function(tree) {
 
 # ---- words -----------------------------------------------------------------------------------
 
-# Foreign text as it may stand in a message to a person: one line, short, nothing that a terminal obeys.
-shown_text <- function(x, most = 60L) {
-  x <- iconv(paste(as.character(x), collapse = " "), "UTF-8", "UTF-8", sub = "byte")
-  x <- gsub("[[:space:]]+", " ", gsub(harmful, "?", x, perl = TRUE, useBytes = TRUE), useBytes = TRUE)
-  Encoding(x) <- "UTF-8"
-  if (!validUTF8(x)) x <- iconv(x, "latin1", "ASCII", sub = "?")
-  if (nchar(x) > most) paste0(substr(x, 1, most), "...") else x
-}
-
 # Control characters and those that change the direction of text.
 harmful <- "[\\x00-\\x1f\\x7f]|\\xc2[\\x80-\\x9f]|\\xe2\\x80[\\xaa-\\xae]|\\xe2\\x81[\\xa6-\\xa9]"
 

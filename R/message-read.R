@@ -7,7 +7,9 @@
 #' harmless, and work in an environment that holds nothing else.
 #'
 #' In a folder one bad file does not stop the others: it is listed as `"refused"`
-#' with its file, the field and the reason. The models are brought to one
+#' with its file, the field and the reason, and [moe_aggregate()] warns of it. Names of sites that differ only in
+#' case or in what can't be seen are one name, and refused as given twice; such characters are shown as
+#' `<U+202E>`. The models are brought to one
 #' design, that of the first site by name, by the NAMES of columns and levels: columns in
 #' another order are put in that order, as are levels of factors with treatment contrasts
 #' of the same reference; where a binary response has its two levels the other way
@@ -55,7 +57,7 @@ message_files <- function(folder) {
 read_message <- function(file, max_bytes) {
   found <- try_message(file, max_bytes)
   if (is.null(found$reason)) return(found)
-  name <- basename(file)
+  name <- shown_names(basename(file))
   field <- found$field
   reason <- found$reason
   cli::cli_abort(c("Message {.file {name}} is refused.", x = "Field {.field {field}} {reason}."), call = NULL,
@@ -77,25 +79,25 @@ try_message <- function(file, max_bytes) {
 # ---- many files ------------------------------------------------------------------------------
 
 read_sites <- function(files, max_bytes) {
-  stem <- sub("\\.json$", "", basename(files), ignore.case = TRUE)
-  found <- lapply(files, function(file) {
-    found <- try_message(file, max_bytes)
-    if (is.null(found$reason)) found else paste0(basename(file), ": field ", found$field, " ", found$reason)
+  shown <- shown_names(basename(files))
+  found <- lapply(seq_along(files), function(i) {
+    found <- try_message(files[i], max_bytes)
+    if (!is.null(found$reason)) return(paste0(shown[i], ": field ", found$field, " ", found$reason))
+    if (is.null(found$model)) return(paste0(shown[i], ": field kind is \"statistics\"; moe_update() takes those"))
+    found
   })
-  for (i in seq_along(found)) {
-    if (is.list(found[[i]]) && is.null(found[[i]]$model)) {
-      found[[i]] <- paste0(basename(files[i]), ": field kind is \"statistics\"; moe_update() takes those")
-    }
-  }
   read <- vapply(found, is.list, NA)
-  names <- stem
+  names <- sub("\\.json$", "", shown, ignore.case = TRUE)
   names[read] <- vapply(found[read], function(f) f$site, "")
-  twice <- read & names %in% names[read][duplicated(names[read])]
-  for (i in which(twice)) {
-    others <- basename(files[twice & names == names[i]])
-    found[[i]] <- paste0(basename(files[i]), ": field site is \"", names[i], "\" in ", paste(others, collapse = " and "))
+  # Names that a person can't tell apart are one.
+  keys <- name_keys(names)
+  for (i in which(read & keys %in% keys[read][duplicated(keys[read])])) {
+    at <- which(read & keys == keys[i])
+    same <- all(names[at] == names[i])
+    found[[i]] <- paste0(shown[i], ": field site is \"", shown_names(names[i]), if (same) "\" in "
+      else "\", which but for case and what can't be seen is the name in ", paste(shown[setdiff(at, i)], collapse = " and "))
   }
-  found <- common_design(found[order(names)], basename(files)[order(names)])
+  found <- common_design(found[order(names)], shown[order(names)])
   files <- files[order(names)]
   names <- make.unique(names[order(names)])
   models <- lapply(found, function(f) if (is.list(f)) f$model)
@@ -135,7 +137,7 @@ common_design <- function(found, files) {
       matched <- match_design(found[[i]]$model, first$model$schema)
       list(site = found[[i]]$site, model = matched$model, note = matched$note)
     }, moe_bad_field = function(e) {
-      paste0(files[i], ": field ", e$field, " ", conditionMessage(e), " (compared with site ", first$site, ")")
+      paste0(files[i], ": field ", e$field, " ", conditionMessage(e), " (compared with site ", shown_names(first$site), ")")
     })
   }
   found

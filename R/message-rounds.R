@@ -114,16 +114,17 @@ round_messages <- function(messages, max_bytes) {
     messages <- lapply(files, function(file) {
       found <- read_moe(file, max_bytes)
       if (!inherits(found, "moe_statistics")) {
-        input_error("{.file {file}} holds no answer of a site, which {.fn moe_statistics} gives.")
+        input_error("{.file {shown_names(file)}} holds no answer of a site, which {.fn moe_statistics} gives.")
       }
-      found$file <- basename(file)
+      found$file <- shown_names(basename(file))
       found
     })
   }
   ok <- is.list(messages) && length(messages) && all(vapply(messages, inherits, NA, "moe_statistics"))
   if (!ok) input_error("{.arg messages} must be a list of what {.fn moe_statistics} gave, or their files.")
   sites <- vapply(messages, function(m) m$site, "")
-  twice <- sites %in% sites[duplicated(sites)]
+  keys <- name_keys(sites)
+  twice <- keys %in% keys[duplicated(keys)]
   if (any(twice)) {
     from <- escape_braces(vapply(messages[twice], message_from, ""))
     input_error("{.arg messages} hold the answer of a site twice.", stats::setNames(from, rep("x", length(from))))
@@ -152,7 +153,8 @@ check_round_messages <- function(model, messages) {
   extra <- if (!is.null(asked)) setdiff(names(messages), asked)
   if (length(lacks) || length(extra)) {
     input_error("All sites of the first exchange must take part, and no others; nothing was changed.",
-      x = if (length(lacks)) "Missing: {.val {lacks}}.", x = if (length(extra)) "New: {.val {extra}}.")
+      x = if (length(lacks)) "Missing: {.val {shown_names(lacks)}}.",
+      x = if (length(extra)) "New: {.val {shown_names(extra)}}.")
   }
 }
 
@@ -238,7 +240,7 @@ judged_model <- function(model, r, step, shift) {
 
 #' @export
 print.moe_statistics <- function(x, ...) {
-  cat("Answer of site \"", x$site, "\" in exchange ", x$round + 1, ": ",
+  cat("Answer of site \"", shown_names(x$site), "\" in exchange ", x$round + 1, ": ",
     if (is.null(x$sums)) "means and second moments of columns" else "sums at the model", "\n", sep = "")
   cat(format_big(x$counts$n), " rows, ", x$K, if (x$K == 1) " expert" else " experts",
     "; no row is in it. moe_message() shows what is.\n", sep = "")

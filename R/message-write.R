@@ -209,7 +209,7 @@ message_words <- c(schema = "format", kind = "what this is", package = "version 
 print.moe_message <- function(x, ...) {
   tree <- x$tree
   tree$checksum <- message_checksum(tree)
-  cat("Message of site \"", tree$site, "\": ", format_big(nchar(x$text, "bytes")),
+  cat("Message of site \"", shown_names(tree$site), "\": ", format_big(nchar(x$text, "bytes")),
     " bytes of text; no row is in it\n\n", sep = "")
   size <- vapply(tree, function(v) nchar(json_text(v), "bytes"), 0)
   shown <- vapply(tree, function(v) if (is.list(v) || length(v) != 1) "" else shown_json(v), "")

@@ -10,7 +10,7 @@ site_presence <- function(table, used) {
   why <- if (is.null(table$message)) rep("", nrow(table)) else vapply(table$message, shown_text, "", USE.NAMES = FALSE)
   rows <- ifelse(known, paste(vapply(table$n, format_big, ""), "rows"), "rows unknown")
   percent <- ifelse(known, sprintf(", %.2g %%", 100 * table$n / max(1, sum(table$n[known]))), "")
-  missing <- paste0(table$site, " (", table$status, ", ", rows, percent,
+  missing <- paste0(shown_names(table$site), " (", table$status, ", ", rows, percent,
     ifelse(table$status != "skipped" & why != "", paste0(": ", why), ""), ")")[out]
   words <- paste0(format_big(sum(table$n[is_in & known])), " of ", format_big(sum(table$n[known])), " rows",
     if (share < 1) sprintf(" (%.3g %%)", 100 * share))
@@ -29,7 +29,7 @@ check_floor <- function(table, used, min_sites, min_share) {
   presence <- site_presence(table, used)
   missing <- presence$missing
   screened <- setdiff(table$site[table$status == "fitted"], used)
-  if (length(screened)) missing <- c(missing, paste0(screened, " (screened)"))
+  if (length(screened)) missing <- c(missing, paste0(shown_names(screened), " (screened)"))
   told <- c(x = if (length(missing)) "Missing: {missing}.",
     i = "Fit the missing sites (with {.arg cache} only they are fitted again), or lower the floor.")
   if (!is.null(min_sites) && presence$used < min_sites) {

@@ -270,7 +270,7 @@ print_sites <- function(x) {
   }
   cat("\n")
   if (length(left)) {
-    cat("Screening by ", a$screening$by, " left out: ", paste(left, collapse = ", "), "\n", sep = "")
+    cat("Screening by ", a$screening$by, " left out: ", paste(shown_names(left), collapse = ", "), "\n", sep = "")
   }
   if (length(a$notes)) cat(paste0("Note: ", a$notes, "\n"), sep = "")
 }

@@ -121,7 +121,7 @@ screen_sites <- function(models, support, screen) {
   }
   left <- scored$table$site[out]
   if (length(left)) {
-    cli::cli_warn(c("Site{?s} {.val {left}} {?was/were} left out: {?its/their} model{?s} {?is/are} far
+    cli::cli_warn(c("Site{?s} {.val {shown_names(left)}} {?was/were} left out: {?its/their} model{?s} {?is/are} far
       from the others'.", i = "Look at {.code $aggregation$screening}; {.code screen = FALSE} keeps all."))
   }
   list(models = models[!out], screening = scored)

@@ -217,7 +217,7 @@ at_sites <- function(sources, task, work) {
     site <- names(sources)[failed]
     first <- results[failed][[1]]
     first <- if (inherits(first, "error")) said(first) else paste0(first$status, ": ", first$message)
-    input_error("{cli::qty(site)}Site{?s} {.val {site}} can't take part; nothing was changed.",
+    input_error("{cli::qty(site)}Site{?s} {.val {shown_names(site)}} can't take part; nothing was changed.",
       x = "The first says: {first}", i = "Leave such sites out of {.arg sources}.")
   }
   results
@@ -329,6 +329,7 @@ print.moe_sites <- function(x, ...) {
   if (all(is.na(t$needs))) shown$needs <- NULL
   if (all(t$message == "")) shown$message <- NULL
   else shown$message <- vapply(shown$message, shown_text, "")
+  shown$site <- shown_names(shown$site)
   print(shown, digits = 4, row.names = FALSE)
   if (nrow(t) > 20) cat("...", nrow(t) - 20, "more sites: see $table\n")
   invisible(x)

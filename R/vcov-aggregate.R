@@ -64,7 +64,7 @@ summed_covariance <- function(object) {
   used <- aligned_sites(object)
   lacks <- names(used$models)[vapply(used$models, function(m) is.null(m$information), NA)]
   if (length(lacks)) {
-    no_covariance("{cli::qty(lacks)}Site{?s} {.val {lacks}} sent no information matrix.",
+    no_covariance("{cli::qty(lacks)}Site{?s} {.val {shown_names(lacks)}} sent no information matrix.",
       i = "Fit with {.code moe_sites(information = TRUE)}, or use {.code type = \"between\"}.")
   }
   method <- object$aggregation$method

@@ -61,7 +61,7 @@ draw_points <- function(sites, n) {
   summaries <- lapply(sites$models, function(m) m$shared$x)
   lacks <- names(summaries)[vapply(summaries, is.null, NA)]
   if (length(lacks)) {
-    input_error("Points can't be drawn: site{?s} {.val {lacks}} share{?s/} no summary of x.",
+    input_error("Points can't be drawn: site{?s} {.val {shown_names(lacks)}} share{?s/} no summary of x.",
       i = "Fit the sites with {.code moe_sites(..., share = \"x\")}.")
   }
   schema <- sites$schema

@@ -79,7 +79,7 @@ test_that("one bad file does not stop the others, and a name stands for one site
   sites <- read_moe(folder)
   expect_identical(sites$table$status, c("fitted", "fitted", "fitted", "refused"))
   expect_match(sites$table$message[4], "bad.json: field \\(file\\)")
-  a <- moe_aggregate(sites, moe_support(d, site = site))
+  expect_warning(a <- moe_aggregate(sites, moe_support(d, site = site)), "bad.json")
   expect_output(print(a), "3 of 4 sites")
   file.copy(file.path(folder, "A.json"), file.path(folder, "again.json"))
   sites <- read_moe(folder)
