@@ -18,6 +18,7 @@ open_files <- function(source) {
   }, paths, folders), use.names = FALSE)
   if (!length(files)) source_error(source, "the folder holds no file whose name ends in .csv, .tsv,
     .txt or .parquet.")
+  check_plain(source, files)
   if (!is.null(source$format)) return(list(files = files, format = source$format))
   is <- vapply(ends, grepl, logical(length(files)), files, ignore.case = TRUE)
   is <- matrix(is, ncol = 2)
@@ -80,7 +81,7 @@ open_text <- function(source, file) {
 text_types <- function(source, file) {
   connection <- open_text(source, file)
   on.exit(close(connection))
-  head <- try_source(read_text(source, connection, header = TRUE, nrows = guess_rows), source,
+  head <- try_source(suppressWarnings(read_text(source, connection, header = TRUE, nrows = guess_rows)), source,
     paste0("its file ", basename(file), " can't be read."), text_hint(source, file))
   types <- vapply(head, function(v) {
     if (is.numeric(v)) "numeric" else if (is.logical(v) && all(is.na(v))) NA_character_ else class(v)[1]
@@ -92,6 +93,7 @@ text_types <- function(source, file) {
 }
 
 text_chunks <- function(source, files, take, columns, rows) {
+  for (file in files) check_whole(source, file)
   types <- text_types(source, files[1])
   lacks <- setdiff(columns, names(types))
   if (length(lacks)) lacks_columns(source, lacks, names(types), basename(files[1]), text_hint(source, files[1]))
@@ -102,8 +104,8 @@ text_file_chunks <- function(source, file, take, types, columns, rows) {
   connection <- open_text(source, file)
   on.exit(close(connection))
   name <- basename(file)
-  header <- names(try_source(read_text(source, connection, header = TRUE, nrows = 1,
-    colClasses = "character"), source, paste0(name, " can't be read.")))
+  header <- names(try_source(suppressWarnings(read_text(source, connection, header = TRUE, nrows = 1,
+    colClasses = "character")), source, paste0(name, " can't be read.")))
   lacks <- setdiff(if (is.null(columns)) names(types) else columns, header)
   if (length(lacks)) lacks_columns(source, lacks, header, name)
   close(connection)
@@ -115,10 +117,11 @@ text_file_chunks <- function(source, file, take, types, columns, rows) {
   classes[header %in% quoted] <- "character"
   done <- 0
   repeat {
-    place <- paste0("rows ", format(done + 1, scientific = FALSE), " and following of ", name)
+    place <- paste0("rows ", format(done + 1, scientific = FALSE), " and following of ", basename(file))
+    trouble <- NULL
     chunk <- tryCatch(
-      read_text(source, connection, header = FALSE, nrows = rows, col.names = header,
-        colClasses = unname(classes)),
+      with_trouble(read_text(source, connection, header = FALSE, nrows = rows, col.names = header,
+        colClasses = unname(classes)), function(text) trouble <<- text),
       error = function(e) {
         if (grepl("no lines available", conditionMessage(e))) return(NULL)
         text <- one_line(conditionMessage(e))
@@ -127,11 +130,26 @@ text_file_chunks <- function(source, file, take, types, columns, rows) {
           them, as in {.code types = c(id = \"character\")}.")
       })
     if (is.null(chunk)) break
+    if (!is.null(trouble)) broken_row(source, file, done + nrow(chunk), trouble)
     for (name in quoted) chunk[[name]] <- text_numbers(source, chunk[[name]], name, place)
     take(chunk, place)
     done <- done + nrow(chunk)
     if (nrow(chunk) < rows) break
   }
+}
+
+# A warning of the reader is no good news: a row without all its fields, bytes of another encoding.
+with_trouble <- function(code, tell) {
+  withCallingHandlers(code, warning = function(w) {
+    # That a last line has no end was said; so many fields as it has may be all.
+    if (!grepl("incomplete final line", conditionMessage(w), fixed = TRUE)) tell(one_line(conditionMessage(w)))
+    invokeRestart("muffleWarning")
+  })
+}
+
+broken_row <- function(source, file, row, trouble) {
+  source_error(source, "{shown_names(basename(file))} was cut short or is damaged at row {format_big(row)}.",
+    x = "{trouble}", text_hint(source, file), i = "Get the file once more from where it came.")
 }
 
 # scan() takes numbers between quotes only where no type is given.
@@ -140,7 +158,7 @@ has_quoted_numbers <- function(source, file, header, classes) {
   on.exit(close(connection))
   readLines(connection, 1)
   tried <- tryCatch(read_text(source, connection, header = FALSE, nrows = 100, col.names = header,
-    colClasses = unname(classes)), error = conditionMessage)
+    colClasses = unname(classes)), error = conditionMessage, warning = function(w) NULL)
   is.character(tried) && grepl("got '\"", tried, fixed = TRUE)
 }
 
