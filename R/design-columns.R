@@ -12,10 +12,35 @@ part_matrix <- function(part, frame, argument, size = block_rows) {
     input_error("Factor {.val {single[1]}} in {.arg {argument}} has a single level
       ({.val {levels(frame[[single[1]]])}}).", i = "Leave it out of the formula.")
   }
+  check_levels(part, frame, names, argument)
   made <- try_formula(matrix_columns(part, frame, names, size))
   if (!ncol(made$x)) input_error("{.arg {argument}} has no column: not even an intercept is left.")
   made$intercept <- if (attr(part$terms, "intercept") == 1) 1L else 0L
   made
+}
+
+# Levels of a factor and columns of all terms that are worth a try: contrasts are a matrix of levels by levels, fits
+# one of columns by columns.
+most_levels <- 10000
+most_made_columns <- 20000
+
+# Before room is asked for them.
+check_levels <- function(part, frame, names, argument) {
+  v <- unclass(frame)[names]
+  is_label <- vapply(v, function(v) is.factor(v) || is.character(v), NA)
+  if (!any(is_label)) return(invisible())
+  width <- vapply(v, function(v) {
+    as.numeric(if (is.factor(v)) nlevels(v) else if (is.character(v)) length(unique(v)) else if (is.logical(v)) 2 else NCOL(v))
+  }, 0)
+  factors <- attr(part$terms, "factors")
+  used <- if (length(factors)) rowSums(factors > 0) > 0 else logical(length(names))
+  columns <- if (length(factors)) apply(factors > 0, 2, function(at) prod(width[at])) else 0
+  worst <- which.max(ifelse(is_label & used, width, 0))
+  if (width[worst] <= most_levels && sum(columns) <= most_made_columns) return(invisible())
+  n <- nrow(frame)
+  input_error("Factor {.val {names[worst]}} in {.arg {argument}} has {format_big(width[worst])} levels in
+    {format_big(n)} rows: {.arg {argument}} would have {format_big(sum(columns))} columns.",
+    i = "Put rare levels together, or leave it out: is it the number of a row or a person?")
 }
 
 all_columns <- function(part) vapply(as.list(attr(part$terms, "variables"))[-1], deparse_one, "")

@@ -133,3 +133,19 @@ test_that("a fit needs little memory beside its data", {
   expect_lt(columns(once(x, y)), 20)
   expect_lt(columns(once(y ~ ., data)), 41 + 20)
 })
+
+test_that("factors of very many levels are named before room is asked for their columns", {
+  withr::local_seed(1)
+  n <- 30000
+  d <- data.frame(g = factor(seq_len(n)), x = stats::rnorm(n), y = stats::rnorm(n))
+  d$text <- as.character(d$g)
+  d$a <- factor(seq_len(n) %% 200)
+  d$b <- factor(seq_len(n) %% 201)
+  expect_error(moe(y ~ g, d, K = 1), "\"g\" in `formula` has 30,000 levels", class = "moe_input_error")
+  expect_error(moe(y ~ x * text, d, K = 1), "\"text\".*30,000 levels.*columns", class = "moe_input_error")
+  expect_error(moe(y ~ x, d, K = 2, gating = ~ g), "\"g\" in `gating`", class = "moe_input_error")
+  expect_error(moe(y ~ a * b, d, K = 1), "\"b\".*201 levels.*40,601 columns", class = "moe_input_error")
+  expect_error(moe_sites(y ~ g, list(A = d, B = d), K = 1), "\"g\".*30,000 levels", class = "moe_input_error")
+  # One that no term uses does not matter, nor one of few levels among many columns.
+  expect_no_error(moe(y ~ x + a, d[1:2000, ], K = 1))
+})
