@@ -176,10 +176,12 @@ write_message <- function(message, file, overwrite) {
   part <- tempfile(".part-", dirname(file))
   on.exit(unlink(part))
   written <- tryCatch({
-    writeBin(charToRaw(enc2utf8(message$text)), part)
-    file.rename(part, file)
+    bytes <- charToRaw(enc2utf8(message$text))
+    writeBin(bytes, part)
+    # A full disk is not always an error.
+    file.size(part) == length(bytes) && file.rename(part, file)
   }, error = function(e) FALSE, warning = function(w) FALSE)
-  if (!written) input_error("The file {.file {file}} can't be written.")
+  if (!written) input_error("The file {.file {file}} can't be written.", i = "Is there room in the folder, and may you write there?")
 }
 
 # Names that every file system takes, different also where case does not count.

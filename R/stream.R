@@ -162,7 +162,7 @@ stream_first_frame <- function(source, columns, terms, frame_of) {
 # All rows under a schema, in a scratch file: a design without rows in memory. `frame_of(chunk, terms)`
 # makes the model frame of a chunk.
 stream_rows <- function(source, columns, schema, frame_of, describe = FALSE) {
-  file <- new_scratch(source$scratch)
+  file <- new_scratch(source$scratch, known_total(source))
   kept <- FALSE
   on.exit(if (!kept) file$remove())
   seen <- list(rows = 0, weight = 0, dropped = 0L, y = NULL)
@@ -255,14 +255,24 @@ scratch_columns <- function(design, weight) {
 
 # The file, written in blocks of rows, column by column in each. It is removed with the object that
 # stands for it, if nobody has done so before: an error or an interrupt leaves nothing behind.
-new_scratch <- function(where) {
+# `total`: how many rows there will be, NA where that is not known.
+new_scratch <- function(where, total = NA_real_) {
   folder <- if (is.character(where)) where else tempdir()
   if (!dir.exists(folder)) input_error("The folder {.file {folder}} for scratch files is not there.")
   path <- tempfile("distmoe-", folder, ".scratch")
   connection <- file(path, "wb")
   Sys.chmod(path, "600")  # rows are in it
   rest <- NULL
-  write <- function(m) try_scratch(writeBin(as.vector(m), connection), folder)
+  bytes <- 0
+  columns <- 0
+  no_room <- function(text) scratch_is_full(folder, file.size(path), bytes, 8 * columns * total, text)
+  write <- function(m) {
+    bytes <<- bytes + 8 * length(m)
+    columns <<- ncol(m)
+    # That a disk is full comes as a warning, or shows in the file's size when it is closed.
+    said <- function(condition) no_room(conditionMessage(condition))
+    tryCatch(writeBin(as.vector(m), connection), error = said, warning = said)
+  }
   out <- new.env(parent = emptyenv())
   out$path <- path
   out$add <- function(numbers) {
@@ -274,11 +284,12 @@ new_scratch <- function(where) {
   open <- TRUE
   shut <- function() if (open) {
     open <<- FALSE
-    close(connection)
+    suppressWarnings(close(connection))
   }
   out$close <- function() {
     if (!is.null(rest) && nrow(rest)) write(rest)
     shut()
+    if (!identical(as.numeric(file.size(path)), bytes)) no_room("not all of it was kept")
   }
   out$remove <- function() {
     shut()
@@ -288,12 +299,18 @@ new_scratch <- function(where) {
   out
 }
 
-try_scratch <- function(code, folder) {
-  tryCatch(code, error = function(e) {
-    text <- one_line(conditionMessage(e))
-    input_error("The scratch file in {.file {folder}} can't be written.", x = "{text}",
-      i = "{.arg scratch} of {.fn moe_source} may name a folder with more room.")
-  })
+known_total <- function(source) {
+  seen <- source$visits$rows
+  if (is.null(seen)) source_rows(source) else seen
+}
+
+scratch_is_full <- function(folder, written, asked, needed, text) {
+  size <- function(bytes) if (bytes < 1e6) paste(format_big(ceiling(bytes / 1e3)), "kB") else
+    paste(format_big(ceiling(bytes / 1e6)), "MB")
+  input_error("The scratch file in {.file {folder}} can't be written: is there no room left?", x = "{one_line(text)}",
+    i = "It has {size(written)}, of {size(asked)} for the rows so far; {if (is.na(needed))
+    'how much all rows need is not known' else paste('all rows need', size(needed))}.",
+    i = "{.arg scratch} of {.fn moe_source} may name a folder with more room.")
 }
 
 drop_scratch <- function(design) if (!is.null(design$file)) design$file$remove()

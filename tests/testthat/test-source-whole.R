@@ -109,3 +109,25 @@ test_that("a Parquet file that was cut is refused by name", {
     expect_error(source_read(moe_source(bad)), "cut.parquet", class = "moe_input_error")
   }
 })
+
+test_that("a full disk under the scratch file is told once, with what is needed", {
+  skip_on_os("windows")
+  skip_if(Sys.which("bash") == "")
+  folder <- withr::local_tempdir()
+  script <- withr::local_tempfile(fileext = ".R")
+  writeLines(c(paste0(".libPaths(", deparse1(.libPaths()), ")"), "library(distmoe)",
+    "d <- data.frame(x = sin(1:2e5), v = cos(1:2e5)); d$y <- d$x + 0.1 * d$v",
+    paste0("source <- moe_source(d, memory_rows = 0, chunk_rows = 5e4, scratch = ", deparse(folder), ")"),
+    "told <- character()",
+    "e <- withCallingHandlers(tryCatch(moe(y ~ x + v, source, K = 1), error = identity),",
+    "  warning = function(w) told <<- c(told, conditionMessage(w)))",
+    "cat('class', class(e)[1:2], '\\nwarnings', length(told), '\\n', cli::ansi_strip(conditionMessage(e)), sep = ' ')"), script)
+  # Files of more than 2 MB can't be written there.
+  code <- paste("trap '' XFSZ; ulimit -f 2000;", shQuote(file.path(R.home("bin"), "Rscript")), shQuote(script))
+  out <- paste(suppressWarnings(system2("bash", c("-c", shQuote(code)), stdout = TRUE, stderr = FALSE)), collapse = " ")
+  expect_match(out, "class moe_input_error")
+  expect_match(out, "warnings 0")
+  expect_match(gsub("\\s+", " ", out), "can't be written: is there no room left.*It has [0-9]+ MB, of.*all rows need 5 MB")
+  expect_match(out, basename(folder), fixed = TRUE)
+  expect_length(list.files(folder), 0)
+})
