@@ -206,8 +206,9 @@ warn_refused <- function(table) {
   if (!any(out)) return(invisible())
   shown <- utils::head(table$message[out], 5)
   shown <- escape_braces(vapply(shown, shown_text, "", most = 200L, USE.NAMES = FALSE))
-  cli::cli_warn(c("{sum(out)} of {nrow(table)} message{?s} {cli::qty(sum(out))}{?is/are} refused and not in the aggregate.",
-    stats::setNames(shown, rep("x", length(shown))), i = "See {.code read_moe(folder)$table}."), class = "moe_refused_warning")
+  cli::cli_warn(c("{sum(out)} of {nrow(table)} message{?s} {cli::qty(sum(out))}{?is/are} refused and not in the
+    aggregate.", stats::setNames(shown, rep("x", length(shown))), i = "See {.code read_moe(folder)$table}."),
+    class = "moe_refused_warning")
 }
 
 warn_about_aggregate <- function(aggregation) {

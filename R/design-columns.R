@@ -30,7 +30,10 @@ check_levels <- function(part, frame, names, argument) {
   is_label <- vapply(v, function(v) is.factor(v) || is.character(v), NA)
   if (!any(is_label)) return(invisible())
   width <- vapply(v, function(v) {
-    as.numeric(if (is.factor(v)) nlevels(v) else if (is.character(v)) length(unique(v)) else if (is.logical(v)) 2 else NCOL(v))
+    if (is.factor(v)) as.numeric(nlevels(v))
+    else if (is.character(v)) as.numeric(length(unique(v)))
+    else if (is.logical(v)) 2
+    else as.numeric(NCOL(v))
   }, 0)
   factors <- attr(part$terms, "factors")
   used <- if (length(factors)) rowSums(factors > 0) > 0 else logical(length(names))

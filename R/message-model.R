@@ -286,7 +286,8 @@ take_x_summary <- function(x, at, schema) {
     # What rows may not hold, no summary of rows can say.
     far <- which(pmax(abs(mean), sqrt(pmax(diag(covariance), 0))) > largest_value)
     if (length(far)) {
-      bad_field(at, "says that \"", shown_text(names(mean)[far[1]]), "\" is larger than ", largest_value, ", which no data may hold")
+      bad_field(at, "says that \"", shown_text(names(mean)[far[1]]), "\" is larger than ", largest_value,
+        ", which no data may hold")
     }
     dimnames(covariance) <- list(names(mean), names(mean))
   }

@@ -95,7 +95,8 @@ read_sites <- function(files, max_bytes) {
     at <- which(read & keys == keys[i])
     same <- all(names[at] == names[i])
     found[[i]] <- paste0(shown[i], ": field site is \"", shown_names(names[i]), if (same) "\" in "
-      else "\", which but for case and what can't be seen is the name in ", paste(shown[setdiff(at, i)], collapse = " and "))
+      else "\", which but for case and what can't be seen is the name in ",
+      paste(shown[setdiff(at, i)], collapse = " and "))
   }
   found <- common_design(found[order(names)], shown[order(names)])
   files <- files[order(names)]

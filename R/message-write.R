@@ -181,7 +181,8 @@ write_message <- function(message, file, overwrite) {
     # A full disk is not always an error.
     file.size(part) == length(bytes) && file.rename(part, file)
   }, error = function(e) FALSE, warning = function(w) FALSE)
-  if (!written) input_error("The file {.file {file}} can't be written.", i = "Is there room in the folder, and may you write there?")
+  if (!written) input_error("The file {.file {file}} can't be written.",
+    i = "Is there room in the folder, and may you write there?")
 }
 
 # Names that every file system takes, different also where case does not count.

@@ -146,7 +146,8 @@ check_same_rows <- function(now, first) {
   bad <- which(now != first)
   if (!length(bad)) return(invisible())
   site <- names(first)[bad[1]]
-  input_error("Site {.val {shown_names(site)}} has {format_big(now[bad[1]])} rows now, and had {format_big(first[bad[1]])} when it
+  input_error("Site {.val {shown_names(site)}} has {format_big(now[bad[1]])} rows now, and had
+    {format_big(first[bad[1]])} when it
     was asked first.", i = "All rounds need the same rows: make a copy of data that change.")
 }
 

@@ -1,4 +1,5 @@
-# Reading takes time that grows with the bytes at most in proportion, whatever they are, and only plain files are opened.
+# Reading takes time that grows with the bytes at most in proportion, whatever they are, and only plain files are
+# opened.
 
 # What is wrong with a file of such text, and that it was found fast.
 fault_of <- function(text, file, seconds = 2) {
@@ -22,7 +23,8 @@ test_that("bytes of any kind are refused in linear time", {
   expect_match(fault_of(paste0("{\"a\":", escapes, "}"), file), "schema")
   expect_match(fault_of(paste0("{\"a\":", escapes, ",\"b\":", strrep("[", 1e5), strrep("]", 1e5), "}"), file), "deeper")
   expect_match(fault_of(paste0("{\"a\":", strrep("\"[\",", 1e6), "1}"), file), "\\(file\\)")
-  for (piece in c(" ", "x", "1", "[", "{", "]", "{}", "[],", "{\"a\":", "\\u0041", "\u00e9", "/*", "//\n", "-", "1e9,", ":")) {
+  for (piece in c(" ", "x", "1", "[", "{", "]", "{}", "[],", "{\"a\":", "\\u0041", "\u00e9",
+    "/*", "//\n", "-", "1e9,", ":")) {
     for (before in c("", "{\"schema\":\"", "{\"schema\":[")) {
       fault_of(paste0(before, strrep(piece, n %/% nchar(piece, "bytes"))), file)
     }
@@ -72,7 +74,8 @@ test_that("values without end under a right checksum are refused fast", {
   words <- function(of) paste0("{\"name\":\"", of, seq_len(4000), "\"}", collapse = ",")
   sums <- paste0("[\"+\",", vapply(letters, words, ""), "]", collapse = ",")
   for (f in c("I", "+", "-", ":", "c")) {
-    expect_match(put(c("design", "formula", "experts"), paste0("[\"", f, "\",{\"name\":\"x\"},[\"+\",", sums, "]]")), "formula")
+    tree_text <- paste0("[\"", f, "\",{\"name\":\"x\"},[\"+\",", sums, "]]")
+    expect_match(put(c("design", "formula", "experts"), tree_text), "formula")
   }
   # What is taken away counts too.
   expect_identical(count_terms(quote(a - (b + c * d))), 5)

@@ -15,7 +15,8 @@ families <- c("gaussian", "binomial", "poisson", "multinomial")
 
 test_that("matrices of honest fits are taken: units, weights, priors, fits that did not converge", {
   file <- withr::local_tempfile(fileext = ".json")
-  settings <- list(list(), list(max_iterations = 1, newton = FALSE, starts = 1), list(expert_ridge = 1e5, gate_ridge = 1e3),
+  settings <- list(list(), list(max_iterations = 1, newton = FALSE, starts = 1),
+    list(expert_ridge = 1e5, gate_ridge = 1e3),
     list(lambda = 0.5, l1_share = 0), list(variance_prior = 50), list(max_iterations = 4, starts = 1, variance_prior = 0))
   count <- 0
   for (family in families) for (seed in 1:6) for (K in c(1, 3)) {
@@ -23,10 +24,8 @@ test_that("matrices of honest fits are taken: units, weights, priors, fits that 
     control <- do.call(moe_control, c(settings[[seed]], list(information = TRUE, singular_ok = TRUE)))
     fit <- suppressWarnings(moe(list(y ~ x + g, y ~ 0 + x + v)[[1 + seed %% 2]], d, K = K, family = family,
       weights = if (seed > 2) d$weight, control = control))
-    skip <- is.null(fit$information)
-    if (skip) next
+    if (is.null(fit$information)) next
     count <- count + 1
-    # As they are: a check that is far from them would say nothing.
     forge(message_of(fit), file)
     expect_identical(read_moe(file)$information$curvature, fit$information$curvature)
     fit$information$curvature <- -fit$information$curvature
