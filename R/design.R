@@ -112,12 +112,12 @@ part_offset <- function(part, frame) {
 design_from_frame <- function(frame, schema, need_response = TRUE) {
   check_finite(frame)
   expert <- part_matrix(schema$expert, frame, "formula")
-  schema$expert$contrasts <- expert$contrasts
+  schema$expert$contrasts <- settled_contrasts(expert$contrasts, frame)
   schema$expert$columns <- colnames(expert$x)
   gate <- expert
   if (!schema$same) {
     gate <- part_matrix(schema$gate, frame, "gating")
-    schema$gate$contrasts <- gate$contrasts
+    schema$gate$contrasts <- settled_contrasts(gate$contrasts, frame)
   }
   schema$gate$columns <- colnames(gate$x)
   y <- NULL

@@ -7,7 +7,8 @@
 #' the other sites are not affected. What comes back is models, not rows.
 #'
 #' All sites must mean the same by a coefficient. Factor levels are therefore
-#' the union over the sites, and data-dependent bases (`poly()`, `ns()`,
+#' the union over the sites, a factor's own contrasts (`contrasts(f) <- `) those of the sites that have set
+#' some (the same everywhere), and data-dependent bases (`poly()`, `ns()`,
 #' `scale()`) are computed once, on all sites' variables, or taken from `start`
 #' where a model is given. Random numbers are drawn from streams that
 #' [set.seed()] fixes, one a site by the order of the sites' names, so results
@@ -65,7 +66,7 @@
 #'     `iterations`, `converged`, `seconds`,
 #'     `bytes` (of the site's message, with its information matrix if asked for, see
 #'     [write_moe()]; NA where its formula can't be written),
-#'     `message` (why a site is not fitted, a warning, or the columns that its
+#'     `message` (why a site is not fitted, a warning, why its formula can't be written, or the columns that its
 #'     data do not determine), `cached` (was it taken from `cache`?).
 #'   * `schema`: the common design.
 #' @seealso [moe_aggregate()], [moe_engines] (where sites are fitted, and faults)
@@ -151,12 +152,11 @@ fit_site <- function(data, task) {
     row$loglik <- outcome$log_lik / outcome$weight
     row$iterations <- outcome$record$em_iterations + outcome$record$newton_iterations
     row$converged <- outcome$record$converged
-    row$bytes <- message_bytes_of(outcome)
+    size <- message_size(outcome)
+    row$bytes <- size$bytes
     lost <- unique(unlist(outcome$record$aliased))
-    if (length(lost)) {
-      row$message <- paste(c(if (row$message != "") row$message,
-        paste("not determined:", paste(lost, collapse = ", "))), collapse = "; ")
-    }
+    row$message <- paste(c(if (row$message != "") row$message, size$why,
+      if (length(lost)) paste("not determined:", paste(lost, collapse = ", "))), collapse = "; ")
     return(list(model = outcome, row = row))
   }
   row$status <- "failed"
@@ -305,7 +305,7 @@ site_start_schema <- function(start, formula, gating, sources, family) {
 
 bind_variables <- function(frames, names) {
   out <- lapply(stats::setNames(names, names), function(name) {
-    v <- bind_column(unname(lapply(frames, function(d) d[[name]])))
+    v <- bind_column(unname(lapply(frames, function(d) d[[name]])), name)
     if (is.character(v)) factor(v, levels = sort(unique(v))) else v
   })
   out <- as.data.frame(out, optional = TRUE, stringsAsFactors = FALSE)
