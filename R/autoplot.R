@@ -25,7 +25,7 @@
 #' @exportS3Method ggplot2::autoplot
 autoplot.moe <- function(object, which = "experts", variable = NULL, data = NULL, class = NULL,
                          sites = 60, ...) {
-  check_unused(...)
+  check_dots(...)
   check_plot_kind(which, plot_kinds(object))
   class <- plot_class(object, class)
   sites <- check_count(sites, "sites")

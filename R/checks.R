@@ -52,6 +52,17 @@ check_choice <- function(x, choices, name) {
   choices[pmatch(x, choices)]
 }
 
+# What `...` holds but for arguments that other methods of the same generic have (`known`), and that say nothing
+# here. `hint`: the way out.
+check_dots <- function(..., known = character(), hint = NULL) {
+  names <- ...names()
+  if (is.null(names)) names <- rep("", ...length())
+  extra <- setdiff(names, known)
+  if (!length(extra)) return(invisible())
+  extra[extra == ""] <- "(unnamed)"
+  input_error("Unknown argument{?s} {.arg {extra}}.", i = hint)
+}
+
 check_moe <- function(x, name) {
   if (!inherits(x, "moe")) {
     cli::cli_abort("{.arg {name}} must be a model made by this package (class {.cls moe}), not

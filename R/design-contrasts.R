@@ -14,7 +14,8 @@ common_contrasts <- function(parts, levels, name) {
   if (!length(given)) return(NULL)
   if (length(given) > 1) {
     input_error("Factor {.val {name}} has different contrasts in different places.",
-      i = "Set the same {.code contrasts({name})} everywhere, by name, such as {.val contr.sum}, where levels differ.")
+      i = "Set the same {.code contrasts({name})} everywhere, by name, such as {.val contr.sum}, where
+        levels differ.")
   }
   if (is.matrix(given[[1]]) && nrow(given[[1]]) != length(levels)) {
     input_error("Factor {.val {name}} has a matrix of contrasts for {nrow(given[[1]])} level{?s}; all rows together

@@ -121,7 +121,7 @@ write_moe <- function(fit, file, ...) UseMethod("write_moe")
 #' @export
 write_moe.default <- function(fit, file, site = NULL, information = FALSE, state = TRUE, min_rows = 50,
                               min_expert_rows = 10, min_rows_per_parameter = 2, overwrite = FALSE, ...) {
-  check_unused(...)
+  check_dots(...)
   check_file_name(file)
   limits <- check_limits(min_rows, min_expert_rows, min_rows_per_parameter)
   if (is.null(site)) site <- sub("\\.json$", "", basename(file), ignore.case = TRUE)
@@ -135,7 +135,7 @@ write_moe.default <- function(fit, file, site = NULL, information = FALSE, state
 #' @export
 write_moe.moe_sites <- function(fit, file, information = TRUE, min_rows = 50, min_expert_rows = 10,
                                 min_rows_per_parameter = 2, overwrite = FALSE, ...) {
-  check_unused(...)
+  check_dots(...)
   check_file_name(file)
   limits <- check_limits(min_rows, min_expert_rows, min_rows_per_parameter)
   overwrite <- check_flag(overwrite, "overwrite")

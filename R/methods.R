@@ -7,13 +7,14 @@
 #'   `"gate"`: q x (K - 1) matrix of the gates' (that of the last expert is 0).
 #'   `"all"` (default): one named vector, experts first, gates second,
 #'   dispersions (variances of Gaussian experts) last.
+#' @param complete FALSE: `"all"` without the coefficients that the data do not determine.
 #' @param ... Not used.
 #' @return A matrix or a named vector.
 #' @examples
 #' sim <- moe_simulate(500, K = 2, d = 2, seed = 1)
 #' coef(sim$model, "expert")
 #' @export
-coef.moe <- function(object, which = c("all", "expert", "gate"), ...) {
+coef.moe <- function(object, which = c("all", "expert", "gate"), complete = TRUE, ...) {
   which <- check_choice(which, c("all", "expert", "gate"), "which")
   p <- object$parameters
   if (which == "expert") return(p$beta)
@@ -27,7 +28,11 @@ coef.moe <- function(object, which = c("all", "expert", "gate"), ...) {
   if (has_dispersion(object)) {
     out <- c(out, stats::setNames(p$dispersion, paste0("dispersion", names(p$dispersion))))
   }
-  out
+  if (check_flag(complete, "complete")) return(out)
+  aliased <- lapply(c(x = "expert", z = "gate"), function(part) {
+    object$schema[[part]]$columns %in% object$record$aliased[[part]]
+  })
+  out[!of_aliased(parameter_index(object), aliased)]
 }
 
 #' @export

@@ -163,12 +163,9 @@ moe.default <- function(x, ...) {
     {.obj_type_friendly {x}}.", i = "Write {.code moe(y ~ x, data, K = 2)}.")
 }
 
+# Of functions that fit: what is unknown may be a setting.
 check_unused <- function(...) {
-  extra <- ...names()
-  if (...length()) {
-    input_error("Unknown argument{?s} {.arg {if (is.null(extra)) '(unnamed)' else extra}}.",
-      i = "Settings of the fit go into {.code control = moe_control()}.")
-  }
+  check_dots(..., hint = "Settings of the fit go into {.code control = moe_control()}.")
 }
 
 # A model given as start lends its schema where its formulas are those asked for.

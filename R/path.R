@@ -191,7 +191,7 @@ print.moe_path <- function(x, digits = 5, ...) {
 #' @param what What to plot: see the value.
 #' @export
 plot.moe_path <- function(x, what = c("criterion", "expert", "gate"), ...) {
-  check_unused(...)
+  check_dots(...)
   what <- check_choice(what, c("criterion", "expert", "gate"), "what")
   log_axis <- if (all(x$path$lambda > 0)) "x" else ""
   if (what == "criterion") {

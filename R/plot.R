@@ -36,7 +36,7 @@
 #' @export
 plot.moe <- function(x, which = NULL, variable = NULL, data = NULL, class = NULL, sites = 60,
                      ask = grDevices::dev.interactive() && length(which) > 1, ...) {
-  check_unused(...)
+  check_dots(...)
   kinds <- plot_kinds(x)
   if (is.null(which)) which <- kinds
   for (w in which) check_plot_kind(w, kinds)

@@ -27,6 +27,10 @@
 #'   they are: that they were estimated does not widen it.
 #' @param level Probability of the interval, between 0 and 1.
 #' @param probs Probabilities from 0 to 1, for `type = "quantile"`.
+#' @param se.fit TRUE: standard errors as well, for the types `"response"`, `"expert"` and `"gate"`: by the
+#'   delta method from [vcov()][vcov.moe] of the model.
+#' @param na.action What to do with rows of a data frame that have missing values: a function as in [lm()]. By
+#'   default they stay, and give NA.
 #' @param ... Not used.
 #' @section Quantiles:
 #' They are those of the mixture, F(y | x) = sum_k pi_k(z) F_k(y | x) = p, and not
@@ -36,7 +40,8 @@
 #' factor): the smallest whole number at which F(y | x) >= p, so that an interval
 #' covers `level` or more. Counts of Poisson experts with means above 1e7 are
 #' taken as Gaussian there.
-#' @return A vector or matrix with one element or row a row of `newdata`. With
+#' @return A vector or matrix with one element or row a row of `newdata`; with `se.fit = TRUE` a list of two of
+#'   these, `fit` and `se.fit`. With
 #'   `interval = "prediction"` a matrix with the columns `fit`, `lwr` and `upr`;
 #'   the columns of quantiles are named as by [stats::quantile()].
 #' @examples
@@ -49,11 +54,13 @@
 predict.moe <- function(object, newdata = NULL,
                         type = c("response", "expert", "gate", "posterior", "class", "density",
                           "label", "quantile"), log = FALSE, interval = c("none", "prediction"),
-                        level = 0.95, probs = c(0.025, 0.5, 0.975), ...) {
+                        level = 0.95, probs = c(0.025, 0.5, 0.975), se.fit = FALSE,
+                        na.action = stats::na.pass, ...) {
   type <- check_choice(type, c("response", "expert", "gate", "posterior", "class", "density",
     "label", "quantile"), "type")
   log <- check_flag(log, "log")
-  check_unused(...)
+  se.fit <- check_flag(se.fit, "se.fit")
+  check_dots(...)
   interval <- check_choice(interval, c("none", "prediction"), "interval")
   if (!missing(level) && interval == "none") {
     input_error("{.arg level} is for {.code interval = \"prediction\"}.")
@@ -70,6 +77,7 @@ predict.moe <- function(object, newdata = NULL,
       {.val {object$family$family}}.")
   }
   check_has_response(object, newdata, type %in% y_types, type)
+  newdata <- act_on_gaps(object, newdata, type, na.action)
   out <- predict_rows(object, newdata, if (type == "density" && log) "log_density" else type,
     probs = probs)
   if (type == "label") return(as_label(out[, 1], object$schema))
@@ -78,7 +86,19 @@ predict.moe <- function(object, newdata = NULL,
     dim(out) <- c(nrow(out), lengths(names[-1]))
     dimnames(out) <- names
   }
-  if (is.null(prediction_columns(object, type, probs))) as.vector(out) else out
+  if (is.null(prediction_columns(object, type, probs))) out <- as.vector(out)
+  if (se.fit) with_errors(object, newdata, type, out) else out
+}
+
+# What `na.action` leaves of the rows. By default all, and those with missing values are NA.
+act_on_gaps <- function(object, newdata, type, action) {
+  keeps <- list(NULL, stats::na.pass, stats::na.exclude, "na.pass", "na.exclude")
+  if (any(vapply(keeps, identical, NA, action)) || !is.data.frame(newdata)) return(newdata)
+  schema <- object$schema
+  wanted <- c(schema$needs, if (type %in% y_types) schema$response_variables)
+  if (schema$kind == "matrix") wanted <- names(newdata)
+  action <- try_formula(match.fun(action), "{.arg na.action} must be a function, such as {.fn na.omit}.")
+  try_formula(action(newdata[intersect(wanted, names(newdata))]), "{.arg na.action} refuses {.arg newdata}.")
 }
 
 # The probabilities of the quantiles that a prediction asks for, if it does. `probs`: NULL where the

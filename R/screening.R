@@ -198,7 +198,7 @@ take_points <- function(support, rows) {
 
 #' @export
 plot.moe_influence <- function(x, most = 40, ...) {
-  check_unused(...)
+  check_dots(...)
   shown <- utils::head(as.data.frame(x), check_count(most, "most"))
   margin <- min(14, max(4, 0.6 * max(nchar(shown$site)) + 1))
   old <- graphics::par(mar = c(4, margin, 2, 1), mgp = c(2.4, 0.8, 0))

@@ -141,7 +141,7 @@ print.moe_select <- function(x, digits = 5, ...) {
 #' @rdname moe_select
 #' @export
 plot.moe_select <- function(x, ...) {
-  check_unused(...)
+  check_dots(...)
   value <- x$path[[if (x$criterion == "transport") "objective" else x$criterion]]
   graphics::plot(x$path$K, value, type = "b", pch = ifelse(x$path$usable, 16, 1), las = 1, xaxt = "n",
     xlab = "number of experts", ylab = sub(" [(].*", "", criterion_words[[x$criterion]]))

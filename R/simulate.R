@@ -118,7 +118,7 @@ draw_responses <- function(means, labels, kind, dispersion, classes) {
 #' simulate(fit, nsim = 2, seed = 1, newdata = head(cars))
 #' @export
 simulate.moe <- function(object, nsim = 1, seed = NULL, newdata = NULL, ...) {
-  check_unused(...)
+  check_dots(...)
   nsim <- check_count(nsim, "nsim")
   if (is.null(newdata)) {
     input_error("{.arg newdata} is needed: a model keeps no covariates, not even of the rows that it

@@ -18,7 +18,11 @@ generics::augment
 #'   `moe_sites`).
 #' @param conf.int TRUE: add the columns `conf.low` and `conf.high`.
 #' @param conf.level Probability of the intervals, between 0 and 1.
-#' @param ... Not used.
+#' @param exponentiate TRUE: exponentials of coefficients and intervals (rate and odds ratios), with
+#'   standard errors by the delta method; not for Gaussian experts.
+#' @param vcov NULL: standard errors are those of [vcov()][vcov.moe]. Else its `type`, a function of the
+#'   model, or a covariance matrix with the names of `coef()`; intervals then use normal quantiles.
+#' @param ... Arguments of other models' tidiers are ignored.
 #' @return A data frame with one row a coefficient, in the order of
 #'   [coef()][coef.moe]:
 #'   * `site`: name of the site (`moe_sites` only).
@@ -36,13 +40,18 @@ generics::augment
 #' sim <- moe_simulate(500, K = 2, d = 2, seed = 1)
 #' tidy(moe(y ~ ., sim$data, K = 2))
 #' @export
-tidy.moe <- function(x, conf.int = FALSE, conf.level = 0.95, ...) {
-  check_unused(...)
+tidy.moe <- function(x, conf.int = FALSE, conf.level = 0.95, exponentiate = FALSE, vcov = NULL, ...) {
+  check_dots(..., known = tidier_arguments)
   conf.int <- check_flag(conf.int, "conf.int")
   conf.level <- check_number(conf.level, "conf.level", strict = TRUE, most = 1)
+  exponentiate <- check_flag(exponentiate, "exponentiate")
+  if (exponentiate && has_dispersion(x)) {
+    input_error("{.code exponentiate = TRUE} is for experts with a log or logit link; the family is
+      {.val {x$family$family}}.")
+  }
   out <- tidy_table(x)
   names <- names(coef(x))
-  covariance <- covariance_of(x)
+  covariance <- if (is.null(vcov)) covariance_of(x) else given_covariance(x, vcov)
   error <- sqrt(diag(covariance)[match(names, rownames(covariance))])
   test <- ifelse(out$component == "dispersion", NA_real_, out$estimate / error)
   out$std.error <- as.numeric(error)
@@ -50,12 +59,35 @@ tidy.moe <- function(x, conf.int = FALSE, conf.level = 0.95, ...) {
   out$p.value <- 2 * stats::pnorm(-abs(out$statistic))
   if (conf.int) {
     ends <- if (all(is.na(error))) matrix(NA_real_, length(names), 2, dimnames = list(names))
-            else stats::confint(x, level = conf.level)
+            else if (is.null(vcov)) stats::confint(x, level = conf.level)
+            else interval_of(coef(x), error, stats::qnorm((1 + conf.level) / 2))
     at <- match(names, rownames(ends))
     out$conf.low <- unname(ends[at, 1])
     out$conf.high <- unname(ends[at, 2])
   }
+  if (!exponentiate) return(out)
+  shown <- intersect(c("estimate", "conf.low", "conf.high"), names(out))
+  out[shown] <- lapply(out[shown], exp)
+  out$std.error <- out$std.error * out$estimate  # delta method
   out
+}
+
+# Arguments that other tidiers have and that callers of several pass to all.
+tidier_arguments <- c("vcov", "vcov_type", "conf.int", "conf.level", "conf_int", "conf_level",
+  "exponentiate", "effects", "component", "parametric", "quick", "se_fit", "interval", "type.predict",
+  "type.residuals")
+
+# A covariance that the caller gives: a matrix named by coefficients, a function of the model, or a type of vcov().
+given_covariance <- function(x, given) {
+  if (is.function(given)) given <- given(x)
+  else if (is.character(given) && length(given) == 1) given <- stats::vcov(x, type = given)
+  names <- names(coef(x))
+  if (is.matrix(given) && is.null(rownames(given)) && nrow(given) == length(names)) rownames(given) <- names
+  if (!is.matrix(given) || !is.numeric(given) || nrow(given) != ncol(given) || !any(names %in% rownames(given))) {
+    input_error("{.arg vcov} must be NULL, a type of {.fn vcov}, a function of the model, or a covariance matrix
+      named by coefficients, not {.obj_type_friendly {given}}.")
+  }
+  given
 }
 
 # What coef() is a vector of, without errors and tests.
@@ -92,9 +124,8 @@ covariance_of <- function(x) {
 #' @rdname tidy.moe
 #' @export
 tidy.moe_sites <- function(x, conf.int = FALSE, conf.level = 0.95, ...) {
-  check_unused(...)
   if (!length(x$models)) input_error("No site has a model.", i = "{.code $table} tells why.")
-  tables <- lapply(unname(x$models), tidy.moe, conf.int = conf.int, conf.level = conf.level)
+  tables <- lapply(unname(x$models), tidy.moe, conf.int = conf.int, conf.level = conf.level, ...)
   # Column by column: binding thousands of data frames takes long.
   fields <- names(tables[[1]])
   columns <- lapply(stats::setNames(fields, fields), function(f) unlist(lapply(tables, `[[`, f)))
@@ -107,7 +138,7 @@ tidy.moe_sites <- function(x, conf.int = FALSE, conf.level = 0.95, ...) {
 #' @param x A model of class `moe`.
 #' @param newdata NULL, or rows with the response at which log-likelihood, AIC and
 #'   BIC are worked out: an aggregate has seen no rows and has none of its own.
-#' @param ... Not used.
+#' @param ... Arguments of other models' tidiers are ignored.
 #' @return A data frame with one row: `family`, `K`, `nobs` (rows that the model
 #'   was fitted to, or those of `newdata` that are complete), `df` (free
 #'   parameters), `logLik`, `AIC`, `BIC` (R's scale: smaller is better; NA for an
@@ -122,7 +153,7 @@ tidy.moe_sites <- function(x, conf.int = FALSE, conf.level = 0.95, ...) {
 #' glance(moe(y ~ ., sim$data, K = 2))
 #' @export
 glance.moe <- function(x, newdata = NULL, ...) {
-  check_unused(...)
+  check_dots(..., known = tidier_arguments)
   record <- x$record
   steps <- c(record$em_iterations, record$newton_iterations)
   data.frame(likelihood_row(x, newdata),
@@ -135,7 +166,7 @@ glance.moe <- function(x, newdata = NULL, ...) {
 #' @rdname glance.moe
 #' @export
 glance.moe_aggregate <- function(x, newdata = NULL, ...) {
-  check_unused(...)
+  check_dots(..., known = tidier_arguments)
   a <- x$aggregation
   used <- x$sites$table$status == "fitted"
   reduced <- a$method == "reduction"
@@ -167,7 +198,9 @@ likelihood_row <- function(x, newdata) {
 #'   fitted to must be given too.
 #' @param newdata The same, under the name that it has for other models; one of
 #'   both.
-#' @param ... Not used.
+#' @param se_fit TRUE: standard errors of the fitted values, `.se.fit`.
+#' @param interval,conf.level `"prediction"`: the ends of prediction intervals, `.lower` and `.upper`.
+#' @param ... Arguments of other models' tidiers are ignored.
 #' @return The rows as a data frame with more columns:
 #'   * `.fitted`: E(y | x), P(y = 1 | x) for logistic experts; for [multinomial()]
 #'     one column a class, `.fitted.<class>`.
@@ -184,8 +217,11 @@ likelihood_row <- function(x, newdata) {
 #' fit <- moe(y ~ ., sim$data, K = 2)
 #' head(augment(fit, sim$data))
 #' @export
-augment.moe <- function(x, data = NULL, newdata = NULL, ...) {
-  check_unused(...)
+augment.moe <- function(x, data = NULL, newdata = NULL, se_fit = FALSE, interval = c("none", "prediction"),
+                        conf.level = 0.95, ...) {
+  check_dots(..., known = tidier_arguments)
+  se_fit <- check_flag(se_fit, "se_fit")
+  interval <- check_choice(interval, c("none", "prediction"), "interval")
   if (is.null(data) == is.null(newdata)) {
     input_error("{.fn augment} needs rows: one of {.arg data} and {.arg newdata}.",
       i = "A model keeps no covariates; {.fn fitted} and {.fn residuals} work without.")
@@ -197,6 +233,11 @@ augment.moe <- function(x, data = NULL, newdata = NULL, ...) {
   fitted <- predict(x, data)
   out <- as_rows(x, data)
   out <- add_columns(out, ".fitted", fitted)
+  if (se_fit) out <- add_columns(out, ".se.fit", predict(x, data, se.fit = TRUE)$se.fit)
+  if (interval == "prediction") {
+    ends <- predict(x, data, interval = interval, level = conf.level)
+    out[c(".lower", ".upper")] <- list(ends[, "lwr"], ends[, "upr"])
+  }
   if (has_classes(x$schema)) out$.class <- predict(x, data, "label")
   probability <- predict(x, data, "gate")
   if (holds_response(x, data)) {

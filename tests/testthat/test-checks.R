@@ -203,7 +203,7 @@ wrong("new data", list(
   density = list("\"density\".*no column \"y\"", \() predict(two, d["x"], "density")),
   type = list("`type` must be one of.*\"mean\"", \() predict(two, d, type = "mean")),
   log = list("`log` must be TRUE or FALSE", \() predict(two, d, "density", log = "e")),
-  unknown_argument = list("Unknown argument `se.fit`", \() predict(two, d, se.fit = TRUE)),
+  unknown_argument = list("Unknown argument `scale`", \() predict(two, d, scale = TRUE)),
   response_level = list("the level \"q\"; .* \"no\" and \"yes\"", \() of_text(g = "q")),
   response_levels = list("the levels \"q\" and \"r\"", \() of_text(g = c("q", "r"))),
   response_coding = list("is <numeric>.*fitted to \"?no", \() of_text(g = 1)),
