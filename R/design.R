@@ -132,7 +132,8 @@ design_from_frame <- function(frame, schema, need_response = TRUE) {
 
 # The schema of a formula pair on data, and the design of the rows. `frame_call` makes the model
 # frame from a formula: moe() passes the user's subset, weights and na.action through it.
-design_build <- function(formula, gating, data, family, frame_call, schema = NULL) {
+# `keep_frame`: the design has the frame as well.
+design_build <- function(formula, gating, data, family, frame_call, schema = NULL, keep_frame = FALSE) {
   if (!is.null(schema)) {
     terms <- schema$frame
     environment(terms) <- environment(formula)
@@ -144,9 +145,11 @@ design_build <- function(formula, gating, data, family, frame_call, schema = NUL
   if (!nrow(frame)) input_error("No row is left to fit: {.arg data} is empty, or every row has
     missing values or is outside {.arg subset}.")
   if (is.null(schema)) schema <- new_schema(formula, gating, terms, frame, data, family)
-  design <- design_from_frame(match_levels(frame, schema), schema)
+  frame <- match_levels(frame, schema)
+  design <- design_from_frame(frame, schema)
   design$weight <- check_weights(stats::model.weights(frame), nrow(frame))
   design$na.action <- stats::na.action(frame)
+  if (keep_frame) design$frame <- frame_to_keep(frame, design$schema)
   design
 }
 
@@ -270,6 +273,9 @@ design_new <- function(schema, newdata, need_response = FALSE) {
   if (inherits(newdata, "moe_support")) newdata <- support_data(newdata, schema)
   if (!is.data.frame(newdata)) {
     input_error("{.arg newdata} must be a data frame, not {.obj_type_friendly {newdata}}.")
+  }
+  if (is_kept_frame(newdata, schema)) {
+    return(c(design_from_frame(newdata, schema, need_response), list(complete = rep(TRUE, nrow(newdata)))))
   }
   check_columns(schema, newdata, need_response)
   terms <- if (need_response) schema$frame else stats::delete.response(schema$frame)

@@ -132,33 +132,3 @@ deviance.moe <- function(object, ...) {
   input_error("A mixture of experts has no deviance: there is no saturated model to compare it with.",
     i = "Use {.code -2 * logLik(model)}, {.fn AIC} or {.fn BIC}.")
 }
-
-#' Fitted values and residuals
-#'
-#' @param object A model of class `moe` fitted with `keep = TRUE`.
-#' @param ... Not used.
-#' @return A numeric vector, one value a row: E(y | x), or y less it; NA rows as
-#'   `na.exclude` asks. [multinomial()]: a matrix with a column for every class.
-#' @examples
-#' fit <- moe(dist ~ speed, cars, K = 1)
-#' head(residuals(fit))
-#' @export
-fitted.moe <- function(object, ...) {
-  rows <- kept_rows(object)
-  stats::napredict(rows$na.action, rows$fitted)
-}
-
-#' @rdname fitted.moe
-#' @export
-residuals.moe <- function(object, ...) {
-  rows <- kept_rows(object)
-  stats::naresid(rows$na.action, response_indicators(rows$y, object$schema) - rows$fitted)
-}
-
-kept_rows <- function(object) {
-  if (is.null(object$rows)) {
-    input_error("This model keeps no rows (it was fitted with {.code keep = FALSE}, at a site, or
-      aggregated).", i = "Use {.code predict(model, newdata)}.")
-  }
-  object$rows
-}

@@ -42,7 +42,11 @@
 #'   responsibilities.
 #' @param control Settings made by [moe_control()].
 #' @param keep TRUE: keep response and fitted values, so that [fitted()] and
-#'   [residuals()] work. FALSE: no row stays in the object.
+#'   [residuals()] work. FALSE: no row stays in the object, unless `model` says so.
+#' @param model TRUE (the default where `keep` is): keep the model frame (or the matrices, as they are), as
+#'   [lm()] does, so that [predict()][predict.moe] of every type, [simulate()][simulate.moe],
+#'   [augment()][augment.moe] and all [residuals()][residuals.moe] work on the rows of the fit. FALSE: do
+#'   not; nor does a fit to a source. What a site sends never holds it.
 #' @param x,y Matrix and response vector of the matrix interface. `x` is not
 #'   copied; an intercept is added.
 #' @param ... For methods.
@@ -64,8 +68,10 @@ moe <- function(x, ...) UseMethod("moe")
 #' @export
 moe.formula <- function(formula, data = NULL, K = NULL, family = stats::gaussian(), gating = NULL,
                         weights, subset, na.action, start = NULL, control = moe_control(),
-                        keep = TRUE, ...) {
+                        keep = TRUE, ..., model = keep) {
   check_unused(...)
+  check_flag(keep, "keep")
+  asked <- !missing(model) && check_flag(model, "model")
   if (!is.null(data) && !is.data.frame(data) && !is_source(data)) {
     input_error("{.arg data} must be a data frame or a source, not {.obj_type_friendly {data}}.")
   }
@@ -73,6 +79,8 @@ moe.formula <- function(formula, data = NULL, K = NULL, family = stats::gaussian
   call[[1]] <- quote(moe)
   family <- check_family(family)
   if (is_source(data)) {
+    if (asked) input_error("{.arg model} can't be TRUE for a source: its rows stay where they are.")
+    model <- FALSE
     source <- data
     columns <- source_wanted(source, formula, gating, call)
     data <- source_read(source, columns, source$memory_rows)
@@ -87,14 +95,14 @@ moe.formula <- function(formula, data = NULL, K = NULL, family = stats::gaussian
     }
   }
   design <- formula_design(call, formula, data, gating, family,
-    start_schema(start, formula, gating, data), parent.frame())
+    start_schema(start, formula, gating, data), parent.frame(), model)
   fit_design(design, K, family, start, control, keep, call)
 }
 
 # The design of a call with `data`, `subset`, `weights` and `na.action`, made from `frame`.
-formula_design <- function(call, formula, data, gating, family, schema, frame) {
+formula_design <- function(call, formula, data, gating, family, schema, frame, keep_frame = TRUE) {
   frame_call <- frame_maker(call, data, frame, drop_levels = is.null(schema))
-  design_build(formula, gating, data, family$family, frame_call, schema)
+  design_build(formula, gating, data, family$family, frame_call, schema, keep_frame)
 }
 
 # A function of a formula: the model frame of `data` under a call's subset, weights and na.action.
@@ -118,13 +126,15 @@ frame_maker <- function(call, data, frame, drop_levels) {
 #' @rdname moe
 #' @export
 moe.matrix <- function(x, y, K = NULL, family = stats::gaussian(), gating = NULL, weights = NULL,
-                       start = NULL, control = moe_control(), keep = TRUE, ...) {
+                       start = NULL, control = moe_control(), keep = TRUE, ..., model = keep) {
   check_unused(...)
+  check_flag(keep, "keep")
   call <- match.call()
   call[[1]] <- quote(moe)
   family <- check_family(family)
   if (missing(y)) input_error("{.arg y}, the response, is missing.")
   design <- matrix_design(x, y, gating, if (!missing(weights)) weights, family)
+  if (!check_flag(model, "model")) design$frame <- NULL
   fit_design(design, K, family, start, control, keep, call)
 }
 
@@ -141,8 +151,9 @@ matrix_design <- function(x, y, gating, weights, family) {
   }
   z <- if (is.null(gating)) x else check_matrix(gating, "gating", nrow(x))
   labels <- response_labels(y, family$family)
+  given <- list(x = x, y = y, z = if (!is.null(gating)) z, weights = weights)
   y <- check_response(y, family$family, "response `y`", labels)
-  list(x = x, z = z, y = y, weight = check_weights(weights, nrow(x)),
+  list(frame = given, x = x, z = z, y = y, weight = check_weights(weights, nrow(x)),
     offset = NULL, gate_offset = NULL, x_intercept = 1L, z_intercept = 1L, add_intercept = TRUE,
     schema = matrix_schema(x, if (!is.null(gating)) z, family$family, labels))
 }
@@ -214,10 +225,8 @@ fit_design <- function(design, K, family, start, control, keep, call, neighbours
   # As in lm(), rows of weight 0 do not count.
   model <- new_moe(fit$model, family, schema, seen$counted, seen$weight, fit$log_lik, fit$share,
     record, call = call, dropped = seen$dropped)
-  if (keep) {
-    model$rows <- list(y = design$y, fitted = response_means(design, model, settings$threads),
-      weight = design$weight, na.action = design$na.action)
-  }
+  if (keep) model <- keep_rows(model, design, settings$threads)
+  model$model <- design$frame
   wish <- control$information
   if (!is_sparse(settings) && (if (is.null(wish)) n <= information_rows else wish)) {
     model$information <- keep_information(model, used, settings, isTRUE(wish) || n <= sandwich_rows)

@@ -91,6 +91,8 @@ fit_path <- function(design, K, lambda, family, start, control, gate, n_lambda, 
   n_lambda <- check_count(n_lambda, "n_lambda", 2)
   ratio <- check_number(ratio, "ratio", strict = TRUE, most = 1)
   control$information <- FALSE
+  rows <- design
+  design$frame <- NULL
   step <- function(start, value = 0) {
     control$lambda <- c(expert = value, gate = gate * value)
     quiet_fit(fit_design(design, K, family, start, control, keep = FALSE, call = call), character())
@@ -106,7 +108,10 @@ fit_path <- function(design, K, lambda, family, start, control, gate, n_lambda, 
     fits[[length(fits) + 1]] <- fit
   }
   fits <- improve_by_neighbours(fits, function(i, neighbour) step(neighbour, lambda[i]))
-  new_path(fits, lambda, criterion, call)
+  out <- new_path(fits, lambda, criterion, call)
+  out$model <- keep_rows(out$model, rows)
+  out$model$model <- rows$frame
+  out
 }
 
 check_slopes <- function(schema) {

@@ -73,7 +73,7 @@ mean_slopes <- function(object, means) {
 }
 
 # list(fit, se.fit), as stats::predict.lm() gives it. Rows that are not complete: NA.
-with_errors <- function(object, newdata, type, fit, size = block_rows) {
+with_errors <- function(object, newdata, type, fit, own, size = block_rows) {
   if (!type %in% c("response", "expert", "gate")) {
     input_error("{.code se.fit = TRUE} is for {.code type = \"response\"}, {.val expert} and {.val gate}, not for
       {.code type = \"{type}\"}.")
@@ -85,6 +85,7 @@ with_errors <- function(object, newdata, type, fit, size = block_rows) {
   for (rows in if (length(complete)) row_blocks(length(complete), size)) {
     errors[complete[rows], ] <- prediction_errors(object, take_rows(design, rows), type, covariance)
   }
+  if (own) errors <- pad_rows(errors, newdata)
   dim(errors) <- dim(fit)
   dimnames(errors) <- dimnames(fit)
   list(fit = fit, se.fit = errors)

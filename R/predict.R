@@ -3,8 +3,8 @@
 #' @param object A model of class `moe`.
 #' @param newdata A data frame (for a model fitted to matrices: a matrix, or
 #'   `list(x = , z = , y = )`). The basis functions, factor levels and
-#'   contrasts are those of the fit. Rows with missing values give NA. May be
-#'   left out for `type = "response"` where the model keeps its rows.
+#'   contrasts are those of the fit. Rows with missing values give NA. NULL: the rows of the fit, where the
+#'   model keeps them (`model` of [moe()]); with the gaps of `na.exclude`.
 #' @param type
 #'   * `"response"`: E(y | x), a vector. For logistic experts P(y = 1 | x), for
 #'     multinomial ones an n x C matrix of the classes' probabilities.
@@ -67,19 +67,21 @@ predict.moe <- function(object, newdata = NULL,
   }
   probs <- asked_quantiles(object, type, interval, level, if (type == "quantile" || !missing(probs)) probs)
   if (interval == "prediction") type <- "interval"
-  if (is.null(newdata)) {
-    if (type == "response" && !is.null(object$rows)) return(fitted.moe(object))
-    asked <- if (type == "interval") "interval = \"prediction\"" else paste0("type = \"", type, "\"")
-    input_error("{.arg newdata} is needed for {.code {asked}}.")
+  own <- is.null(newdata)
+  if (own) {
+    if (type == "response" && !is.null(object$rows) && !se.fit) return(fitted.moe(object))
+    newdata <- rows_of_fit(object, if (type == "interval") "interval = \"prediction\""
+                                   else paste0("type = \"", type, "\""))
   }
   if (type == "label" && !has_classes(object$schema)) {
     input_error("{.code type = \"label\"} is for responses that are classes; the model's family is
       {.val {object$family$family}}.")
   }
   check_has_response(object, newdata, type %in% y_types, type)
-  newdata <- act_on_gaps(object, newdata, type, na.action)
+  if (!own) newdata <- act_on_gaps(object, newdata, type, na.action)
   out <- predict_rows(object, newdata, if (type == "density" && log) "log_density" else type,
     probs = probs)
+  if (own) out <- pad_rows(out, newdata)
   if (type == "label") return(as_label(out[, 1], object$schema))
   if (type == "expert" && object$family$family == "multinomial") {
     names <- list(NULL, as.character(seq_len(object$K)), object$schema$labels)
@@ -87,7 +89,7 @@ predict.moe <- function(object, newdata = NULL,
     dimnames(out) <- names
   }
   if (is.null(prediction_columns(object, type, probs))) out <- as.vector(out)
-  if (se.fit) with_errors(object, newdata, type, out) else out
+  if (se.fit) with_errors(object, newdata, type, out, own) else out
 }
 
 # What `na.action` leaves of the rows. By default all, and those with missing values are NA.
@@ -202,7 +204,10 @@ most_probable <- function(mean) {
 }
 
 check_has_response <- function(object, newdata, needs_y, type) {
-  if (!needs_y || object$schema$kind == "matrix" || inherits(newdata, "moe_support")) return()
+  schema <- object$schema
+  if (!needs_y || schema$kind == "matrix" || inherits(newdata, "moe_support") || is_kept_frame(newdata, schema)) {
+    return()
+  }
   lacks <- setdiff(object$schema$response_variables, names(newdata))
   if (length(lacks)) {
     input_error("{.code type = \"{type}\"} needs the response: {.arg newdata} has no column

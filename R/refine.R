@@ -237,7 +237,7 @@ refined_model <- function(model, run, found, scaling, settings) {
   out <- new_moe(cpp_to_user(run$model, scaling, core_model(model)), model$family, model$schema, sum(n),
     sums$weight, sums$log_lik + run$shift, drop(sums$mass) / sum(sums$mass), record, call = model$call,
     dropped = sum(vapply(found, function(f) f$dropped, 0L)), class = setdiff(class(model), "moe"))
-  kept <- setdiff(names(model), c(names(out), "rows", "information"))
+  kept <- setdiff(names(model), c(names(out), "rows", "model", "information"))
   out[kept] <- model[kept]
   if (!is_sparse(settings)) out$information <- list(scaling = scaling, curvature = state$curvature, empty = state$empty,
     at_floor = state$at_floor, rows = sums$rows, weight = sums$weight)

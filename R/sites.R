@@ -117,7 +117,7 @@ moe_sites <- function(formula, sources, K = NULL, family = stats::gaussian(), ga
 # Only models travel: a start goes to the workers without its rows and its call.
 without_rows <- function(model) {
   if (is.null(model)) return(NULL)
-  model[c("rows", "call")] <- NULL
+  model[c("rows", "model", "call")] <- NULL
   model
 }
 

@@ -108,5 +108,6 @@ take_rows <- function(design, rows) {
   for (v in c("y", "weight", "offset", "gate_offset")) {
     if (!is.null(design[[v]])) design[[v]] <- design[[v]][rows]
   }
+  design$frame <- NULL
   design
 }

@@ -194,8 +194,7 @@ likelihood_row <- function(x, newdata) {
 #'
 #' @param x A model of class `moe`.
 #' @param data Rows: a data frame, or what [predict()][predict.moe] takes for a
-#'   model fitted to matrices. A model keeps no covariates, so the rows it was
-#'   fitted to must be given too.
+#'   model fitted to matrices. NULL: the model frame of the fit, where the model keeps it (`model` of [moe()]).
 #' @param newdata The same, under the name that it has for other models; one of
 #'   both.
 #' @param se_fit TRUE: standard errors of the fitted values, `.se.fit`.
@@ -222,11 +221,11 @@ augment.moe <- function(x, data = NULL, newdata = NULL, se_fit = FALSE, interval
   check_dots(..., known = tidier_arguments)
   se_fit <- check_flag(se_fit, "se_fit")
   interval <- check_choice(interval, c("none", "prediction"), "interval")
-  if (is.null(data) == is.null(newdata)) {
-    input_error("{.fn augment} needs rows: one of {.arg data} and {.arg newdata}.",
-      i = "A model keeps no covariates; {.fn fitted} and {.fn residuals} work without.")
+  if (!is.null(data) && !is.null(newdata)) {
+    input_error("{.fn augment} takes one of {.arg data} and {.arg newdata}, not both.")
   }
   if (is.null(data)) data <- newdata
+  if (is.null(data)) data <- rows_of_fit(x, "augment(model)")
   if (inherits(data, "moe_support")) {
     data <- if (x$schema$kind == "matrix") data[c("x", "y")] else support_data(data, x$schema)
   }
@@ -277,6 +276,7 @@ as_rows <- function(x, data) {
 
 holds_response <- function(x, data) {
   if (x$schema$kind == "matrix") return(is.list(data) && !is.data.frame(data) && !is.null(data$y))
+  if (is_kept_frame(data, x$schema)) return(TRUE)
   all(x$schema$response_variables %in% names(data))
 }
 

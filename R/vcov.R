@@ -183,7 +183,8 @@ interval_of <- function(estimate, se, quantile) {
 # Names of coefficients. That of a column stands for its coefficients in all experts and gates.
 check_parm <- function(parm, object) {
   names <- names(coef(object))
-  columns <- tidy_table(object)$term
+  columns <- c(rep(object$schema$expert$columns, ncol(object$parameters$beta)),
+    rep(object$schema$gate$columns, ncol(object$parameters$alpha)))
   known <- if (is.character(parm)) parm %in% c(names, columns)
            else if (is.numeric(parm)) parm %in% seq_along(names)
            else FALSE
@@ -192,7 +193,7 @@ check_parm <- function(parm, object) {
       {show_value(parm[!known])}.", i = "{.code names(coef(fit))} lists them.")
   }
   if (is.numeric(parm)) return(names[parm])
-  unique(unlist(lapply(parm, function(p) if (p %in% names) p else names[columns %in% p])))
+  unique(unlist(lapply(parm, function(p) if (p %in% names) p else names[which(columns %in% p)])))
 }
 
 # Standard errors with what they are: `df` of their t distribution (Inf: normal) and `words`.

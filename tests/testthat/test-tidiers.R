@@ -161,7 +161,8 @@ test_that("augment() takes matrices and support samples", {
 
 test_that("tidiers refuse what they can't do", {
   bad <- function(code, words) expect_error(code, words, class = "moe_input_error")
-  bad(augment(two), "rows")
+  bad(augment(merged), "keeps no rows.*aggregate")
+  bad(augment(moe(y ~ x, d, K = 1, keep = FALSE)), "rows")
   bad(augment(two, d, newdata = d), "one of")
   bad(augment(two, d["y"]), "x")
   bad(augment(two, 1:3), "data frame")
