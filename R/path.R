@@ -191,28 +191,3 @@ print.moe_path <- function(x, digits = 5, ...) {
   cat("The model is in $model.\n")
   invisible(x)
 }
-
-#' @rdname moe_path
-#' @param what What to plot: see the value.
-#' @export
-plot.moe_path <- function(x, what = c("criterion", "expert", "gate"), ...) {
-  check_dots(...)
-  what <- check_choice(what, c("criterion", "expert", "gate"), "what")
-  log_axis <- if (all(x$path$lambda > 0)) "x" else ""
-  if (what == "criterion") {
-    graphics::plot(x$path$lambda, x$path[[x$criterion]], type = "b", pch = 16, las = 1, log = log_axis,
-      xlab = "lambda", ylab = x$criterion)
-  } else {
-    count <- t(vapply(x$models, function(m) count_coefficients(m)[[what]], count_coefficients(x$model)[[what]]))
-    count <- count[, colnames(count) != "(Intercept)", drop = FALSE]
-    colours <- grDevices::hcl.colors(ncol(count), "Dark 3")
-    # Side by side where columns have the same number.
-    shift <- seq(-0.15, 0.15, length.out = ncol(count))
-    graphics::matplot(x$path$lambda, sweep(count, 2, shift, "+"), type = "s", lty = 1, col = colours,
-      log = log_axis, las = 1, xlab = "lambda", ylab = paste0("coefficients that are not 0, ", what, "s"))
-    at <- utils::head(order(-colSums(count)), 12)
-    graphics::legend("topright", colnames(count)[at], col = colours[at], lty = 1, cex = 0.8, bty = "n")
-  }
-  graphics::abline(v = x$lambda, lty = 3)
-  invisible(x)
-}

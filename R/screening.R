@@ -195,20 +195,3 @@ take_points <- function(support, rows) {
   support$y <- support$y[rows]
   support
 }
-
-#' @export
-plot.moe_influence <- function(x, most = 40, ...) {
-  check_dots(...)
-  shown <- utils::head(as.data.frame(x), check_count(most, "most"))
-  margin <- min(14, max(4, 0.6 * max(nchar(shown$site)) + 1))
-  old <- graphics::par(mar = c(4, margin, 2, 1), mgp = c(2.4, 0.8, 0))
-  on.exit(graphics::par(old))
-  at <- rev(seq_len(nrow(shown)))
-  graphics::plot(shown$transport, at, yaxt = "n", ylab = "", pch = 16, las = 1,
-    xlim = c(0, max(shown$transport)), ylim = c(0.5, nrow(shown) + 0.5),
-    xlab = "transport divergence between the aggregates with and without the site",
-    main = "Influence of sites")
-  graphics::segments(0, at, shown$transport, at)
-  graphics::axis(2, at, shown$site, las = 1, tick = FALSE, cex.axis = min(1, 25 / nrow(shown)))
-  invisible(x)
-}

@@ -137,20 +137,3 @@ print.moe_select <- function(x, digits = 5, ...) {
   cat("The model is in $model.\n")
   invisible(x)
 }
-
-#' @rdname moe_select
-#' @export
-plot.moe_select <- function(x, ...) {
-  check_dots(...)
-  value <- x$path[[if (x$criterion == "transport") "objective" else x$criterion]]
-  graphics::plot(x$path$K, value, type = "b", pch = ifelse(x$path$usable, 16, 1), las = 1, xaxt = "n",
-    xlab = "number of experts", ylab = sub(" [(].*", "", criterion_words[[x$criterion]]))
-  graphics::axis(1, x$path$K)
-  if (x$criterion == "CV") {
-    bar <- x$path$CV_se
-    ok <- which(is.finite(bar) & bar > 0)
-    graphics::segments(x$path$K[ok], (value - bar)[ok], x$path$K[ok], (value + bar)[ok])
-  }
-  graphics::abline(v = x$K, lty = 3)
-  invisible(x)
-}
