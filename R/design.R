@@ -25,6 +25,10 @@ formula_terms <- function(formula, gating, data) {
     input_error("{.arg gating} holds the response {.code {deparse_one(formula[[2]])}}; gates depend on
       x alone.")
   }
+  env <- environment(formula)
+  check_response_side(formula[[2]], env)
+  check_supported(formula[[3]], "formula", env)
+  if (!is.null(gating)) check_supported(gating[[2]], "gating", env)
   expert <- try_formula(stats::terms(formula, data = data))
   gate <- expert
   if (!is.null(gating)) {
@@ -142,8 +146,11 @@ design_build <- function(formula, gating, data, family, frame_call, schema = NUL
     terms <- formula_terms(formula, gating, data)
     frame <- try_formula(frame_call(frame_formula(terms, environment(formula))))
   }
-  if (!nrow(frame)) input_error("No row is left to fit: {.arg data} is empty, or every row has
-    missing values or is outside {.arg subset}.")
+  if (!nrow(frame)) {
+    lost <- missing_everywhere(as.list(attr(attr(frame, "terms"), "variables"))[-1], data, environment(formula))
+    input_error("No row is left to fit: {.arg data} is empty, or every row has missing values or is outside
+      {.arg subset}.", x = if (length(lost)) "Missing in every row: {.code {lost}}.")
+  }
   if (is.null(schema)) schema <- new_schema(formula, gating, terms, frame, data, family)
   frame <- match_levels(frame, schema)
   design <- design_from_frame(frame, schema)
