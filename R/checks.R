@@ -6,7 +6,9 @@ show_value <- function(x) {
   text <- paste(utils::head(format(x), 5), collapse = ", ")
   if (length(x) > 5) text <- paste0(text, ", ...")
   if (is.null(x)) text <- "NULL"
-  if (is.character(x)) text <- paste0("\"", paste(utils::head(x, 5), collapse = "\", \""), "\"")
+  if (is.character(x)) {
+    text <- paste0("\"", paste(utils::head(x, 5), collapse = "\", \""), "\"", if (length(x) > 5) ", ...")
+  }
   text
 }
 

@@ -240,9 +240,9 @@ describe_variable <- function(v, levels = NULL) {
 check_columns <- function(schema, data, with_response = TRUE) {
   missing <- setdiff(c(if (with_response) schema$response_variables, schema$needs), names(data))
   if (length(missing)) {
-    has <- utils::head(names(data), 8)
+    has <- escape_braces(first_of(dQuote(names(data), FALSE), 8))
     input_error("{cli::qty(missing)}Column{?s} {.val {missing}} of the formula {?is/are} not in the
-      data.", i = "The data have {.val {has}}.")
+      data.", i = paste0("The data have ", has, "."))
   }
 }
 

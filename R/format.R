@@ -10,6 +10,11 @@ said <- function(condition) {
   if (nchar(text) > 300) paste0(substr(text, 1, 297), "...") else text
 }
 
+# Text of so many letters at most, with a sign where it was cut.
+cut_text <- function(text, width) {
+  ifelse(nchar(text) > width, paste0(substr(text, 1, width - 3), "..."), text)
+}
+
 # The first few, and how many there are beside these.
 first_of <- function(x, most) {
   more <- length(x) - most

@@ -185,7 +185,7 @@ print.moe_path <- function(x, digits = 5, ...) {
   print(cbind(format(shown, digits = digits), ` ` = chosen), row.names = FALSE)
   said <- x$path$message != ""
   if (any(said)) {
-    cat(strtrim(paste0("lambda = ", format(x$path$lambda[said], digits = digits), ": ",
+    cat(cut_text(paste0("lambda = ", format(x$path$lambda[said], digits = digits), ": ",
       x$path$message[said]), 110), sep = "\n")
   }
   cat("The model is in $model.\n")

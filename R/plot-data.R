@@ -278,6 +278,5 @@ plan_parts <- function(x, most) {
 search_labels <- function(shown, width) {
   times <- ifelse(shown$reached == 1, "once", paste(shown$reached, "times"))
   text <- paste0(times, ifelse(shown$degenerate, " (degenerate)", ""), ": ", shown$kinds)
-  long <- nchar(text) > width
-  ifelse(long, paste0(substr(text, 1, width - 3), "..."), text)
+  cut_text(text, width)
 }

@@ -172,7 +172,7 @@ draw_frame <- function(value, ylim, xlab, ylab, user) {
     cex = graphics::par("cex"))
 }
 
-short_names <- function(names) ifelse(nchar(names) > 16, paste0(substr(names, 1, 13), "..."), names)
+short_names <- function(names) cut_text(names, 16)
 
 # Do names fit side by side below a panel, one of so many abreast?
 lies_flat <- function(names, abreast) {

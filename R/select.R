@@ -132,7 +132,7 @@ print.moe_select <- function(x, digits = 5, ...) {
   chosen <- ifelse(shown$K == x$K, "<-", "")
   print(cbind(format(shown, digits = digits), ` ` = chosen), row.names = FALSE)
   if (any(said)) {
-    cat(strtrim(paste0("K = ", x$path$K[said], ": ", x$path$message[said]), 110), sep = "\n")
+    cat(cut_text(paste0("K = ", x$path$K[said], ": ", x$path$message[said]), 110), sep = "\n")
   }
   cat("The model is in $model.\n")
   invisible(x)

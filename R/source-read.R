@@ -83,9 +83,9 @@ check_chunk <- function(source, chunk, columns, place) {
 }
 
 lacks_columns <- function(source, lacks, has, place = "it", hint = NULL) {
-  has <- utils::head(has, 8)
+  has <- escape_braces(first_of(dQuote(has, FALSE), 8))
   source_error(source, "{place} has no {cli::qty(lacks)}column{?s} {.val {lacks}}.",
-    i = "It has {.val {has}}.", hint)
+    i = paste0("It has ", has, "."), hint)
 }
 
 # Data bases give whole numbers of 64 bits in a class of their own, whose bits are not those of a double.

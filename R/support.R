@@ -63,9 +63,8 @@ print.moe_support <- function(x, ...) {
     if (!is.null(x$y)) ", with y", "\n", sep = "")
   if (!is.null(x$site)) {
     count <- table(x$site)
-    text <- paste0(utils::head(names(count), 8), " (", utils::head(count, 8), ")", collapse = ", ")
-    cat(strwrap(paste0(length(count), " sites: ", text, if (length(count) > 8) ", ..."),
-      exdent = 2), sep = "\n")
+    text <- first_of(paste0(names(count), " (", count, ")"), 8)
+    cat(strwrap(paste0(length(count), " sites: ", text), exdent = 2), sep = "\n")
   }
   invisible(x)
 }

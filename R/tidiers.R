@@ -31,7 +31,7 @@ generics::augment
 #'   * `expert`: the number of the expert or gate.
 #'   * `class` ([multinomial()] only): the class of the response whose log odds
 #'     against the first one it is; NA for gates.
-#'   * `term`: the column's name; NA for dispersions.
+#'   * `term`: the column's name; `"(variance)"` for dispersions.
 #'   * `estimate`, `std.error`, `statistic` (of the z-test against 0), `p.value`:
 #'     the last three NA where standard errors cannot be had; dispersions have
 #'     no test.
@@ -105,7 +105,7 @@ tidy_table <- function(x) {
     out$class <- c(class, rep(NA_character_, length(alpha)))
   }
   out$term <- c(rep(rownames(beta), ncol(beta)), rep(rownames(alpha), ncol(alpha)),
-    rep(NA_character_, dispersed))
+    rep("(variance)", dispersed))
   out$estimate <- unname(coef(x))
   out
 }

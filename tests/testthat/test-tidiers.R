@@ -33,7 +33,8 @@ test_that("tidy() has the coefficients of coef(), each with its place", {
     expect_equal(name, names(coef(fit)))
   }
   expect_equal(tidy(classes)$class, rep(c("versicolor", "virginica"), each = 3))
-  expect_true(all(is.na(tidy(two)$term[tidy(two)$component == "dispersion"])))
+  expect_identical(unique(tidy(two)$term[tidy(two)$component == "dispersion"]), "(variance)")
+  for (fit in list(two, gated, logistic, poisson_one, classes, merged)) expect_false(anyNA(tidy(fit)$term))
 })
 
 test_that("standard errors and tests come from vcov() where it can be had", {
