@@ -35,24 +35,26 @@ coef.moe <- function(object, which = c("all", "expert", "gate"), complete = TRUE
   out[!of_aliased(parameter_index(object), aliased)]
 }
 
-#' @export
-nobs.moe <- function(object, ...) object$n
-
-#' Log-likelihood of a mixture of experts
+#' Log-likelihood and number of observations
 #'
 #' @param object A model of class `moe`.
 #' @param newdata NULL: the rows the model was fitted to. A data frame with the
 #'   response: its complete rows. An aggregate has seen no rows and needs `newdata`.
 #' @param ... Not used.
-#' @return Of class `logLik`, with attributes `df` (number of parameters that
-#'   the data determine) and `nobs`, so that [AIC()] and [BIC()] work on R's scale.
+#' @details Case weights are frequencies, here as everywhere in the package: a row of weight 2 counts as two rows
+#'   do, in the log-likelihood, in `nobs` and so in [BIC()]. (For [lm()] and [glm()] weights are precisions,
+#'   and `nobs()` the number of rows.) The number of rows is the model's field `n`.
+#' @return `logLik()`: of class `logLik`, with attributes `df` (number of parameters that
+#'   the data determine) and `nobs`, so that [AIC()] and [BIC()] work on R's scale. `nobs()`: the number of rows,
+#'   with case weights their sum. `weights()`: the case weights of the rows of the fit, NULL where there were
+#'   none.
 #' @examples
 #' sim <- moe_simulate(500, K = 2, d = 2, seed = 1)
 #' logLik(sim$model, sim$data)
 #' @export
 logLik.moe <- function(object, newdata = NULL, ...) {
   value <- object$log_lik
-  n <- object$n
+  n <- object$weight
   if (!is.null(newdata)) {
     log_density <- predict(object, newdata, type = "density", log = TRUE)
     log_density <- log_density[!is.na(log_density)]
@@ -63,6 +65,18 @@ logLik.moe <- function(object, newdata = NULL, ...) {
       i = "Use {.code logLik(model, newdata)} or {.fn moe_metrics}.")
   }
   structure(value, df = count_free(object), nobs = n, class = "logLik")
+}
+
+#' @rdname logLik.moe
+#' @export
+nobs.moe <- function(object, ...) object$weight
+
+#' @rdname logLik.moe
+#' @importFrom stats weights
+#' @export
+weights.moe <- function(object, ...) {
+  rows <- kept_rows(object)
+  stats::naresid(rows$na.action, rows$weight)
 }
 
 # Parameters that the data determine: those of aliased columns are not free, and those that LASSO has

@@ -33,7 +33,8 @@
 #' @param gating A one-sided formula: the gates' columns. By default the right
 #'   hand side of `formula` (without its offset). In `moe(x, y, K)` a matrix.
 #' @param weights Case weights: a weight of 2 counts a row twice, one of 0 not at
-#'   all. Evaluated in `data`. They count rows; weights that sum to less than
+#'   all. Evaluated in `data`. They are frequencies in all that follows: log-likelihood, [nobs()], [BIC()],
+#'   standard errors. Weights that sum to less than
 #'   the number of parameters leave the word to the prior, with a warning.
 #' @param subset,na.action As in [lm()].
 #' @param start NULL (several starts, see [moe_control()]); a model of class

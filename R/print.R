@@ -95,6 +95,7 @@ penalty_line <- function(model) {
 
 data_line <- function(model) {
   cat("n = ", format_big(model$n), sep = "")
+  if (model$weight != model$n) cat(" (weights: ", format_big(round(model$weight, 2)), ")", sep = "")
   if (model$dropped > 0) cat(" (", format_big(model$dropped), " rows with missing values left out)",
     sep = "")
   if (!is.na(model$log_lik)) {

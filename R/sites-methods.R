@@ -11,7 +11,7 @@
 #' @param digits Significant digits.
 #' @return `coef()`: for `"all"` a matrix with a row a coefficient and a column a site (NA where a site has
 #'   fewer experts), else a list of matrices, named by site. `predict()`: a matrix with a column a site, where a
-#'   model's prediction is a vector; else a list of these, named by site. `nobs()`: rows in all. `summary()`: a
+#'   model's prediction is a vector; else a list of these, named by site. `nobs()`: rows in all (the sum of their weights). `summary()`: a
 #'   list of class `summary.moe_sites` with `table` (of the object), `coefficients` (as of `coef()`), `spread`
 #'   (matrix: least, median and largest of each coefficient over the sites), `family`, `K` and `n`. `plot()`
 #'   draws the experts' coefficients at the sites, with 95 % intervals where sites sent their information.
@@ -55,7 +55,7 @@ predict.moe_sites <- function(object, newdata, type = "response", ...) {
 
 #' @rdname moe_sites-methods
 #' @export
-nobs.moe_sites <- function(object, ...) sum(vapply(site_models(object), function(m) m$n, 0))
+nobs.moe_sites <- function(object, ...) sum(vapply(site_models(object), function(m) m$weight, 0))
 
 #' @rdname moe_sites-methods
 #' @export
@@ -75,7 +75,7 @@ summary.moe_sites <- function(object, ...) {
   spread <- matrix(apply(values, 1, ends), ncol = 3, byrow = TRUE,
     dimnames = list(rownames(values), c("least", "median", "largest")))
   structure(list(table = object$table, coefficients = values, spread = spread, family = models[[1]]$family$family,
-    K = sort(unique(vapply(models, function(m) m$K, 0L))), n = nobs.moe_sites(object)),
+    K = sort(unique(vapply(models, function(m) m$K, 0L))), n = sum(vapply(models, function(m) m$n, 0))),
     class = "summary.moe_sites")
 }
 

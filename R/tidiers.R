@@ -139,7 +139,7 @@ tidy.moe_sites <- function(x, conf.int = FALSE, conf.level = 0.95, ...) {
 #' @param newdata NULL, or rows with the response at which log-likelihood, AIC and
 #'   BIC are worked out: an aggregate has seen no rows and has none of its own.
 #' @param ... Arguments of other models' tidiers are ignored.
-#' @return A data frame with one row: `family`, `K`, `nobs` (rows that the model
+#' @return A data frame with one row: `family`, `K`, `nobs` (rows, with case weights their sum, that the model
 #'   was fitted to, or those of `newdata` that are complete), `df` (free
 #'   parameters), `logLik`, `AIC`, `BIC` (R's scale: smaller is better; NA for an
 #'   aggregate without `newdata`), `converged`, `iterations` (EM and Newton steps;
@@ -185,7 +185,7 @@ search_count <- function(record, what) {
 likelihood_row <- function(x, newdata) {
   value <- if (!is.null(newdata) || !is.na(x$log_lik)) stats::logLik(x, newdata = newdata)
   number <- function(f) if (is.null(value)) NA_real_ else as.numeric(f(value))
-  data.frame(family = x$family$family, K = x$K, nobs = if (is.null(value)) x$n else attr(value, "nobs"),
+  data.frame(family = x$family$family, K = x$K, nobs = if (is.null(value)) x$weight else attr(value, "nobs"),
     df = count_free(x), logLik = number(identity), AIC = number(stats::AIC),
     BIC = number(stats::BIC))
 }
