@@ -56,13 +56,23 @@ check_choice <- function(x, choices, name) {
 
 # What `...` holds but for arguments that other methods of the same generic have (`known`), and that say nothing
 # here. `hint`: the way out.
-check_dots <- function(..., known = character(), hint = NULL) {
+check_dots <- function(..., known = character(), hint = NULL, of = formals(sys.function(sys.parent()))) {
+  force(of)
   names <- ...names()
   if (is.null(names)) names <- rep("", ...length())
   extra <- setdiff(names, known)
   if (!length(extra)) return(invisible())
+  meant <- unique(unlist(lapply(extra, near_name, setdiff(names(of), "..."))))
   extra[extra == ""] <- "(unnamed)"
-  input_error("Unknown argument{?s} {.arg {extra}}.", i = hint)
+  input_error("Unknown argument{?s} {.arg {extra}}.", i = if (length(meant)) "Do you mean {.arg {meant}}?", i = hint)
+}
+
+# Of names the one that is meant by another, if any is so near.
+near_name <- function(name, names) {
+  same <- names[tolower(names) == tolower(name)]
+  if (length(same)) return(same)
+  far <- drop(utils::adist(name, names))
+  if (nchar(name) > 3 && min(far) <= 2) names[which.min(far)]
 }
 
 check_moe <- function(x, name) {
@@ -71,14 +81,6 @@ check_moe <- function(x, name) {
       {.obj_type_friendly {x}}.", call = NULL, class = "moe_input_error")
   }
   x
-}
-
-check_control <- function(control) {
-  if (!inherits(control, "moe_control")) {
-    cli::cli_abort("{.arg control} must be made by {.fn moe_control}, not
-      {.obj_type_friendly {control}}.", call = NULL, class = "moe_input_error")
-  }
-  control
 }
 
 # Case weights: finite, not negative, not all zero.

@@ -14,7 +14,7 @@
 #' shrunken: a fit on the columns that are left, without penalty, has a larger one.
 #'
 #' @param x,formula A formula, or a numeric matrix.
-#' @param data,K,family,gating,weights,subset,na.action,start,y As in [moe()].
+#' @param data,K,family,gating,weights,subset,na.action,start,y,seed As in [moe()].
 #' @param lambda NULL, or numbers: the experts' penalties, taken in increasing order. By default `n_lambda` values,
 #'   evenly spaced on the log scale, up to the least one that makes all slopes 0 at
 #'   the responsibilities of the first fit, from `ratio` times that.
@@ -47,14 +47,16 @@ moe_path <- function(x, ...) UseMethod("moe_path")
 moe_path.formula <- function(formula, data = NULL, K = NULL, lambda = NULL, family = stats::gaussian(),
                              gating = NULL, weights, subset, na.action, start = NULL,
                              control = moe_control(), gate = 1, n_lambda = 20, ratio = 1e-3,
-                             criterion = c("BIC", "AIC"), ...) {
+                             criterion = c("BIC", "AIC"), ..., seed = NULL) {
   check_unused(...)
+  back <- use_seed(seed)
+  on.exit(back())
   if (!is.null(data) && !is.data.frame(data)) {
     input_error("{.arg data} must be a data frame, not {.obj_type_friendly {data}}.")
   }
   call <- match.call()
-  family <- check_family(family)
-  design <- formula_design(call, formula, data, gating, family,
+  family <- family_or_start(family, !missing(family), start)
+  design <- formula_design(bare_weights(call, names(data), parent.frame()), formula, data, gating, family,
     start_schema(start, formula, gating, data), parent.frame())
   fit_path(design, K, lambda, family, start, control, gate, n_lambda, ratio, criterion, call)
 }
@@ -63,10 +65,12 @@ moe_path.formula <- function(formula, data = NULL, K = NULL, lambda = NULL, fami
 #' @export
 moe_path.matrix <- function(x, y, K = NULL, lambda = NULL, family = stats::gaussian(), gating = NULL,
                             weights = NULL, start = NULL, control = moe_control(), gate = 1,
-                            n_lambda = 20, ratio = 1e-3, criterion = c("BIC", "AIC"), ...) {
+                            n_lambda = 20, ratio = 1e-3, criterion = c("BIC", "AIC"), ..., seed = NULL) {
   check_unused(...)
+  back <- use_seed(seed)
+  on.exit(back())
   if (missing(y)) input_error("{.arg y}, the response, is missing.")
-  family <- check_family(family)
+  family <- family_or_start(family, !missing(family), start)
   design <- matrix_design(x, y, gating, weights, family)
   fit_path(design, K, lambda, family, start, control, gate, n_lambda, ratio, criterion, match.call())
 }
@@ -79,7 +83,7 @@ moe_path.default <- function(x, ...) {
 }
 
 fit_path <- function(design, K, lambda, family, start, control, gate, n_lambda, ratio, criterion, call) {
-  check_control(control)
+  control <- check_control(control)
   criterion <- check_choice(criterion, c("BIC", "AIC"), "criterion")
   gate <- check_number(gate, "gate", most = .Machine$double.xmax)
   if (control$l1_share == 0) {

@@ -133,8 +133,8 @@ screen_sites <- function(models, support, screen) {
 #' aggregate itself, and says how far the result moves.
 #'
 #' @param object A model made by [moe_aggregate()] with `method = "reduction"`.
-#' @param support The support sample, as for [moe_aggregate()]. Where it holds the
-#'   response, the change of the log-likelihood is given too.
+#' @param support The support sample, as for [moe_aggregate()]; NULL: the one that the aggregate keeps. Where it
+#'   holds the response, the change of the log-likelihood is given too.
 #' @return A data frame of class `moe_influence` with a row a site, the most
 #'   influential first: `site`, `n` (its rows), `transport` (T_c (9) from the
 #'   aggregate to that without the site), `loglik` (mean log-likelihood a
@@ -146,15 +146,20 @@ screen_sites <- function(models, support, screen) {
 #' site <- rep(c("A", "B", "C"), each = 1000)
 #' sites <- moe_sites(y ~ ., split(sim$data, site), K = 2)
 #' support <- moe_support(sim$data, site = site)
-#' moe_influence(moe_aggregate(sites, support), support)
+#' moe_influence(moe_aggregate(sites, support))
 #' @export
-moe_influence <- function(object, support) {
+moe_influence <- function(object, support = NULL) {
   if (!inherits(object, "moe_aggregate") || object$aggregation$method != "reduction") {
     input_error("{.arg object} must be an aggregate made with {.code method = \"reduction\"}.")
   }
   a <- object$aggregation
   models <- used_models(object)
   if (length(models) < 2) input_error("The aggregate has one site only: nothing is left without it.")
+  if (is.null(support)) support <- object$support
+  if (is.null(support)) {
+    input_error("{.arg support} is needed: this aggregate does not keep its support sample.",
+      i = "{.code moe_aggregate(..., keep = TRUE)}, the default, keeps it.")
+  }
   support <- moe_support(support)
   with_y <- has_support_y(support, object$schema)
   at <- support_design(support, object$schema, with_y)

@@ -166,7 +166,8 @@ wrong("arguments of moe()", list(
   too_many = list("Unknown argument", \() {
     moe(m, d$y, 2, gaussian(), NULL, NULL, NULL, fast, TRUE, 5)
   }),
-  control = list("`control` must be made by", \() moe(y ~ x, d, K = 2, control = list())),
+  control = list("`control` must be made by", \() moe(y ~ x, d, K = 2, control = 5)),
+  control_2 = list("has no setting \"nosuch\"", \() moe(y ~ x, d, K = 2, control = list(nosuch = 1))),
   starts = list("`starts`", \() moe_control(starts = 0)),
   start_rows = list("`start_rows`", \() moe_control(start_rows = 1e10)),
   max_iterations = list("`max_iterations`.*\"many\"", \() moe_control(max_iterations = "many")),
@@ -239,9 +240,9 @@ wrong("moe_sites()", list(
   K = list("`K`", \() of_sites(sources, K = -1)),
   min_rows = list("`min_rows`", \() of_sites(sources, K = 1, min_rows = 0)),
   weights = list("`weights` must be the name", \() of_sites(sources, K = 1, weights = d$w)),
-  control = list("`control`", \() moe_sites(y ~ x, sources, K = 1, control = list())),
+  control = list("`control`", \() moe_sites(y ~ x, sources, K = 1, control = 5)),
   start = list("`start` must be a model", \() of_sites(sources, K = 2, start = 1:2)),
-  start_family = list("`start` has family", \() of_sites(sources, K = 1, start = logistic)),
+  start_family = list("`start` has family", \() of_sites(sources, K = 1, start = logistic, family = gaussian())),
   start_formula = list("`start`.*y ~ x \\+ z", \() of_sites(sources, K = 2, start = two_z))
 ))
 
