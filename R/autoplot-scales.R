@@ -2,7 +2,7 @@
 
 # The kind of a variable as far as scales go.
 scale_kind <- function(described) {
-  if (described$type != "numeric") return("factor or logical")
+  if (described$type != "numeric" || !is.null(described$choices)) return("factor or logical")
   if (is.null(described$like$class)) "numeric" else described$like$class[1]
 }
 
@@ -28,7 +28,7 @@ long_curves <- function(curves, what, places = NULL) {
 
 band_end <- function(end) if (is.null(end)) NA_real_ else as.vector(end)
 
-variable_kinds <- function(x) vapply(x$schema$variables, scale_kind, "")
+variable_kinds <- function(x) vapply(drawn_variables(x), scale_kind, "")
 
 level_names <- function(value) {
   if (is.logical(value)) c("FALSE", "TRUE") else levels(value)

@@ -43,7 +43,7 @@ ggplot_experts <- function(x, variable, rows, class) {
   lines <- long_curves(curves, "expert", places)
   limits <- range(vapply(curves, function(curve) curve$limits, numeric(2)))
   out <- ggplot2::ggplot(lines, ggplot2::aes(.data$value, .data$y))
-  points <- row_points(curves, rows, lines, places)
+  points <- row_points(curves, lines, places)
   if (!is.null(points)) {
     out <- out + ggplot2::geom_point(data = points, size = 0.6,
       alpha = if (nrow(points) > 1000) 0.2 else 0.4)
@@ -83,11 +83,11 @@ band_layers <- function(lines) {
 }
 
 # Rows of the data as points in every panel, in the panels' types.
-row_points <- function(curves, data, lines, places) {
+row_points <- function(curves, lines, places) {
   parts <- lapply(names(curves), function(name) {
     points <- curves[[name]]$points
     if (is.null(points)) return(NULL)
-    value <- data[[name]][points$row]
+    value <- points$along
     if (!is.null(places)) value <- places[[name]]$at(value)
     else if (is.factor(lines$value)) value <- factor(as.character(value), levels(lines$value))
     data.frame(variable = factor(name, names(curves)), value = value, y = points$y)

@@ -41,6 +41,38 @@ gate_variables <- function(x) {
   if (length(named)) utils::head(named, 6)
 }
 
+# The variables of a model, each with its typical value `at`. Numbers that the formulas look at through factor()
+# alone have `choices`: those that it knows.
+drawn_variables <- function(x) {
+  schema <- x$schema
+  calls <- if (schema$kind == "formula") as.list(attr(stats::delete.response(schema$frame), "variables"))[-1]
+  out <- lapply(stats::setNames(nm = names(schema$variables)), function(name) {
+    v <- schema$variables[[name]]
+    own <- calls[vapply(calls, function(call) name %in% all.vars(call), NA)]
+    labelled <- vapply(own, function(call) {
+      is.call(call) && identical(call[[2]], as.name(name)) && function_name(call) %in% label_functions
+    }, NA)
+    levels <- if (length(own) && all(labelled)) schema$levels[[deparse_one(own[[1]])]]
+    choices <- if (v$type == "numeric") suppressWarnings(as.numeric(levels))
+    if (length(choices) && !anyNA(choices)) {
+      v$choices <- sort(choices)
+      v$through <- deparse_one(own[[1]])
+      v$mean <- v$choices[which.min(abs(v$choices - v$mean))]
+    }
+    v$at <- switch(v$type, factor = factor(v$mode, v$levels), logical = v$mode, as_like(v$mean, v))
+    v
+  })
+  out
+}
+
+# A variable's values in the rows, as they are drawn; NULL where the rows do not hold it.
+along_rows <- function(rows, name, described) {
+  v <- rows[[name]]
+  if (is.null(described$choices)) return(v)
+  if (is.null(v)) v <- rows[[described$through]]
+  if (!is.null(v)) factor(as.character(v), described$choices)
+}
+
 # Experts ("expert") or gates ("gate") along variables: a list of curves, named by variable. `rows`: see
 # plot_rows().
 plot_curves <- function(x, variable, rows, what, class = NULL) {
@@ -50,23 +82,26 @@ plot_curves <- function(x, variable, rows, what, class = NULL) {
   curve <- function(name) {
     grid <- plot_grid(x, name, described[[name]], rows)
     out <- list(value = grid_values(grid, name), gate = predict(x, grid, "gate"))
-    if (what == "expert") c(out, expert_curve(x, name, grid, out$gate, rows, responses, class)) else out
+    if (!is.null(described[[name]]$choices)) out$value <- factor(out$value, described[[name]]$choices)
+    if (what != "expert") return(out)
+    along <- along_rows(rows, name, described[[name]])
+    c(out, expert_curve(x, grid, out$gate, along, responses, class))
   }
   lapply(stats::setNames(names(described), names(described)), curve)
 }
 
 # Experts' means with the ends of their 95 % intervals (NULL where the model has no standard errors), the
-# mixture's likewise, the response's name, up to 2000 rows as points (of `rows`) and limits for the response.
-expert_curve <- function(x, name, grid, gate, rows, responses, class) {
+# mixture's likewise, the response's name, up to 2000 rows as points (with their values `along` the variable) and
+# limits for the response.
+expert_curve <- function(x, grid, gate, along, responses, class) {
   mean <- mean_with_band(x, grid, "expert", class)
   mixture <- mean_with_band(x, grid, "response", class)
   response <- x$schema$response
   if (!is.null(class)) response <- paste0("P(", response, " = ", class, ")")
   points <- NULL
-  along <- rows[[name]]
   if (!is.null(responses) && !is.null(along)) {
     some <- evenly(length(responses), 2000)
-    points <- data.frame(row = some, value = axis_position(along)[some], y = responses[some])
+    points <- data.frame(row = some, along = along[some], value = axis_position(along)[some], y = responses[some])
     # Rows of one level side by side.
     if (!is.numeric(unclass(along)) || is.factor(along)) points$value <- points$value + 4 * small_shift(points$row)
   }
@@ -117,12 +152,10 @@ small_shift <- function(i) 0.08 * ((i * 0.61803398875) %% 1 - 0.5)
 
 # The values at which the variables stay that are not drawn along, in words; none where there is no other.
 held_words <- function(x, names) {
-  known <- x$schema$variables
+  known <- drawn_variables(x)
   if (length(known) < 2) return(character())
   said <- vapply(known, function(v) {
-    if (v$type != "numeric") return(as.character(v$mode))
-    value <- as_like(v$mean, v)
-    if (is.object(value)) format(value) else format(value, digits = 3)
+    if (is.object(v$at) || v$type != "numeric") as.character(v$at) else format(v$at, digits = 3)
   }, "")
   said <- paste(names(known), "=", said)
   if (length(names) == 1) said <- said[names(known) != names]
@@ -130,7 +163,7 @@ held_words <- function(x, names) {
 }
 
 plot_variables <- function(x, variable) {
-  known <- x$schema$variables
+  known <- drawn_variables(x)
   if (!length(known)) {
     input_error("The model has no numeric or factor variable to draw along.")
   }
@@ -146,7 +179,9 @@ plot_variables <- function(x, variable) {
 # Rows at which a variable runs over its range (mean +- 2 standard deviations, or the data's range)
 # and the others stay at a typical value.
 plot_grid <- function(x, name, described, data) {
-  range <- if (described$type == "factor") {
+  range <- if (!is.null(described$choices)) {
+    described$choices
+  } else if (described$type == "factor") {
     factor(described$levels, described$levels)
   } else if (described$type == "logical") {
     c(FALSE, TRUE)
@@ -157,10 +192,7 @@ plot_grid <- function(x, name, described, data) {
   } else {
     described$mean + described$sd * seq(-2, 2, length.out = 101)
   }
-  grid <- lapply(x$schema$variables, function(v) {
-    rep(switch(v$type, factor = factor(v$mode, v$levels), logical = v$mode, as_like(v$mean, v)),
-      length(range))
-  })
+  grid <- lapply(drawn_variables(x), function(v) rep(v$at, length(range)))
   grid[[name]] <- if (described$type == "numeric") as_like(as.numeric(range), described) else range
   lacks <- setdiff(x$schema$needs, names(grid))
   if (!all(lacks %in% names(data))) {

@@ -126,3 +126,17 @@ test_that("choices and influences have titles that fit", {
     expect_gt((left_lines(values) - 0.9) * graphics::par("csi"), widest)
   }
 })
+
+test_that("numbers that the formula takes as a factor are drawn at its levels", {
+  cars <- suppressWarnings(moe(mpg ~ wt + factor(cyl), mtcars, K = 1, gating = ~ wt))
+  curve <- plot_curves(cars, NULL, plot_rows(cars, NULL), "expert")
+  expect_identical(curve$cyl$value, factor(c(4, 6, 8)))
+  expect_equal(curve$cyl$mixture, predict(cars, data.frame(wt = mean(mtcars$wt), cyl = c(4, 6, 8))), tolerance = 1e-8)
+  expect_identical(as.character(curve$cyl$points$along), as.character(mtcars$cyl))
+  text <- words_of_picture(plot(cars))
+  expect_true(all(c("4", "6", "8") %in% text))
+  expect_match(paste(text, collapse = " "), "cyl = 6")
+  expect_true(all(c("4", "6", "8") %in% words_of_picture(plot(cars, "experts", variable = "cyl", data = mtcars))))
+  skip_if_not_installed("ggplot2")
+  expect_no_error(words_of_picture(print(ggplot2::autoplot(cars))))
+})
