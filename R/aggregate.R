@@ -126,6 +126,8 @@
 #'   algorithm is run, 5), `max_iterations` (200), `gate_ridge` (1e-4), and
 #'   `middle_points` (points used for the pairwise divergences of the middle
 #'   estimator, 500; fewer with many sites).
+#' @param seed NULL: R's generator as it stands. A whole number: for [set.seed()]; the generator's state is put
+#'   back afterwards.
 #' @param keep TRUE: keep the support sample in the object, so that [moe_influence()] need not be given it
 #'   again. It never travels in messages.
 #' @return A model of class `moe_aggregate` and `moe` (see [moe-class]) with three
@@ -161,7 +163,9 @@ moe_aggregate <- function(sites, support, K = NULL,
                           weights = c("site", "density", "size"),
                           cost = c("kl", "reverse-kl", "wasserstein", "hellinger"),
                           update = c("exact", "closed-form"), moments = NULL, screen = TRUE,
-                          control = list(), min_sites = NULL, min_share = NULL, keep = TRUE) {
+                          control = list(), min_sites = NULL, min_share = NULL, keep = TRUE, seed = NULL) {
+  back <- use_seed(seed)
+  on.exit(back())
   started <- proc.time()[[3]]
   method <- check_choice(method, c("reduction", "middle", "average"), "method")
   plan <- check_choice(plan, c("component", "pointwise"), "plan")

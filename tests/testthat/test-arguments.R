@@ -101,12 +101,14 @@ test_that("control may be a list, with the function's own defaults", {
 })
 
 test_that("seed makes a fit repeatable and leaves the generator as it was", {
+  fitted_sites <- moe_sites(y ~ x, sources, K = 2, control = few)
   run <- list(
     function(seed) coef(moe(y ~ x, d, K = 2, control = few, seed = seed)),
     function(seed) coef(moe(cbind(x = d$x), d$y, K = 2, control = few, seed = seed)),
     function(seed) suppressWarnings(moe_select(y ~ x, d, K = 1:2, control = few, seed = seed))$path$BIC,
     function(seed) moe_path(y ~ x, d, K = 2, n_lambda = 2, control = few, seed = seed)$path$BIC,
     function(seed) coef(moe_sites(y ~ x, sources, K = 2, control = few, seed = seed)),
+    function(seed) coef(moe_aggregate(fitted_sites, d, seed = seed)),
     function(seed) coef(moe_distributed(y ~ x, d, K = 2, sites = 2, control = few, seed = seed)))
   for (f in run) {
     set.seed(9)
