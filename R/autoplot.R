@@ -31,7 +31,7 @@ autoplot.moe <- function(object, which = "experts", variable = NULL, data = NULL
   switch(which,
     experts = ggplot_experts(object, variable, rows, class),
     gates = ggplot_gates(object, variable, rows),
-    residuals = ggplot_residuals(residual_points(object, if (is.null(data)) object$model else data, class)),
+    residuals = ggplot_residuals(residual_points(object, if (is.null(data)) kept_frame(object) else data, class)),
     convergence = ggplot_convergence(object),
     search = ggplot_search(object$record$search),
     plan = ggplot_plan(object, sites))

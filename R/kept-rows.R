@@ -1,5 +1,5 @@
 # The rows of a fit, where the model keeps them: `rows` (responses and fitted values), and `model`, the model
-# frame (or the matrices), from which all else can be worked out again. Neither ever travels.
+# frame (of matrices: `rows$given`), from which all else can be worked out again. Neither ever travels.
 
 # The frame as a model keeps it: under the schema's terms, whose environment holds no rows.
 frame_to_keep <- function(frame, schema) {
@@ -18,9 +18,18 @@ keep_rows <- function(model, design, threads = moe_threads()) {
   model
 }
 
+# `frame`: NULL, or what makes the design again.
+keep_frame <- function(model, frame) {
+  if (is.data.frame(frame)) model$model <- frame else if (!is.null(frame)) model$rows$given <- frame
+  model
+}
+
+kept_frame <- function(model) if (is.null(model$model)) model$rows$given else model$model
+
 # The rows of the fit as new data. `what`: what was asked for, in words.
 rows_of_fit <- function(object, what) {
-  if (!is.null(object$model)) return(object$model)
+  frame <- kept_frame(object)
+  if (!is.null(frame)) return(frame)
   input_error("{.arg newdata} is needed for {.code {what}}: this model keeps no rows
     ({no_rows_because(object)}).",
     i = "{.code moe(..., model = TRUE)}, the default, keeps the model frame.")
@@ -34,13 +43,13 @@ no_rows_because <- function(object) {
 
 # Responses, fitted values and weights of the rows of the fit.
 kept_rows <- function(object) {
-  if (!is.null(object$rows)) return(object$rows)
-  if (!is.null(object$model)) return(keep_rows(object, kept_design(object))$rows)
+  if (!is.null(object$rows$fitted)) return(object$rows)
+  if (!is.null(kept_frame(object))) return(keep_rows(object, kept_design(object))$rows)
   input_error("This model keeps no rows ({no_rows_because(object)}).", i = "Use {.code predict(model, newdata)}.")
 }
 
 kept_design <- function(object) {
-  frame <- object$model
+  frame <- kept_frame(object)
   design <- design_new(object$schema, frame, need_response = TRUE)
   if (is.data.frame(frame)) {
     design$weight <- stats::model.weights(frame)

@@ -235,7 +235,7 @@ fit_design <- function(design, K, family, start, control, keep, call, neighbours
   model <- new_moe(fit$model, family, schema, seen$counted, seen$weight, fit$log_lik, fit$share,
     record, call = call, dropped = seen$dropped)
   if (keep) model <- keep_rows(model, design, settings$threads)
-  model$model <- design$frame
+  model <- keep_frame(model, design$frame)
   wish <- control$information
   if (!is_sparse(settings) && (if (is.null(wish)) n <= information_rows else wish)) {
     model$information <- keep_information(model, used, settings, isTRUE(wish) || n <= sandwich_rows)

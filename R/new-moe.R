@@ -45,8 +45,8 @@
 #'   \item{`refinement`}{Of models made by [moe_refine()]; see there.}
 #'   \item{`rows`}{List with `y`, `fitted`, `weight`, `na.action`; NULL with
 #'     `keep = FALSE` and at sites.}
-#'   \item{`model`}{The model frame (of matrices a list with `x`, `y`, `z` and `weights`), or NULL: see `model` of
-#'     [moe()]. Never of what a site sends.}
+#'   \item{`model`}{The model frame, or NULL: see `model` of [moe()]. Of matrices `rows` has `given`, a list of
+#'     `x`, `y`, `z` and `weights`. Never of what a site sends.}
 #'   \item{`dropped`}{Number of rows left out because of missing values.}
 #'   \item{`call`}{The call, without data.}
 #' }

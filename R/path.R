@@ -114,7 +114,7 @@ fit_path <- function(design, K, lambda, family, start, control, gate, n_lambda, 
   fits <- improve_by_neighbours(fits, function(i, neighbour) step(neighbour, lambda[i]))
   out <- new_path(fits, lambda, criterion, call)
   out$model <- keep_rows(out$model, rows)
-  out$model$model <- rows$frame
+  out$model <- keep_frame(out$model, rows$frame)
   out
 }
 

@@ -76,26 +76,33 @@ left_lines <- function(values) {
   max(3, width + 1)
 }
 
-# A frame with a title, a line below it and room for its numbers; `...` goes to plot(). Puts nothing back.
-titled_frame <- function(x, y, title, subtitle, xlab, ylab, ..., main = title, sub = subtitle) {
+# A frame with a title, a line below it and room for its numbers; `user`: parameters in the place of ours. Puts
+# nothing back.
+titled_frame <- function(x, y, title, subtitle, xlab, ylab, user, ...) {
   lines <- left_lines(y)
   graphics::par(mar = c(4, lines + 1.3, 3.5, 1), mgp = c(2.4, 0.7, 0))
-  graphics::plot(x, y, ..., type = "n", las = 1, xlab = xlab, ylab = "")
+  if (!is.null(user$ylab)) ylab <- user$ylab
+  panel(x, y, type = "n", las = 1, xlab = xlab, ..., user = utils::modifyList(user, list(ylab = "")))
   graphics::title(ylab = ylab, line = lines)
-  graphics::title(main = main, line = 1.8)
-  if (length(sub)) graphics::mtext(sub, side = 3, line = 0.5, cex = 0.85)
+  titles(title, subtitle, user)
+}
+
+titles <- function(title, subtitle, user) {
+  graphics::title(main = if (is.null(user$main)) title else user$main, line = 1.8)
+  if (length(subtitle)) graphics::mtext(subtitle, side = 3, line = 0.5, cex = 0.85)
 }
 
 #' @rdname moe_select
 #' @export
 plot.moe_select <- function(x, ...) {
+  check_dots(..., known = graphical_parameters)
   shown <- select_curve(x)
   p <- shown$points
   old <- graphics::par(c("mar", "mgp"))
   on.exit(graphics::par(old))
   seen <- is.finite(p$value)
   titled_frame(rep(p$K[seen], 2), c(p$low, p$high)[rep(seen, 2)], shown$title, shown$subtitle, "number of experts",
-    shown$ylab, xaxt = "n", ...)
+    shown$ylab, list(...), xaxt = "n")
   graphics::abline(v = x$K, lty = 3)
   graphics::lines(p$K[seen], p$value[seen], col = "grey60")
   graphics::segments(p$K, p$low, p$K, p$high)
@@ -108,14 +115,15 @@ plot.moe_select <- function(x, ...) {
 #' @param what What to plot: see the value.
 #' @export
 plot.moe_path <- function(x, what = c("criterion", "expert", "gate"), ...) {
+  check_dots(..., known = graphical_parameters)
   what <- check_choice(what, c("criterion", "expert", "gate"), "what")
   shown <- path_curve(x, what)
   p <- shown$points
   old <- graphics::par(c("mar", "mgp", "xpd"))
   on.exit(graphics::par(old))
   counts <- what != "criterion"
-  titled_frame(p$lambda, p$value, shown$title, shown$subtitle, "lambda", shown$ylab,
-    log = if (log_lambda(x)) "x" else "", yaxt = if (counts) "n" else "s", ...)
+  titled_frame(p$lambda, p$value, shown$title, shown$subtitle, "lambda", shown$ylab, list(...),
+    log = if (log_lambda(x)) "x" else "", yaxt = if (counts) "n" else "s")
   if (counts) graphics::axis(2, unique(round(p$value)), las = 1)
   graphics::abline(v = x$lambda, lty = 3)
   if (!counts) {
@@ -142,15 +150,15 @@ names_size <- function(count) min(1, 25 / count)
 #' @param ... Graphical parameters.
 #' @export
 plot.moe_influence <- function(x, most = 40, ...) {
+  check_dots(..., known = graphical_parameters)
   shown <- influence_points(x, most)
   p <- shown$points
   old <- graphics::par(mar = c(4, names_lines(p$site), 3.5, 1), mgp = c(2.4, 0.8, 0))
   on.exit(graphics::par(old))
   at <- rev(seq_along(p$site))
-  graphics::plot(p$transport, at, yaxt = "n", ylab = "", type = "n", las = 1,
-    xlim = c(0, max(p$transport)), ylim = c(0.5, nrow(p) + 0.5), xlab = shown$xlab, ...)
-  graphics::title(main = shown$title, line = 1.8)
-  graphics::mtext(shown$subtitle, side = 3, line = 0.5, cex = 0.85)
+  panel(p$transport, at, yaxt = "n", ylab = "", type = "n", las = 1,
+    xlim = c(0, max(p$transport)), ylim = c(0.5, nrow(p) + 0.5), xlab = shown$xlab, user = list(...))
+  titles(shown$title, shown$subtitle, list(...))
   graphics::segments(0, at, p$transport, at, col = "grey60", lwd = 2)
   graphics::points(p$transport, at, pch = 16)
   graphics::axis(2, at, p$site, las = 1, tick = FALSE, cex.axis = names_size(nrow(p)))
@@ -165,6 +173,8 @@ plot.moe_influence <- function(x, most = 40, ...) {
 #' @param variable Columns of the experts, a panel each; by default up to six.
 #' @export
 plot.moe_sites <- function(x, variable = NULL, sites = 30, ...) {
+  check_dots(..., known = graphical_parameters)
+  user <- list(...)
   shown <- site_coefficients(x, sites, variable)
   p <- shown$points
   names <- levels(p$site)
@@ -175,19 +185,19 @@ plot.moe_sites <- function(x, variable = NULL, sites = 30, ...) {
     oma = c(0, 0, 5, 0), mgp = c(2.2, 0.7, 0))
   on.exit(graphics::par(old))
   aside <- seq(-0.25, 0.25, length.out = length(colours) + 2)[seq_along(colours) + 1]
-  for (panel in panels) {
-    own <- p[p$column == panel, ]
+  for (column in panels) {
+    own <- p[p$column == column, ]
     at <- length(names) + 1 - as.integer(own$site) - aside[as.integer(own$expert)]
     ends <- range(own$estimate, own$low, own$high, na.rm = TRUE)
-    graphics::plot(own$estimate, at, type = "n", xlim = ends, ylim = c(0.5, length(names) + 0.5), yaxt = "n",
-      las = 1, ylab = "", xlab = "coefficient", ...)
-    graphics::title(main = panel, line = 0.5, cex.main = 1)
+    panel(own$estimate, at, type = "n", xlim = ends, ylim = c(0.5, length(names) + 0.5), yaxt = "n",
+      las = 1, ylab = "", xlab = "coefficient", user = user)
+    graphics::title(main = column, line = 0.5, cex.main = 1)
     graphics::axis(2, rev(seq_along(names)), names, las = 1, tick = FALSE, cex.axis = names_size(length(names)))
     if (ends[1] < 0 && ends[2] > 0) graphics::abline(v = 0, lty = 3)
     graphics::segments(own$low, at, own$high, at, col = colours[as.integer(own$expert)])
     graphics::points(own$estimate, at, pch = 16, col = colours[as.integer(own$expert)])
   }
-  graphics::mtext(shown$title, outer = TRUE, line = 3.4, font = 2)
+  graphics::mtext(if (is.null(user$main)) shown$title else user$main, outer = TRUE, line = 3.4, font = 2)
   graphics::mtext(shown$subtitle, outer = TRUE, line = 2.2, cex = 0.8)
   graphics::par(fig = c(0, 1, 0, 1), oma = c(0, 0, 0, 0), mar = c(0, 0, 0, 0), new = TRUE)
   graphics::plot.new()

@@ -1,7 +1,7 @@
 # What plots show, as numbers: plot() and autoplot() draw them.
 
 # The kinds of plots that a model has something for, with `data` if they are given.
-plot_kinds <- function(x, data = x$model) {
+plot_kinds <- function(x, data = kept_frame(x)) {
   searched <- length(x$record$objective) || length(x$aggregation$objective)
   c("experts", if (x$K > 1) "gates", if (!is.null(data)) "residuals", if (searched) "convergence",
     if (has_searched(x$record$search)) "search", if (!is.null(x$aggregation$mass)) "plan")
@@ -12,7 +12,8 @@ plot_rows <- function(x, data) {
   if (!is.null(data) && !is.data.frame(data)) {
     input_error("{.arg data} must be a data frame, not {.obj_type_friendly {data}}.")
   }
-  if (is.null(data) && !is.null(x$model)) as_rows(x, x$model) else data
+  kept <- kept_frame(x)
+  if (is.null(data) && !is.null(kept)) as_rows(x, kept) else data
 }
 
 check_plot_kind <- function(which, kinds) {

@@ -59,7 +59,7 @@ plot.moe <- function(x, which = NULL, variable = NULL, data = NULL, class = NULL
     switch(w,
       experts = plot_along(x, variable, rows, "expert", class, ...),
       gates = plot_along(x, variable, rows, "gate", ...),
-      residuals = plot_residuals(residual_points(x, if (is.null(data)) x$model else data, class), ...),
+      residuals = plot_residuals(residual_points(x, if (is.null(data)) kept_frame(x) else data, class), ...),
       convergence = plot_convergence(x, ...),
       search = plot_search(x$record$search),
       plan = plot_plan(x, sites))
@@ -245,8 +245,8 @@ plot_convergence <- function(x, ...) {
   old <- graphics::par(c("mar", "mgp"))
   on.exit(graphics::par(old))
   user <- list(...)
-  titled_frame(path$steps$step, path$steps$objective, if (is.null(user$main)) path$title else user$main,
-    path$subtitle, path$xlab, path$ylab, xaxt = "n")
+  titled_frame(path$steps$step, path$steps$objective, path$title, path$subtitle, path$xlab, path$ylab, user,
+    xaxt = "n")
   graphics::lines(path$steps$step, path$steps$objective, type = "b", pch = kinds[kind])
   graphics::axis(1, unique(round(pretty(path$steps$step))))
   shown <- unique(kind)

@@ -74,6 +74,8 @@ mean_slopes <- function(object, means) {
 
 # list(fit, se.fit), as stats::predict.lm() gives it. Rows that are not complete: NA.
 with_errors <- function(object, newdata, type, fit, own, size = block_rows) {
+  interval <- type == "interval"
+  if (interval) type <- "response"
   if (!type %in% c("response", "expert", "gate")) {
     input_error("{.code se.fit = TRUE} is for {.code type = \"response\"}, {.val expert} and {.val gate}, not for
       {.code type = \"{type}\"}.")
@@ -86,6 +88,7 @@ with_errors <- function(object, newdata, type, fit, own, size = block_rows) {
     errors[complete[rows], ] <- prediction_errors(object, take_rows(design, rows), type, covariance)
   }
   if (own) errors <- pad_rows(errors, newdata)
+  if (interval) return(list(fit = fit, se.fit = errors[, 1]))
   dim(errors) <- dim(fit)
   dimnames(errors) <- dimnames(fit)
   list(fit = fit, se.fit = errors)

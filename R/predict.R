@@ -69,7 +69,7 @@ predict.moe <- function(object, newdata = NULL,
   if (interval == "prediction") type <- "interval"
   own <- is.null(newdata)
   if (own) {
-    if (type == "response" && !is.null(object$rows) && !se.fit) return(fitted.moe(object))
+    if (type == "response" && !is.null(object$rows$fitted) && !se.fit) return(fitted.moe(object))
     newdata <- rows_of_fit(object, if (type == "interval") "interval = \"prediction\""
                                    else paste0("type = \"", type, "\""))
   }

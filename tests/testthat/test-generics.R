@@ -83,6 +83,9 @@ test_that("se.fit is the delta method's, at one expert that of lm() and glm()", 
   expect_equal(predict(singular, d[1:5, ], se.fit = TRUE)$se.fit, predict(two, d[1:5, ], se.fit = TRUE)$se.fit,
     tolerance = 1e-6)
   expect_identical(predict(two, d, se.fit = FALSE), predict(two, d))
+  both <- predict(two, d, interval = "prediction", se.fit = TRUE)
+  expect_identical(both$fit, predict(two, d, interval = "prediction"))
+  expect_identical(both$se.fit, predict(two, d, se.fit = TRUE)$se.fit)
   expect_error(predict(two, d, "class", se.fit = TRUE), "se.fit", class = "moe_input_error")
 })
 

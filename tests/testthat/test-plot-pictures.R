@@ -109,6 +109,16 @@ test_that("graphical parameters are taken, others refused", {
   text <- words_of_picture(plot(fit, "experts", variable = "x", main = "My title", xlab = "along", ylab = "up"))
   expect_true(all(c("My title", "along", "up") %in% text))
   expect_error(plot(fit, colour = 2), "Unknown argument `colour`", class = "moe_input_error")
+  sites <- moe_sites(y ~ x, split(d, rep(1:4, 125)), start = moe(y ~ x, d, K = 2, start = d$label))
+  objects <- list(suppressWarnings(moe_select(y ~ x, d, K = 1:2)), moe_path(y ~ x, d, K = 2, n_lambda = 3), sites,
+    moe_influence(moe_aggregate(sites, d)))
+  for (object in objects) {
+    text <- words_of_picture(plot(object, main = "My title", xlab = "along", ylab = "up", las = 2, ylim = c(0, 5)))
+    expect_true(all(c("My title", "along", "up") %in% text))
+    expect_error(plot(object, colour = 2), "Unknown argument `colour`", class = "moe_input_error")
+  }
+  text <- words_of_picture(plot(fit, "convergence", main = "My title", ylab = "up", las = 0))
+  expect_true(all(c("My title", "up") %in% text))
 })
 
 test_that("choices and influences have titles that fit", {

@@ -42,6 +42,7 @@ test_that("what is not supported is named, with a way out", {
   text <- told(y ~ x, gating = ~ x + (1 | g))
   expect_match(text, "`gating` holds `(1 | g)`", fixed = TRUE)
   expect_match(told(y ~ x, gating = ~ s(x)), "`gating` holds `s(x)`", fixed = TRUE)
+  skip_if_not_installed("survival")
   d$both <- survival::Surv(d$time, d$event)
   expect_match(told(both ~ x, fit = function(f) moe(f, d, K = 1)), "censored")
 })
