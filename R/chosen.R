@@ -8,6 +8,7 @@
 #' @param object,x,formula What [moe_select()] or [moe_path()] gives.
 #' @param K,lambda NULL: the chosen model. Else that of the candidate `K`, or of the value of `lambda` on the
 #'   path that is nearest on the log scale. (Of the models that were not chosen no rows are kept.)
+#' @param nsim,seed See [simulate.moe()].
 #' @param ... Arguments of the model's method: see [coef.moe()], [predict.moe()], [summary.moe()],
 #'   [vcov.moe()], [residuals.moe()], [simulate.moe()], [tidy.moe()].
 #' @return What the model's method gives.
