@@ -28,13 +28,13 @@
 #'   environment), or a source of rows, [moe_source()]. A source of many rows is read chunk by
 #'   chunk; see the section on large sources there.
 #' @param K Number of experts. May be left out where `start` is a model.
-#' @param family `gaussian()` (default; with a model as `start` that model's family), `binomial()` (response 0/1, logical, or a
-#'   factor with two levels), `poisson()` (counts) or [multinomial()] (a factor).
+#' @param family `gaussian()` (default; with a model as `start` that model's family), `binomial()`
+#'   (response 0/1, logical, or a factor with two levels), `poisson()` (counts) or [multinomial()] (a factor).
 #' @param gating A one-sided formula: the gates' columns. By default the right
 #'   hand side of `formula` (without its offset). In `moe(x, y, K)` a matrix.
 #' @param weights Case weights: a weight of 2 counts a row twice, one of 0 not at
-#'   all. Evaluated in `data`; the name of a column may also be quoted. They are frequencies in all that follows: log-likelihood, [nobs()], [BIC()],
-#'   standard errors. Weights that sum to less than
+#'   all. Evaluated in `data`; the name of a column may also be quoted. They are frequencies in all that
+#'   follows: log-likelihood, [nobs()], [BIC()], standard errors. Weights that sum to less than
 #'   the number of parameters leave the word to the prior, with a warning.
 #' @param subset,na.action As in [lm()].
 #' @param start NULL (several starts, see [moe_control()]); a model of class
