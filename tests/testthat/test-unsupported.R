@@ -29,6 +29,7 @@ test_that("what is not supported is named, with a way out", {
     list(y ~ x + cluster(g), c("cluster(g)", "factor")),
     list(y ~ x + frailty(g), "frailty(g)"),
     list(y ~ x + Error(g), c("Error(g)", "random")),
+    list(y ~ nosuch(x), "nosuch"),
     list(y | trials(3) ~ x, c("y | trials(3)", "weights")))
   for (case in cases) {
     for (fit in list(function(...) moe(..., data = d, K = 1), function(f) moe_select(f, d, K = 1:2),
@@ -36,7 +37,7 @@ test_that("what is not supported is named, with a way out", {
       function(f) moe_distributed(f, d, K = 1, sites = 2), function(f) moe(f, moe_source(d, memory_rows = 10), K = 1))) {
       text <- gsub("\\s+", " ", told(case[[1]], fit = fit))
       for (words in case[[2]]) expect_match(text, words, fixed = TRUE)
-      expect_no_match(text, "empty|could not find")
+      expect_no_match(text, if (identical(case[[2]], "nosuch")) "empty" else "empty|could not find")
     }
   }
   text <- told(y ~ x, gating = ~ x + (1 | g))
@@ -55,6 +56,11 @@ test_that("functions of the user's own and conditions work", {
   d$other <- d$y > 0
   either <- moe(flag | other ~ time, d, K = 1, family = binomial())
   expect_equal(coef(either, "expert")[, 1], coef(glm(flag | other ~ time, binomial(), d)), tolerance = 1e-6)
+})
+
+test_that("bases of a package that is not attached are told where they are", {
+  skip_if("package:splines" %in% search())
+  expect_match(told(y ~ ns(x, 3)), "splines::ns()", fixed = TRUE)
 })
 
 test_that("a variable that is missing everywhere is named", {
