@@ -126,8 +126,12 @@
 #'   algorithm is run, 5), `max_iterations` (200), `gate_ridge` (1e-4), and
 #'   `middle_points` (points used for the pairwise divergences of the middle
 #'   estimator, 500; fewer with many sites).
-#' @return A model of class `moe_aggregate` and `moe` (see [moe-class]) with two
-#'   more fields. `sites`: the `moe_sites` object. `aggregation`: list with
+#' @param seed NULL: R's generator as it stands. A whole number: for [set.seed()]; the generator's state is put
+#'   back afterwards.
+#' @param keep TRUE: keep the support sample in the object, so that [moe_influence()] need not be given it
+#'   again. It never travels in messages.
+#' @return A model of class `moe_aggregate` and `moe` (see [moe-class]) with three
+#'   more fields. `sites`: the `moe_sites` object. `support`: the support sample, with `keep`. `aggregation`: list with
 #'   `method`, `plan`, `cost`, `update`, `descends` (is the objective bound not to
 #'   rise?), `weights`, `moments` (were they used?), `gates_from_sums` (likewise, for the gates),
 #'   `support` (number of points),
@@ -159,7 +163,9 @@ moe_aggregate <- function(sites, support, K = NULL,
                           weights = c("site", "density", "size"),
                           cost = c("kl", "reverse-kl", "wasserstein", "hellinger"),
                           update = c("exact", "closed-form"), moments = NULL, screen = TRUE,
-                          control = list(), min_sites = NULL, min_share = NULL) {
+                          control = list(), min_sites = NULL, min_share = NULL, keep = TRUE, seed = NULL) {
+  back <- use_seed(seed)
+  on.exit(back())
   started <- proc.time()[[3]]
   method <- check_choice(method, c("reduction", "middle", "average"), "method")
   plan <- check_choice(plan, c("component", "pointwise"), "plan")
@@ -188,6 +194,7 @@ moe_aggregate <- function(sites, support, K = NULL,
     sum(vapply(models, function(m) m$n, 0)), sum(vapply(models, function(m) m$weight, 0)),
     share = result$share, call = match.call(), class = "moe_aggregate")
   out$sites <- sites
+  if (check_flag(keep, "keep")) out$support <- support
   out$aggregation <- c(list(method = method, plan = if (method == "reduction") plan,
     cost = if (method != "average") cost, update = if (method == "reduction") update,
     descends = if (method == "reduction") update == "exact",

@@ -6,12 +6,10 @@
 #' The plots of [plot.moe()], as objects of `ggplot2` that can be changed further.
 #'
 #' @param object A model of class `moe`.
-#' @param which What to draw, one of `"experts"`, `"gates"`, `"convergence"`, `"search"` and
+#' @param which What to draw, one of `"experts"`, `"gates"`, `"residuals"`, `"convergence"`, `"search"` and
 #'   (aggregates) `"plan"`; see [plot.moe()].
 #' @param variable Names of the variables along which experts and gates are drawn,
-#'   one panel each. Panels share a scale's type, so all must be numeric, or all
-#'   factors or logical, or all of one class of dates. By default up to six: those
-#'   of the type that most of them have.
+#'   one panel each; by default up to six.
 #' @param data,class,sites As in [plot.moe()].
 #' @param ... Not used.
 #' @return An object of class `ggplot`.
@@ -20,114 +18,126 @@
 #' d <- data.frame(x = runif(500, -1, 1))
 #' d$y <- ifelse(runif(500) < plogis(6 * d$x), 2 - 3 * d$x, 3 * d$x) + rnorm(500, sd = 0.3)
 #' fit <- moe(y ~ x, d, K = 2)
-#' ggplot2::autoplot(fit, data = d)
+#' ggplot2::autoplot(fit)
 #' ggplot2::autoplot(fit, "gates")
 #' @exportS3Method ggplot2::autoplot
 autoplot.moe <- function(object, which = "experts", variable = NULL, data = NULL, class = NULL,
                          sites = 60, ...) {
-  check_unused(...)
-  check_plot_kind(which, plot_kinds(object))
+  check_dots(...)
+  rows <- plot_rows(object, data)
+  check_plot_kind(which, plot_kinds(object, rows))
   class <- plot_class(object, class)
   sites <- check_count(sites, "sites")
   switch(which,
-    experts = ggplot_experts(object, variable, data, class),
-    gates = ggplot_gates(object, variable, data),
+    experts = ggplot_experts(object, variable, rows, class),
+    gates = ggplot_gates(object, variable, rows),
+    residuals = ggplot_residuals(residual_points(object, if (is.null(data)) kept_frame(object) else data, class)),
     convergence = ggplot_convergence(object),
     search = ggplot_search(object$record$search),
     plan = ggplot_plan(object, sites))
 }
 
-# Panels share a type of scale: the kind of a variable as far as scales go.
-scale_kind <- function(described) {
-  if (described$type != "numeric") return("factor or logical")
-  if (is.null(described$like$class)) "numeric" else described$like$class[1]
-}
-
-# Curves along variables of one kind.
-ggplot_curves <- function(x, variable, data, what, class = NULL) {
-  kinds <- vapply(plot_variables(x, variable, data), scale_kind, "")
-  if (is.null(variable)) {
-    if (what == "gate" && !x$schema$same) {
-      kinds <- kinds[intersect(gate_variables(x), names(kinds))]
-    }
-    first <- unique(kinds)
-    kinds <- kinds[kinds == first[which.max(tabulate(match(kinds, first)))]]
-  } else if (length(unique(kinds)) > 1) {
-    found <- paste0(names(kinds), " (", kinds, ")")
-    input_error("Panels share a scale, so {.arg variable} must name variables of one type; found
-      {.val {found}}.", i = "Draw them one by one; {.fn plot} draws them together.")
-  }
-  plot_curves(x, if (length(kinds)) names(kinds), data, what, class)
-}
-
-# All panels in one data frame: a row for every value of a variable and expert.
-long_curves <- function(curves, what) {
-  levels <- unique(unlist(lapply(curves, function(curve) level_names(curve$value))))
-  do.call(rbind, lapply(names(curves), function(name) {
-    curve <- curves[[name]]
-    K <- ncol(curve$gate)
-    value <- curve$value
-    if (!is.null(levels)) value <- factor(as.character(value), levels)
-    data.frame(variable = factor(name, names(curves)), value = rep(value, K),
-      expert = factor(rep(seq_len(K), each = length(value))), gate = as.vector(curve$gate),
-      y = as.vector(if (what == "expert") curve$mean else curve$gate),
-      mixture = if (what == "expert") rep(curve$mixture, K) else NA)
-  }))
-}
-
-level_names <- function(value) {
-  if (is.logical(value)) c("FALSE", "TRUE") else levels(value)
-}
-
-ggplot_experts <- function(x, variable, data, class) {
-  curves <- ggplot_curves(x, variable, data, "expert", class)
-  rows <- long_curves(curves, "expert")
-  discrete <- is.factor(rows$value)
+ggplot_experts <- function(x, variable, rows, class) {
+  curves <- plot_curves(x, variable, rows, "expert", class)
+  places <- shared_places(curves, variable_kinds(x))
+  lines <- long_curves(curves, "expert", places)
   limits <- range(vapply(curves, function(curve) curve$limits, numeric(2)))
-  out <- ggplot2::ggplot(rows, ggplot2::aes(.data$value, .data$y))
-  points <- row_points(curves, data, rows)
+  out <- ggplot2::ggplot(lines, ggplot2::aes(.data$value, .data$y))
+  points <- row_points(curves, lines, places)
   if (!is.null(points)) {
     out <- out + ggplot2::geom_point(data = points, size = 0.6,
       alpha = if (nrow(points) > 1000) 0.2 else 0.4)
   }
-  strength <- ggplot2::aes(colour = .data$expert, alpha = .data$gate)
+  out <- out + band_layers(lines) + curve_layers(lines, ggplot2::aes(colour = .data$expert, alpha = .data$gate), 1.2)
+  discrete <- lines[lines$discrete, ]
+  smooth <- lines[!lines$discrete, ]
   mixture <- ggplot2::aes(y = .data$mixture)
-  out <- out + if (discrete) ggplot2::geom_point(strength, shape = "-", size = 14)
-               else ggplot2::geom_line(strength, linewidth = 1.2)
-  out <- out + if (discrete) ggplot2::geom_point(mixture, shape = 4)
-               else ggplot2::geom_line(mixture, linetype = 2)
+  if (nrow(discrete)) out <- out + ggplot2::geom_point(mixture, data = discrete, shape = 4)
+  if (nrow(smooth)) out <- out + ggplot2::geom_line(mixture, data = smooth, linetype = 2)
   out <- out + ggplot2::scale_alpha_continuous(range = c(0.15, 1), limits = c(0, 1), guide = "none")
-  along(out, x$K) + ggplot2::coord_cartesian(ylim = limits) +
+  cross <- c(if (nrow(discrete)) "crosses", if (nrow(smooth)) "dashed")
+  along(out, x, curves, places) + ggplot2::coord_cartesian(ylim = limits) +
     ggplot2::labs(y = curves[[1]]$label, title = "Experts' means",
-      subtitle = paste0("As strong as their gates there; ", if (discrete) "crosses" else "dashed",
-        ": the mixture's mean"))
+      subtitle = paste0("As strong as their gates there; ", paste(cross, collapse = " and "), ": the mixture's mean",
+        if (!all(is.na(lines$low))) "; bands: 95 % intervals"))
+}
+
+# Dashes for levels, lines for numbers.
+curve_layers <- function(lines, mapping, width) {
+  discrete <- lines[lines$discrete, ]
+  smooth <- lines[!lines$discrete, ]
+  list(if (nrow(discrete)) ggplot2::geom_point(mapping, data = discrete, shape = "-", size = 14),
+    if (nrow(smooth)) ggplot2::geom_line(mapping, data = smooth, linewidth = width))
+}
+
+band_layers <- function(lines) {
+  known <- lines[is.finite(lines$low) & is.finite(lines$high), ]
+  discrete <- known[known$discrete, ]
+  smooth <- known[!known$discrete, ]
+  ends <- ggplot2::aes(ymin = .data$low, ymax = .data$high)
+  list(
+    if (nrow(smooth)) ggplot2::geom_ribbon(utils::modifyList(ends, ggplot2::aes(fill = .data$expert)), data = smooth,
+      alpha = 0.15, show.legend = FALSE),
+    if (nrow(discrete)) ggplot2::geom_linerange(utils::modifyList(ends, ggplot2::aes(colour = .data$expert)),
+      data = discrete, alpha = 0.4, linewidth = 2, show.legend = FALSE))
 }
 
 # Rows of the data as points in every panel, in the panels' types.
-row_points <- function(curves, data, rows) {
+row_points <- function(curves, lines, places) {
   parts <- lapply(names(curves), function(name) {
     points <- curves[[name]]$points
     if (is.null(points)) return(NULL)
-    value <- data[[name]][points$row]
-    if (is.factor(rows$value)) value <- factor(as.character(value), levels(rows$value))
+    value <- points$along
+    if (!is.null(places)) value <- places[[name]]$at(value)
+    else if (is.factor(lines$value)) value <- factor(as.character(value), levels(lines$value))
     data.frame(variable = factor(name, names(curves)), value = value, y = points$y)
   })
   do.call(rbind, parts)
 }
 
-ggplot_gates <- function(x, variable, data) {
-  rows <- long_curves(ggplot_curves(x, variable, data, "gate"), "gate")
-  out <- ggplot2::ggplot(rows, ggplot2::aes(.data$value, .data$y, colour = .data$expert))
-  out <- out + if (is.factor(rows$value)) ggplot2::geom_point(shape = "-", size = 14)
-               else ggplot2::geom_line(linewidth = 1)
-  along(out, x$K) + ggplot2::coord_cartesian(ylim = c(0, 1)) +
+ggplot_gates <- function(x, variable, rows) {
+  curves <- plot_curves(x, variable, rows, "gate")
+  places <- shared_places(curves, variable_kinds(x))
+  lines <- long_curves(curves, "gate", places)
+  out <- ggplot2::ggplot(lines, ggplot2::aes(.data$value, .data$y, colour = .data$expert)) +
+    curve_layers(lines, NULL, 1)
+  along(out, x, curves, places) + ggplot2::coord_cartesian(ylim = c(0, 1)) +
     ggplot2::labs(y = "gate probability", title = "Gate probabilities")
 }
 
-along <- function(plot, K) {
-  plot + ggplot2::scale_colour_manual(values = expert_colours(K)) +
+along <- function(plot, x, curves, places) {
+  held <- held_words(x, names(curves))
+  colours <- expert_colours(x$K)
+  plot + ggplot2::scale_colour_manual(values = colours) + ggplot2::scale_fill_manual(values = colours) +
     ggplot2::facet_wrap(ggplot2::vars(.data$variable), scales = "free_x", strip.position = "bottom") +
-    ggplot2::labs(x = NULL, colour = "expert") +
+    ggplot2::labs(x = NULL, colour = "expert",
+      caption = if (length(held)) paste(strwrap(held, 90), collapse = "\n")) +
+    ggplot2::theme(strip.placement = "outside", strip.background = ggplot2::element_blank(),
+      panel.spacing.x = ggplot2::unit(1, "lines")) +
+    list(if (!is.null(places)) shared_scale(places), if (are_crowded(curves)) {
+      ggplot2::theme(axis.text.x = ggplot2::element_text(angle = 90, hjust = 1, vjust = 0.5))
+    })
+}
+
+# Would names of levels overlap below their panel?
+are_crowded <- function(curves) {
+  letters <- vapply(curves, function(curve) sum(nchar(level_names(curve$value)) + 2), 0)
+  max(letters) * ceiling(sqrt(length(curves))) > 90
+}
+
+ggplot_residuals <- function(shown) {
+  panels <- factor(shown$xlab, shown$xlab)
+  points <- rbind(data.frame(panel = panels[1], shown$fitted), data.frame(panel = panels[2], shown$normal))
+  guides <- data.frame(panel = panels, intercept = 0, slope = c(0, 1))
+  out <- ggplot2::ggplot(points, ggplot2::aes(.data$x, .data$y)) +
+    ggplot2::geom_abline(ggplot2::aes(intercept = .data$intercept, slope = .data$slope), data = guides,
+      linetype = 3) +
+    ggplot2::geom_point(size = 0.8, alpha = if (nrow(shown$fitted) > 1000) 0.2 else 0.5)
+  if (!is.null(shown$smooth)) {
+    out <- out + ggplot2::geom_line(data = data.frame(panel = panels[1], shown$smooth), colour = expert_colours(2)[2])
+  }
+  out + ggplot2::facet_wrap(ggplot2::vars(.data$panel), scales = "free_x", strip.position = "bottom") +
+    ggplot2::labs(x = NULL, y = shown$ylab, title = shown$title, subtitle = shown$subtitle) +
     ggplot2::theme(strip.placement = "outside", strip.background = ggplot2::element_blank())
 }
 
@@ -137,7 +147,7 @@ ggplot_convergence <- function(x) {
     ggplot2::geom_line() +
     ggplot2::geom_point(ggplot2::aes(shape = .data$kind), size = 2) +
     ggplot2::scale_x_continuous(breaks = unique(round(pretty(path$steps$step)))) +
-    ggplot2::labs(x = path$xlab, y = path$ylab, shape = NULL, title = path$title)
+    ggplot2::labs(x = path$xlab, y = path$ylab, shape = NULL, title = path$title, subtitle = path$subtitle)
 }
 
 ggplot_search <- function(search) {

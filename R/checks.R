@@ -6,7 +6,9 @@ show_value <- function(x) {
   text <- paste(utils::head(format(x), 5), collapse = ", ")
   if (length(x) > 5) text <- paste0(text, ", ...")
   if (is.null(x)) text <- "NULL"
-  if (is.character(x)) text <- paste0("\"", paste(utils::head(x, 5), collapse = "\", \""), "\"")
+  if (is.character(x)) {
+    text <- paste0("\"", paste(utils::head(x, 5), collapse = "\", \""), "\"", if (length(x) > 5) ", ...")
+  }
   text
 }
 
@@ -52,20 +54,33 @@ check_choice <- function(x, choices, name) {
   choices[pmatch(x, choices)]
 }
 
+# What `...` holds but for arguments that other methods of the same generic have (`known`), and that say nothing
+# here. `hint`: the way out.
+check_dots <- function(..., known = character(), hint = NULL, of = formals(sys.function(sys.parent()))) {
+  force(of)
+  names <- ...names()
+  if (is.null(names)) names <- rep("", ...length())
+  extra <- setdiff(names, known)
+  if (!length(extra)) return(invisible())
+  meant <- unique(unlist(lapply(extra, near_name, setdiff(names(of), "..."))))
+  extra[extra == ""] <- "(unnamed)"
+  input_error("Unknown argument{?s} {.arg {extra}}.", i = if (length(meant)) "Do you mean {.arg {meant}}?", i = hint)
+}
+
+# Of names the one that is meant by another, if any is so near.
+near_name <- function(name, names) {
+  same <- names[tolower(names) == tolower(name)]
+  if (length(same)) return(same)
+  far <- drop(utils::adist(name, names))
+  if (nchar(name) > 3 && min(far) <= 2) names[which.min(far)]
+}
+
 check_moe <- function(x, name) {
   if (!inherits(x, "moe")) {
     cli::cli_abort("{.arg {name}} must be a model made by this package (class {.cls moe}), not
       {.obj_type_friendly {x}}.", call = NULL, class = "moe_input_error")
   }
   x
-}
-
-check_control <- function(control) {
-  if (!inherits(control, "moe_control")) {
-    cli::cli_abort("{.arg control} must be made by {.fn moe_control}, not
-      {.obj_type_friendly {control}}.", call = NULL, class = "moe_input_error")
-  }
-  control
 }
 
 # Case weights: finite, not negative, not all zero.

@@ -148,6 +148,22 @@ moe_control <- function(starts = "auto", start_rows = 10000, max_iterations = 50
   ), class = "moe_control")
 }
 
+# Settings, also as a list of some of them: the others are those of `default`.
+check_control <- function(control, default = list()) {
+  if (inherits(control, "moe_control")) return(control)
+  if (!is.list(control) || is.data.frame(control) || length(control) && is.null(names(control))) {
+    input_error("{.arg control} must be made by {.fn moe_control}, or be a list of settings by name, not
+      {.obj_type_friendly {control}}.")
+  }
+  unknown <- setdiff(names(control), names(formals(moe_control)))
+  if (length(unknown)) {
+    meant <- unlist(lapply(unknown, near_name, names(formals(moe_control))))
+    input_error("{.arg control} has no setting {.val {unknown}}.",
+      i = if (length(meant)) "Do you mean {.arg {meant}}?", i = "{.fn moe_control} has them all.")
+  }
+  do.call(moe_control, c(default[setdiff(names(default), names(control))], control))
+}
+
 check_starts <- function(starts) {
   if (is.numeric(starts)) return(check_count(starts, "starts"))
   if (!identical(starts, "auto")) {

@@ -11,7 +11,7 @@ row_functions <- c("(", "+", "-", "*", "/", "^", "%%", "%/%", "==", "!=", "<", "
 # Are these data, more than one block of them, such that the rows of a block can do without the others?
 comes_apart <- function(schema, newdata, type, size) {
   if (schema$kind == "matrix") return(comes_apart_matrix(schema, newdata, type, size))
-  if (!is.data.frame(newdata) || nrow(newdata) <= size) return(FALSE)
+  if (!is.data.frame(newdata) || nrow(newdata) <= size || is_kept_frame(newdata, schema)) return(FALSE)
   terms <- schema$frame
   if (!type %in% y_types) terms <- stats::delete.response(terms)
   variables <- attr(terms, "predvars")

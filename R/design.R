@@ -8,7 +8,8 @@
 try_formula <- function(code, what = "The formulas can't be evaluated on the data.") {
   tryCatch(code, moe_input_error = function(e) stop(e), error = function(e) {
     text <- conditionMessage(e)
-    input_error(what, x = "{text}")
+    lacks <- regmatches(text, regexpr("(?<=could not find function \")(ns|bs)(?=\")", text, perl = TRUE))
+    input_error(what, x = "{text}", i = if (length(lacks)) "Write {.code splines::{lacks}()}, or attach {.pkg splines}.")
   })
 }
 
@@ -25,6 +26,10 @@ formula_terms <- function(formula, gating, data) {
     input_error("{.arg gating} holds the response {.code {deparse_one(formula[[2]])}}; gates depend on
       x alone.")
   }
+  env <- environment(formula)
+  check_response_side(formula[[2]], env)
+  check_supported(formula[[3]], "formula", env)
+  if (!is.null(gating)) check_supported(gating[[2]], "gating", env)
   expert <- try_formula(stats::terms(formula, data = data))
   gate <- expert
   if (!is.null(gating)) {
@@ -112,12 +117,12 @@ part_offset <- function(part, frame) {
 design_from_frame <- function(frame, schema, need_response = TRUE) {
   check_finite(frame)
   expert <- part_matrix(schema$expert, frame, "formula")
-  schema$expert$contrasts <- expert$contrasts
+  schema$expert$contrasts <- settled_contrasts(expert$contrasts, frame)
   schema$expert$columns <- colnames(expert$x)
   gate <- expert
   if (!schema$same) {
     gate <- part_matrix(schema$gate, frame, "gating")
-    schema$gate$contrasts <- gate$contrasts
+    schema$gate$contrasts <- settled_contrasts(gate$contrasts, frame)
   }
   schema$gate$columns <- colnames(gate$x)
   y <- NULL
@@ -132,7 +137,8 @@ design_from_frame <- function(frame, schema, need_response = TRUE) {
 
 # The schema of a formula pair on data, and the design of the rows. `frame_call` makes the model
 # frame from a formula: moe() passes the user's subset, weights and na.action through it.
-design_build <- function(formula, gating, data, family, frame_call, schema = NULL) {
+# `keep_frame`: the design has the frame as well.
+design_build <- function(formula, gating, data, family, frame_call, schema = NULL, keep_frame = FALSE) {
   if (!is.null(schema)) {
     terms <- schema$frame
     environment(terms) <- environment(formula)
@@ -141,12 +147,17 @@ design_build <- function(formula, gating, data, family, frame_call, schema = NUL
     terms <- formula_terms(formula, gating, data)
     frame <- try_formula(frame_call(frame_formula(terms, environment(formula))))
   }
-  if (!nrow(frame)) input_error("No row is left to fit: {.arg data} is empty, or every row has
-    missing values or is outside {.arg subset}.")
+  if (!nrow(frame)) {
+    lost <- missing_everywhere(as.list(attr(attr(frame, "terms"), "variables"))[-1], data, environment(formula))
+    input_error("No row is left to fit: {.arg data} is empty, or every row has missing values or is outside
+      {.arg subset}.", x = if (length(lost)) "Missing in every row: {.code {lost}}.")
+  }
   if (is.null(schema)) schema <- new_schema(formula, gating, terms, frame, data, family)
-  design <- design_from_frame(match_levels(frame, schema), schema)
+  frame <- match_levels(frame, schema)
+  design <- design_from_frame(frame, schema)
   design$weight <- check_weights(stats::model.weights(frame), nrow(frame))
   design$na.action <- stats::na.action(frame)
+  if (keep_frame) design$frame <- frame_to_keep(frame, design$schema)
   design
 }
 
@@ -230,9 +241,9 @@ describe_variable <- function(v, levels = NULL) {
 check_columns <- function(schema, data, with_response = TRUE) {
   missing <- setdiff(c(if (with_response) schema$response_variables, schema$needs), names(data))
   if (length(missing)) {
-    has <- utils::head(names(data), 8)
+    has <- escape_braces(first_of(dQuote(names(data), FALSE), 8))
     input_error("{cli::qty(missing)}Column{?s} {.val {missing}} of the formula {?is/are} not in the
-      data.", i = "The data have {.val {has}}.")
+      data.", i = paste0("The data have ", has, "."))
   }
 }
 
@@ -270,6 +281,9 @@ design_new <- function(schema, newdata, need_response = FALSE) {
   if (inherits(newdata, "moe_support")) newdata <- support_data(newdata, schema)
   if (!is.data.frame(newdata)) {
     input_error("{.arg newdata} must be a data frame, not {.obj_type_friendly {newdata}}.")
+  }
+  if (is_kept_frame(newdata, schema)) {
+    return(c(design_from_frame(newdata, schema, need_response), list(complete = rep(TRUE, nrow(newdata)))))
   }
   check_columns(schema, newdata, need_response)
   terms <- if (need_response) schema$frame else stats::delete.response(schema$frame)

@@ -12,13 +12,13 @@
 #' start, by more than three standard errors, a warning and the print say so.
 #' One round of [moe_refine()] from the start (`pilot`) is then close to the pooled fit.
 #'
-#' @param formula,gating,K,family As in [moe()].
-#' @param data A data frame.
-#' @param sites A whole number: rows are split at random into that many sites of
+#' @param formula,gating,K,family,seed As in [moe()]. K and family are by default those of a model as `pilot`.
+#' @param data A data frame; or a named list of data frames, one a site, as [moe_sites()] takes it.
+#' @param sites Of one data frame. A whole number: rows are split at random into that many sites of
 #'   equal size (every row is used). Or the name of a column of `data` that
 #'   holds the site (`.` in a formula then leaves it out), or a vector with the
 #'   site of every row.
-#' @param weights NULL, or the name of a column with case weights.
+#' @param weights NULL, or the name of a column with case weights, quoted or bare.
 #' @param support NULL (drawn from `data`), a number of points to draw, or a
 #'   support sample made by [moe_support()]. By default a
 #'   sixteenth of the rows, but at least 20,000 (all if there are fewer).
@@ -48,29 +48,33 @@ moe_distributed <- function(formula, data, K = NULL, sites, family = stats::gaus
                             plan = "component", aggregate_weights = NULL,
                             aggregate_control = list(), cost = "kl", update = "exact",
                             information = FALSE, share = c("moments", "gates"), timeout = Inf,
-                            retries = 0, cache = NULL, min_sites = NULL, min_share = NULL) {
+                            retries = 0, cache = NULL, min_sites = NULL, min_share = NULL, seed = NULL) {
   call <- match.call()
-  family <- check_family(family)
-  if (!is.data.frame(data)) {
-    input_error("{.arg data} must be a data frame, not {.obj_type_friendly {data}}.")
+  weights <- weights_column(substitute(weights), weights)
+  family <- family_or_start(family, !missing(family), pilot)
+  if (!is.list(data) || is_source(data)) {
+    input_error("{.arg data} must be a data frame or a list of data frames, not {.obj_type_friendly {data}}.")
   }
+  back <- use_seed(seed)
+  on.exit(back())
   if (is.null(K) && inherits(pilot, "moe")) K <- pilot$K
   if (is.null(K)) input_error("{.arg K}, the number of experts, is missing.")
   K <- check_count(K, "K")
-  check_control(control)
-  if (missing(sites)) input_error("{.arg sites} is missing: a number of sites, or a column's name.")
-  site <- check_sites(sites, data)
-  if (is.character(sites) && length(sites) == 1 &&
-        !sites %in% c(all.vars(formula), all.vars(gating))) {
-    data[[sites]] <- NULL
+  control <- check_control(control, list(singular_ok = TRUE))
+  listed <- !is.data.frame(data)
+  if (missing(sites) != listed) {
+    input_error(if (listed) "{.arg data} must be a data frame where {.arg sites} is given; the names of a list are the
+      sites."
+                else "{.arg sites} is missing: a number of sites, or a column's name.")
   }
-  data <- shared_levels(data)
-  rows <- split(seq_len(nrow(data)), site)
+  parts <- if (listed) join_sites(data) else split_sites(data, sites, formula, gating)
+  data <- parts$data
+  rows <- parts$rows
   if (!inherits(support, "moe_support")) {
     support <- draw_support(data, formula, gating, rows, support, support_least)
   }
   start <- pilot_model(pilot, formula, gating, data, support, K, family, weights, control)
-  sources <- lapply(rows, function(i) data[i, , drop = FALSE])
+  sources <- parts$sources
   if (missing(share)) {
     share <- c(if (family$family == "gaussian") "moments", if (!is.null(start)) "gates")
   }
@@ -82,6 +86,7 @@ moe_distributed <- function(formula, data, K = NULL, sites, family = stats::gaus
   out <- do.call(moe_aggregate, arguments)
   out$call <- call
   out$pilot <- start
+  out$pilot[c("rows", "model")] <- NULL
   out$seconds <- c(pilot = if (isTRUE(pilot)) start$record$seconds else 0,
     slowest_site = max(fitted$table$seconds[fitted$table$status == "fitted"]),
     aggregation = out$aggregation$seconds)

@@ -74,8 +74,7 @@ separated_words <- function(model) {
   at <- which(lengths(separated) > 0)
   vapply(at, function(k) {
     columns <- separated[[k]]
-    paste0("expert ", k, " (", paste(utils::head(columns, 6), collapse = ", "),
-      if (length(columns) > 6) ", ...", ")")
+    paste0("expert ", k, " (", first_of(columns, 6), ")")
   }, "")
 }
 

@@ -68,6 +68,10 @@ response_labels <- function(y, family) {
 # The response as numbers that fit the family. `labels`: the levels of a response that is a factor or
 # text; they are matched by name, whatever the order at this site.
 check_response <- function(y, family, name = "response", labels = NULL) {
+  if (inherits(y, c("Surv", "Surv2"))) {
+    input_error("The {name} is a {.cls Surv}: censored responses are not supported.",
+      i = unsupported_terms$survival$instead)
+  }
   if (is.matrix(y) && ncol(y) > 1) {
     input_error("The {name} must be one column, not {ncol(y)}.",
       i = "Aggregated counts are not supported: give one row a trial.")

@@ -6,8 +6,7 @@ take_part <- function(x, at, terms, made, schema, columns) {
   if (!is.null(contrasts)) {
     contrasts <- take_map(contrasts, field_at(at, "contrasts"))
     contrasts <- lapply(stats::setNames(nm = names(contrasts)), function(name) {
-      take_text(contrasts[[name]], field_at(at, paste0("contrasts.", shown_text(name))),
-        among = known_contrasts)
+      take_contrasts(contrasts[[name]], field_at(at, paste0("contrasts.", shown_text(name))), schema$levels[[name]])
     })
   }
   part$contrasts <- contrasts
@@ -19,6 +18,18 @@ take_part <- function(x, at, terms, made, schema, columns) {
       shown_text(wrong), "\"")
   }
   part
+}
+
+# A name, or the numbers of a factor's own, a row a level.
+take_contrasts <- function(x, at, levels) {
+  if (!is.list(x) || is.null(levels)) return(take_text(x, at, among = known_contrasts))
+  x <- take_object(x, at, c("columns", "values"))
+  # Of levels by levels at most; beyond that they could not be contrasts.
+  columns <- length(take_list(x$values, field_at(at, "values"), most = min(length(levels), most_columns)))
+  names <- if (!is.null(x$columns)) take_texts(x$columns, field_at(at, "columns"), columns)
+  out <- take_matrix(x$values, field_at(at, "values"), length(levels), columns)
+  dimnames(out) <- list(levels, names)
+  out
 }
 
 columns_of <- function(part, made, schema, at) {

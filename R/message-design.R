@@ -75,12 +75,11 @@ formula_constants <- function(schema, calls, env) {
 }
 
 contrasts_tree <- function(contrasts) {
-  known <- vapply(contrasts, function(c) is.character(c) && length(c) == 1 && c %in% known_contrasts, NA)
-  if (!all(known)) {
-    cant_write(paste0("the contrasts of `", names(contrasts)[!known][1], "` are not among ",
-      paste(known_contrasts, collapse = ", ")))
-  }
-  if (!is.null(contrasts)) as.list(contrasts)
+  if (is.null(contrasts)) return(NULL)
+  lapply(contrasts, function(own) {
+    if (!is.matrix(own)) return(own)
+    list(columns = if (!is.null(colnames(own))) I(colnames(own)), values = by_column(own))
+  })
 }
 
 variable_tree <- function(v) {

@@ -67,14 +67,21 @@ check_same_variables <- function(own, schema, differ) {
     ours <- own$levels[[v]]
     theirs <- schema$levels[[v]]
     if (!setequal(ours, theirs)) differ(paste0("design.levels.", v), ours, theirs)
-    named <- unlist(contrasts[names(contrasts) == v])
+    # Those of a matrix have their rows by name.
+    named <- unlist(Filter(is.character, contrasts[names(contrasts) == v]))
     if (!identical(ours, theirs) && !all(named %in% c("contr.treatment", "contr.SAS"))) {
       bad_field(paste0("design.levels.", v), "are in another order, and the contrasts ",
         named[1], " go by the order")
     }
   }
+  in_order <- function(contrasts) {
+    for (v in names(contrasts)) {
+      if (is.matrix(contrasts[[v]])) contrasts[[v]] <- contrasts[[v]][schema$levels[[v]], , drop = FALSE]
+    }
+    contrasts
+  }
   for (part in c("expert", "gate")) {
-    ours <- own[[part]]$contrasts
+    ours <- in_order(own[[part]]$contrasts)
     theirs <- schema[[part]]$contrasts
     if (length(ours) && length(theirs) && !identical(ours[sort(names(ours))], theirs[sort(names(theirs))])) {
       differ(paste0("design.", part, ".contrasts"), unlist(ours), unlist(theirs))

@@ -49,8 +49,8 @@
 #' model
 #' @export
 moe_statistics <- function(model, data, weights = NULL, site = "site") {
+  weights <- weights_column(substitute(weights), weights)
   check_round_model(model)
-  check_weights_column(weights)
   if (!is.character(site) || length(site) != 1 || is.na(site) || !nzchar(trimws(site))) {
     input_error("{.arg site} must be one name, not {show_value(site)}.")
   }
@@ -100,7 +100,7 @@ by_parameters <- function(p) {
 #' @export
 moe_update <- function(model, messages, control = moe_control(), max_bytes = 5e7) {
   check_round_model(model)
-  check_control(control)
+  control <- check_control(control)
   messages <- round_messages(messages, max_bytes)
   check_round_messages(model, messages)
   if (is.null(model$rounds)) return(begin_rounds(model, messages, control))

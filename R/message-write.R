@@ -11,7 +11,7 @@
 #' * `family`, `K`, `n`, `weight`, `dropped`: as in [moe-class].
 #' * `design`: `kind` (`"formula"` or `"matrix"`), `same` (have gates the experts'
 #'   columns?), `response` and its `labels` (classes, or null), `expert` and `gate`
-#'   (names of `columns`, `contrasts` of factors), `variables` (of each its type and
+#'   (names of `columns`, `contrasts` of factors, by name or as numbers), `variables` (of each its type and
 #'   a typical value: mean and standard deviation, or levels and the most frequent).
 #'   Of a formula also: `formula` and `gating` as trees, `response_variables` and
 #'   `needs` (columns that data must hold), `classes` and `levels` of the variables,
@@ -121,7 +121,7 @@ write_moe <- function(fit, file, ...) UseMethod("write_moe")
 #' @export
 write_moe.default <- function(fit, file, site = NULL, information = FALSE, state = TRUE, min_rows = 50,
                               min_expert_rows = 10, min_rows_per_parameter = 2, overwrite = FALSE, ...) {
-  check_unused(...)
+  check_dots(...)
   check_file_name(file)
   limits <- check_limits(min_rows, min_expert_rows, min_rows_per_parameter)
   if (is.null(site)) site <- sub("\\.json$", "", basename(file), ignore.case = TRUE)
@@ -135,7 +135,7 @@ write_moe.default <- function(fit, file, site = NULL, information = FALSE, state
 #' @export
 write_moe.moe_sites <- function(fit, file, information = TRUE, min_rows = 50, min_expert_rows = 10,
                                 min_rows_per_parameter = 2, overwrite = FALSE, ...) {
-  check_unused(...)
+  check_dots(...)
   check_file_name(file)
   limits <- check_limits(min_rows, min_expert_rows, min_rows_per_parameter)
   overwrite <- check_flag(overwrite, "overwrite")
@@ -193,9 +193,11 @@ safe_file_names <- function(names) {
   paste0(ifelse(taken == tolower(out), out, taken), ".json")
 }
 
-# What a site's model costs as a file; NA where it can't be one.
-message_bytes_of <- function(model) {
-  tryCatch(nchar(moe_message(model, "site", TRUE)$text, "bytes"), moe_input_error = function(e) NA_real_)
+# What a site's model costs as a file; where it can't be one, NA and `why`.
+message_size <- function(model) {
+  tryCatch(list(bytes = nchar(moe_message(model, "site", TRUE)$text, "bytes")), moe_input_error = function(e) {
+    list(bytes = NA_real_, why = one_line(sub(" \u2139.*", "", said(e))))
+  })
 }
 
 message_words <- c(schema = "format", kind = "what this is", package = "version that wrote it", site = "the site's name",

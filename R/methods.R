@@ -7,13 +7,14 @@
 #'   `"gate"`: q x (K - 1) matrix of the gates' (that of the last expert is 0).
 #'   `"all"` (default): one named vector, experts first, gates second,
 #'   dispersions (variances of Gaussian experts) last.
+#' @param complete FALSE: `"all"` without the coefficients that the data do not determine.
 #' @param ... Not used.
 #' @return A matrix or a named vector.
 #' @examples
 #' sim <- moe_simulate(500, K = 2, d = 2, seed = 1)
 #' coef(sim$model, "expert")
 #' @export
-coef.moe <- function(object, which = c("all", "expert", "gate"), ...) {
+coef.moe <- function(object, which = c("all", "expert", "gate"), complete = TRUE, ...) {
   which <- check_choice(which, c("all", "expert", "gate"), "which")
   p <- object$parameters
   if (which == "expert") return(p$beta)
@@ -27,27 +28,33 @@ coef.moe <- function(object, which = c("all", "expert", "gate"), ...) {
   if (has_dispersion(object)) {
     out <- c(out, stats::setNames(p$dispersion, paste0("dispersion", names(p$dispersion))))
   }
-  out
+  if (check_flag(complete, "complete")) return(out)
+  aliased <- lapply(c(x = "expert", z = "gate"), function(part) {
+    object$schema[[part]]$columns %in% object$record$aliased[[part]]
+  })
+  out[!of_aliased(parameter_index(object), aliased)]
 }
 
-#' @export
-nobs.moe <- function(object, ...) object$n
-
-#' Log-likelihood of a mixture of experts
+#' Log-likelihood and number of observations
 #'
 #' @param object A model of class `moe`.
 #' @param newdata NULL: the rows the model was fitted to. A data frame with the
 #'   response: its complete rows. An aggregate has seen no rows and needs `newdata`.
 #' @param ... Not used.
-#' @return Of class `logLik`, with attributes `df` (number of parameters that
-#'   the data determine) and `nobs`, so that [AIC()] and [BIC()] work on R's scale.
+#' @details Case weights are frequencies, here as everywhere in the package: a row of weight 2 counts as two rows
+#'   do, in the log-likelihood, in `nobs` and so in [BIC()]. (For [lm()] and [glm()] weights are precisions,
+#'   and `nobs()` the number of rows.) The number of rows is the model's field `n`.
+#' @return `logLik()`: of class `logLik`, with attributes `df` (number of parameters that
+#'   the data determine) and `nobs`, so that [AIC()] and [BIC()] work on R's scale. `nobs()`: the number of rows,
+#'   with case weights their sum. `weights()`: the case weights of the rows of the fit, NULL where there were
+#'   none.
 #' @examples
 #' sim <- moe_simulate(500, K = 2, d = 2, seed = 1)
 #' logLik(sim$model, sim$data)
 #' @export
 logLik.moe <- function(object, newdata = NULL, ...) {
   value <- object$log_lik
-  n <- object$n
+  n <- object$weight
   if (!is.null(newdata)) {
     log_density <- predict(object, newdata, type = "density", log = TRUE)
     log_density <- log_density[!is.na(log_density)]
@@ -58,6 +65,18 @@ logLik.moe <- function(object, newdata = NULL, ...) {
       i = "Use {.code logLik(model, newdata)} or {.fn moe_metrics}.")
   }
   structure(value, df = count_free(object), nobs = n, class = "logLik")
+}
+
+#' @rdname logLik.moe
+#' @export
+nobs.moe <- function(object, ...) object$weight
+
+#' @rdname logLik.moe
+#' @importFrom stats weights
+#' @export
+weights.moe <- function(object, ...) {
+  rows <- kept_rows(object)
+  stats::naresid(rows$na.action, rows$weight)
 }
 
 # Parameters that the data determine: those of aliased columns are not free, and those that LASSO has
@@ -126,34 +145,4 @@ sigma.moe <- function(object, ...) {
 deviance.moe <- function(object, ...) {
   input_error("A mixture of experts has no deviance: there is no saturated model to compare it with.",
     i = "Use {.code -2 * logLik(model)}, {.fn AIC} or {.fn BIC}.")
-}
-
-#' Fitted values and residuals
-#'
-#' @param object A model of class `moe` fitted with `keep = TRUE`.
-#' @param ... Not used.
-#' @return A numeric vector, one value a row: E(y | x), or y less it; NA rows as
-#'   `na.exclude` asks. [multinomial()]: a matrix with a column for every class.
-#' @examples
-#' fit <- moe(dist ~ speed, cars, K = 1)
-#' head(residuals(fit))
-#' @export
-fitted.moe <- function(object, ...) {
-  rows <- kept_rows(object)
-  stats::napredict(rows$na.action, rows$fitted)
-}
-
-#' @rdname fitted.moe
-#' @export
-residuals.moe <- function(object, ...) {
-  rows <- kept_rows(object)
-  stats::naresid(rows$na.action, response_indicators(rows$y, object$schema) - rows$fitted)
-}
-
-kept_rows <- function(object) {
-  if (is.null(object$rows)) {
-    input_error("This model keeps no rows (it was fitted with {.code keep = FALSE}, at a site, or
-      aggregated).", i = "Use {.code predict(model, newdata)}.")
-  }
-  object$rows
 }

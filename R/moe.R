@@ -28,21 +28,28 @@
 #'   environment), or a source of rows, [moe_source()]. A source of many rows is read chunk by
 #'   chunk; see the section on large sources there.
 #' @param K Number of experts. May be left out where `start` is a model.
-#' @param family `gaussian()` (default), `binomial()` (response 0/1, logical, or a
-#'   factor with two levels), `poisson()` (counts) or [multinomial()] (a factor).
+#' @param family `gaussian()` (default; with a model as `start` that model's family), `binomial()`
+#'   (response 0/1, logical, or a factor with two levels), `poisson()` (counts) or [multinomial()] (a factor).
 #' @param gating A one-sided formula: the gates' columns. By default the right
 #'   hand side of `formula` (without its offset). In `moe(x, y, K)` a matrix.
 #' @param weights Case weights: a weight of 2 counts a row twice, one of 0 not at
-#'   all. Evaluated in `data`. They count rows; weights that sum to less than
+#'   all. Evaluated in `data`; the name of a column may also be quoted. They are frequencies in all that
+#'   follows: log-likelihood, [nobs()], [BIC()], standard errors. Weights that sum to less than
 #'   the number of parameters leave the word to the prior, with a warning.
 #' @param subset,na.action As in [lm()].
 #' @param start NULL (several starts, see [moe_control()]); a model of class
 #'   `moe` with the same columns, whose basis functions and factor levels are
 #'   then kept; labels 1..K of the rows; or an n x K matrix of
 #'   responsibilities.
-#' @param control Settings made by [moe_control()].
+#' @param control Settings made by [moe_control()], or a list of some of them: `list(starts = 50)`.
 #' @param keep TRUE: keep response and fitted values, so that [fitted()] and
-#'   [residuals()] work. FALSE: no row stays in the object.
+#'   [residuals()] work. FALSE: no row stays in the object, unless `model` says so.
+#' @param model TRUE (the default where `keep` is): keep the model frame (or the matrices, as they are), as
+#'   [lm()] does, so that [predict()][predict.moe] of every type, [simulate()][simulate.moe],
+#'   [augment()][augment.moe] and all [residuals()][residuals.moe] work on the rows of the fit. FALSE: do
+#'   not; nor does a fit to a source. What a site sends never holds it.
+#' @param seed NULL: R's generator as it stands. A whole number: for [set.seed()]; the generator's state is put
+#'   back afterwards.
 #' @param x,y Matrix and response vector of the matrix interface. `x` is not
 #'   copied; an intercept is added.
 #' @param ... For methods.
@@ -64,37 +71,44 @@ moe <- function(x, ...) UseMethod("moe")
 #' @export
 moe.formula <- function(formula, data = NULL, K = NULL, family = stats::gaussian(), gating = NULL,
                         weights, subset, na.action, start = NULL, control = moe_control(),
-                        keep = TRUE, ...) {
+                        ..., keep = TRUE, model = keep, seed = NULL) {
   check_unused(...)
+  back <- use_seed(seed)
+  on.exit(back())
+  check_flag(keep, "keep")
+  asked <- !missing(model) && check_flag(model, "model")
   if (!is.null(data) && !is.data.frame(data) && !is_source(data)) {
     input_error("{.arg data} must be a data frame or a source, not {.obj_type_friendly {data}}.")
   }
   call <- match.call()
   call[[1]] <- quote(moe)
-  family <- check_family(family)
+  asked_call <- bare_weights(call, if (is_source(data)) source_columns(data) else names(data), parent.frame())
+  family <- family_or_start(family, !missing(family), start)
   if (is_source(data)) {
+    if (asked) input_error("{.arg model} can't be TRUE for a source: its rows stay where they are.")
+    model <- FALSE
     source <- data
-    columns <- source_wanted(source, formula, gating, call)
+    columns <- source_wanted(source, formula, gating, asked_call)
     data <- source_read(source, columns, source$memory_rows)
     if (is.null(data)) {
       if (!missing(keep) && isTRUE(keep)) input_error("{.arg keep} can't be TRUE for a source of more
         than {source$memory_rows} rows: its rows are not held in memory.")
       check_stream_start(start)
       schema <- start_schema(start, formula, gating, stream_head(source, columns))
-      design <- stream_formula(source, columns, call, formula, gating, family, schema, parent.frame())
-      on.exit(drop_scratch(design))
+      design <- stream_formula(source, columns, asked_call, formula, gating, family, schema, parent.frame())
+      on.exit(drop_scratch(design), add = TRUE)
       return(fit_design(design, K, family, start, control, FALSE, call))
     }
   }
-  design <- formula_design(call, formula, data, gating, family,
-    start_schema(start, formula, gating, data), parent.frame())
+  design <- formula_design(asked_call, formula, data, gating, family,
+    start_schema(start, formula, gating, data), parent.frame(), model)
   fit_design(design, K, family, start, control, keep, call)
 }
 
 # The design of a call with `data`, `subset`, `weights` and `na.action`, made from `frame`.
-formula_design <- function(call, formula, data, gating, family, schema, frame) {
+formula_design <- function(call, formula, data, gating, family, schema, frame, keep_frame = TRUE) {
   frame_call <- frame_maker(call, data, frame, drop_levels = is.null(schema))
-  design_build(formula, gating, data, family$family, frame_call, schema)
+  design_build(formula, gating, data, family$family, frame_call, schema, keep_frame)
 }
 
 # A function of a formula: the model frame of `data` under a call's subset, weights and na.action.
@@ -118,13 +132,17 @@ frame_maker <- function(call, data, frame, drop_levels) {
 #' @rdname moe
 #' @export
 moe.matrix <- function(x, y, K = NULL, family = stats::gaussian(), gating = NULL, weights = NULL,
-                       start = NULL, control = moe_control(), keep = TRUE, ...) {
+                       start = NULL, control = moe_control(), ..., keep = TRUE, model = keep, seed = NULL) {
   check_unused(...)
+  back <- use_seed(seed)
+  on.exit(back())
+  check_flag(keep, "keep")
   call <- match.call()
   call[[1]] <- quote(moe)
-  family <- check_family(family)
+  family <- family_or_start(family, !missing(family), start)
   if (missing(y)) input_error("{.arg y}, the response, is missing.")
   design <- matrix_design(x, y, gating, if (!missing(weights)) weights, family)
+  if (!check_flag(model, "model")) design$frame <- NULL
   fit_design(design, K, family, start, control, keep, call)
 }
 
@@ -141,8 +159,9 @@ matrix_design <- function(x, y, gating, weights, family) {
   }
   z <- if (is.null(gating)) x else check_matrix(gating, "gating", nrow(x))
   labels <- response_labels(y, family$family)
+  given <- list(x = x, y = y, z = if (!is.null(gating)) z, weights = weights)
   y <- check_response(y, family$family, "response `y`", labels)
-  list(x = x, z = z, y = y, weight = check_weights(weights, nrow(x)),
+  list(frame = given, x = x, z = z, y = y, weight = check_weights(weights, nrow(x)),
     offset = NULL, gate_offset = NULL, x_intercept = 1L, z_intercept = 1L, add_intercept = TRUE,
     schema = matrix_schema(x, if (!is.null(gating)) z, family$family, labels))
 }
@@ -163,12 +182,10 @@ moe.default <- function(x, ...) {
     {.obj_type_friendly {x}}.", i = "Write {.code moe(y ~ x, data, K = 2)}.")
 }
 
+# Of functions that fit: what is unknown may be a setting.
 check_unused <- function(...) {
-  extra <- ...names()
-  if (...length()) {
-    input_error("Unknown argument{?s} {.arg {if (is.null(extra)) '(unnamed)' else extra}}.",
-      i = "Settings of the fit go into {.code control = moe_control()}.")
-  }
+  check_dots(..., hint = "Settings of the fit go into {.code control = moe_control()}.",
+    of = formals(sys.function(sys.parent())))
 }
 
 # A model given as start lends its schema where its formulas are those asked for.
@@ -184,7 +201,7 @@ start_schema <- function(start, formula, gating, data) {
 # The one road from a design to a model. `neighbours`: models of one expert less or more, from which the
 # search starts too.
 fit_design <- function(design, K, family, start, control, keep, call, neighbours = list()) {
-  check_control(control)
+  control <- check_control(control)
   started <- proc.time()[[3]]
   schema <- design$schema
   if (is.null(K) && inherits(start, "moe")) K <- start$K
@@ -217,10 +234,8 @@ fit_design <- function(design, K, family, start, control, keep, call, neighbours
   # As in lm(), rows of weight 0 do not count.
   model <- new_moe(fit$model, family, schema, seen$counted, seen$weight, fit$log_lik, fit$share,
     record, call = call, dropped = seen$dropped)
-  if (keep) {
-    model$rows <- list(y = design$y, fitted = response_means(design, model, settings$threads),
-      weight = design$weight, na.action = design$na.action)
-  }
+  if (keep) model <- keep_rows(model, design, settings$threads)
+  model <- keep_frame(model, design$frame)
   wish <- control$information
   if (!is_sparse(settings) && (if (is.null(wish)) n <= information_rows else wish)) {
     model$information <- keep_information(model, used, settings, isTRUE(wish) || n <= sandwich_rows)

@@ -45,6 +45,8 @@
 #'   \item{`refinement`}{Of models made by [moe_refine()]; see there.}
 #'   \item{`rows`}{List with `y`, `fitted`, `weight`, `na.action`; NULL with
 #'     `keep = FALSE` and at sites.}
+#'   \item{`model`}{The model frame, or NULL: see `model` of [moe()]. Of matrices `rows` has `given`, a list of
+#'     `x`, `y`, `z` and `weights`. Never of what a site sends.}
 #'   \item{`dropped`}{Number of rows left out because of missing values.}
 #'   \item{`call`}{The call, without data.}
 #' }
@@ -126,6 +128,7 @@ relabel <- function(model, order) {
     model$weight, model$log_lik, model$share[order], model$record, model$rows, model$call,
     model$dropped, setdiff(class(model), "moe"))
   out$information <- relabel_information(model$information, order, model)
+  out$model <- model$model
   out
 }
 

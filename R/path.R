@@ -14,7 +14,7 @@
 #' shrunken: a fit on the columns that are left, without penalty, has a larger one.
 #'
 #' @param x,formula A formula, or a numeric matrix.
-#' @param data,K,family,gating,weights,subset,na.action,start,y As in [moe()].
+#' @param data,K,family,gating,weights,subset,na.action,start,y,seed As in [moe()].
 #' @param lambda NULL, or numbers: the experts' penalties, taken in increasing order. By default `n_lambda` values,
 #'   evenly spaced on the log scale, up to the least one that makes all slopes 0 at
 #'   the responsibilities of the first fit, from `ratio` times that.
@@ -47,14 +47,16 @@ moe_path <- function(x, ...) UseMethod("moe_path")
 moe_path.formula <- function(formula, data = NULL, K = NULL, lambda = NULL, family = stats::gaussian(),
                              gating = NULL, weights, subset, na.action, start = NULL,
                              control = moe_control(), gate = 1, n_lambda = 20, ratio = 1e-3,
-                             criterion = c("BIC", "AIC"), ...) {
+                             criterion = c("BIC", "AIC"), ..., seed = NULL) {
   check_unused(...)
+  back <- use_seed(seed)
+  on.exit(back())
   if (!is.null(data) && !is.data.frame(data)) {
     input_error("{.arg data} must be a data frame, not {.obj_type_friendly {data}}.")
   }
   call <- match.call()
-  family <- check_family(family)
-  design <- formula_design(call, formula, data, gating, family,
+  family <- family_or_start(family, !missing(family), start)
+  design <- formula_design(bare_weights(call, names(data), parent.frame()), formula, data, gating, family,
     start_schema(start, formula, gating, data), parent.frame())
   fit_path(design, K, lambda, family, start, control, gate, n_lambda, ratio, criterion, call)
 }
@@ -63,10 +65,12 @@ moe_path.formula <- function(formula, data = NULL, K = NULL, lambda = NULL, fami
 #' @export
 moe_path.matrix <- function(x, y, K = NULL, lambda = NULL, family = stats::gaussian(), gating = NULL,
                             weights = NULL, start = NULL, control = moe_control(), gate = 1,
-                            n_lambda = 20, ratio = 1e-3, criterion = c("BIC", "AIC"), ...) {
+                            n_lambda = 20, ratio = 1e-3, criterion = c("BIC", "AIC"), ..., seed = NULL) {
   check_unused(...)
+  back <- use_seed(seed)
+  on.exit(back())
   if (missing(y)) input_error("{.arg y}, the response, is missing.")
-  family <- check_family(family)
+  family <- family_or_start(family, !missing(family), start)
   design <- matrix_design(x, y, gating, weights, family)
   fit_path(design, K, lambda, family, start, control, gate, n_lambda, ratio, criterion, match.call())
 }
@@ -79,7 +83,7 @@ moe_path.default <- function(x, ...) {
 }
 
 fit_path <- function(design, K, lambda, family, start, control, gate, n_lambda, ratio, criterion, call) {
-  check_control(control)
+  control <- check_control(control)
   criterion <- check_choice(criterion, c("BIC", "AIC"), "criterion")
   gate <- check_number(gate, "gate", most = .Machine$double.xmax)
   if (control$l1_share == 0) {
@@ -91,6 +95,8 @@ fit_path <- function(design, K, lambda, family, start, control, gate, n_lambda, 
   n_lambda <- check_count(n_lambda, "n_lambda", 2)
   ratio <- check_number(ratio, "ratio", strict = TRUE, most = 1)
   control$information <- FALSE
+  rows <- design
+  design$frame <- NULL
   step <- function(start, value = 0) {
     control$lambda <- c(expert = value, gate = gate * value)
     quiet_fit(fit_design(design, K, family, start, control, keep = FALSE, call = call), character())
@@ -106,7 +112,10 @@ fit_path <- function(design, K, lambda, family, start, control, gate, n_lambda, 
     fits[[length(fits) + 1]] <- fit
   }
   fits <- improve_by_neighbours(fits, function(i, neighbour) step(neighbour, lambda[i]))
-  new_path(fits, lambda, criterion, call)
+  out <- new_path(fits, lambda, criterion, call)
+  out$model <- keep_rows(out$model, rows)
+  out$model <- keep_frame(out$model, rows$frame)
+  out
 }
 
 check_slopes <- function(schema) {
@@ -180,34 +189,9 @@ print.moe_path <- function(x, digits = 5, ...) {
   print(cbind(format(shown, digits = digits), ` ` = chosen), row.names = FALSE)
   said <- x$path$message != ""
   if (any(said)) {
-    cat(strtrim(paste0("lambda = ", format(x$path$lambda[said], digits = digits), ": ",
+    cat(cut_text(paste0("lambda = ", format(x$path$lambda[said], digits = digits), ": ",
       x$path$message[said]), 110), sep = "\n")
   }
   cat("The model is in $model.\n")
-  invisible(x)
-}
-
-#' @rdname moe_path
-#' @param what What to plot: see the value.
-#' @export
-plot.moe_path <- function(x, what = c("criterion", "expert", "gate"), ...) {
-  check_unused(...)
-  what <- check_choice(what, c("criterion", "expert", "gate"), "what")
-  log_axis <- if (all(x$path$lambda > 0)) "x" else ""
-  if (what == "criterion") {
-    graphics::plot(x$path$lambda, x$path[[x$criterion]], type = "b", pch = 16, las = 1, log = log_axis,
-      xlab = "lambda", ylab = x$criterion)
-  } else {
-    count <- t(vapply(x$models, function(m) count_coefficients(m)[[what]], count_coefficients(x$model)[[what]]))
-    count <- count[, colnames(count) != "(Intercept)", drop = FALSE]
-    colours <- grDevices::hcl.colors(ncol(count), "Dark 3")
-    # Side by side where columns have the same number.
-    shift <- seq(-0.15, 0.15, length.out = ncol(count))
-    graphics::matplot(x$path$lambda, sweep(count, 2, shift, "+"), type = "s", lty = 1, col = colours,
-      log = log_axis, las = 1, xlab = "lambda", ylab = paste0("coefficients that are not 0, ", what, "s"))
-    at <- utils::head(order(-colSums(count)), 12)
-    graphics::legend("topright", colnames(count)[at], col = colours[at], lty = 1, cex = 0.8, bty = "n")
-  }
-  graphics::abline(v = x$lambda, lty = 3)
   invisible(x)
 }

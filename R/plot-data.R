@@ -1,10 +1,19 @@
 # What plots show, as numbers: plot() and autoplot() draw them.
 
-# The kinds of plots that a model has something for.
-plot_kinds <- function(x) {
+# The kinds of plots that a model has something for, with `data` if they are given.
+plot_kinds <- function(x, data = kept_frame(x)) {
   searched <- length(x$record$objective) || length(x$aggregation$objective)
-  c("experts", if (x$K > 1) "gates", if (searched) "convergence",
+  c("experts", if (x$K > 1) "gates", if (!is.null(data)) "residuals", if (searched) "convergence",
     if (has_searched(x$record$search)) "search", if (!is.null(x$aggregation$mass)) "plan")
+}
+
+# The rows that are drawn: those given, else those of the fit where the model keeps them.
+plot_rows <- function(x, data) {
+  if (!is.null(data) && !is.data.frame(data)) {
+    input_error("{.arg data} must be a data frame, not {.obj_type_friendly {data}}.")
+  }
+  kept <- kept_frame(x)
+  if (is.null(data) && !is.null(kept)) as_rows(x, kept) else data
 }
 
 check_plot_kind <- function(which, kinds) {
@@ -33,42 +42,129 @@ gate_variables <- function(x) {
   if (length(named)) utils::head(named, 6)
 }
 
-# Experts ("expert") or gates ("gate") along variables: a list of curves, named by variable.
-plot_curves <- function(x, variable, data, what, class = NULL) {
+# The variables of a model, each with its typical value `at`. Numbers that the formulas look at through factor()
+# alone have `choices`: those that it knows.
+drawn_variables <- function(x) {
+  schema <- x$schema
+  calls <- if (schema$kind == "formula") as.list(attr(stats::delete.response(schema$frame), "variables"))[-1]
+  out <- lapply(stats::setNames(nm = names(schema$variables)), function(name) {
+    v <- schema$variables[[name]]
+    own <- calls[vapply(calls, function(call) name %in% all.vars(call), NA)]
+    labelled <- vapply(own, function(call) {
+      is.call(call) && identical(call[[2]], as.name(name)) && function_name(call) %in% label_functions
+    }, NA)
+    levels <- if (length(own) && all(labelled)) schema$levels[[deparse_one(own[[1]])]]
+    choices <- if (v$type == "numeric") suppressWarnings(as.numeric(levels))
+    if (length(choices) && !anyNA(choices)) {
+      v$choices <- sort(choices)
+      v$through <- deparse_one(own[[1]])
+      v$mean <- v$choices[which.min(abs(v$choices - v$mean))]
+    }
+    v$at <- switch(v$type, factor = factor(v$mode, v$levels), logical = v$mode, as_like(v$mean, v))
+    v
+  })
+  out
+}
+
+# A variable's values in the rows, as they are drawn; NULL where the rows do not hold it.
+along_rows <- function(rows, name, described) {
+  v <- rows[[name]]
+  if (is.null(described$choices)) return(v)
+  if (is.null(v)) v <- rows[[described$through]]
+  if (!is.null(v)) factor(as.character(v), described$choices)
+}
+
+# Experts ("expert") or gates ("gate") along variables: a list of curves, named by variable. `rows`: see
+# plot_rows().
+plot_curves <- function(x, variable, rows, what, class = NULL) {
   if (is.null(variable) && what == "gate" && !x$schema$same) variable <- gate_variables(x)
-  described <- plot_variables(x, variable, data)
+  described <- plot_variables(x, variable)
+  responses <- if (what == "expert") row_responses(x, rows, class)
   curve <- function(name) {
-    grid <- plot_grid(x, name, described[[name]], data)
+    grid <- plot_grid(x, name, described[[name]], rows)
     out <- list(value = grid_values(grid, name), gate = predict(x, grid, "gate"))
-    if (what == "expert") c(out, expert_curve(x, name, grid, out$gate, data, class)) else out
+    if (!is.null(described[[name]]$choices)) out$value <- factor(out$value, described[[name]]$choices)
+    if (what != "expert") return(out)
+    along <- along_rows(rows, name, described[[name]])
+    c(out, expert_curve(x, grid, out$gate, along, responses, class))
   }
   lapply(stats::setNames(names(described), names(described)), curve)
 }
 
-# Experts' means, the mixture's, the response's name, up to 2000 rows as points (of `rows`) and limits
-# for the response.
-expert_curve <- function(x, name, grid, gate, data, class) {
-  mean <- predict(x, grid, "expert")
-  mixture <- predict(x, grid)
+# Experts' means with the ends of their 95 % intervals (NULL where the model has no standard errors), the
+# mixture's likewise, the response's name, up to 2000 rows as points (with their values `along` the variable) and
+# limits for the response.
+expert_curve <- function(x, grid, gate, along, responses, class) {
+  mean <- mean_with_band(x, grid, "expert", class)
+  mixture <- mean_with_band(x, grid, "response", class)
   response <- x$schema$response
-  if (!is.null(class)) {
-    mean <- matrix(mean[, , class], ncol = x$K)
-    mixture <- mixture[, class]
-    response <- paste0("P(", response, " = ", class, ")")
-  }
-  y <- if (!is.null(data) && response %in% names(data)) data[[response]]
+  if (!is.null(class)) response <- paste0("P(", response, " = ", class, ")")
   points <- NULL
-  if (is.numeric(y)) {
-    some <- if (length(y) > 2000) round(seq(1, length(y), length.out = 2000)) else seq_along(y)
-    points <- data.frame(row = some, value = as.numeric(data[[name]])[some], y = y[some])
+  if (!is.null(responses) && !is.null(along)) {
+    some <- evenly(length(responses), 2000)
+    points <- data.frame(row = some, along = along[some], value = axis_position(along)[some], y = responses[some])
+    # Rows of one level side by side.
+    if (!is.numeric(unclass(along)) || is.factor(along)) points$value <- points$value + 4 * small_shift(points$row)
   }
   # Lines of experts that are hardly ever asked here must not set the scale.
-  list(mean = mean, mixture = mixture, label = response, points = points, rows = length(y),
-    limits = range(mean[gate > 0.05], mixture, points$y, na.rm = TRUE))
+  limits <- range(mean$at[gate > 0.05], mixture$at, points$y, na.rm = TRUE)
+  if (has_classes(x$schema)) limits <- range(limits, 0, 1)
+  list(mean = mean$at, band = mean[c("low", "high")], mixture = mixture$at[, 1],
+    mixture_band = mixture[c("low", "high")], label = response, points = points, rows = length(responses),
+    limits = limits)
 }
 
-plot_variables <- function(x, variable, data) {
-  known <- x$schema$variables
+# A logical's and a factor's levels are 1, 2, ... on their axis.
+axis_position <- function(v) {
+  if (is.logical(v)) v <- factor(v, c(FALSE, TRUE))
+  if (is.character(v)) v <- factor(v)
+  as.numeric(v)
+}
+
+# list(at, low, high), matrices with a row a row of the grid; `at` alone where there are no standard errors.
+mean_with_band <- function(x, grid, type, class) {
+  pick <- function(v) {
+    if (is.null(class)) return(as.matrix(v))
+    if (type == "expert") matrix(v[, , class], ncol = x$K) else as.matrix(v[, class])
+  }
+  both <- tryCatch(suppressWarnings(predict(x, grid, type, se.fit = TRUE)), moe_no_covariance = function(e) NULL)
+  if (is.null(both)) return(list(at = pick(predict(x, grid, type))))
+  at <- pick(both$fit)
+  half <- stats::qnorm(0.975) * pick(both$se.fit)
+  least <- if (x$family$family == "gaussian") -Inf else 0
+  most <- if (has_classes(x$schema)) 1 else Inf
+  list(at = at, low = pmax(at - half, least), high = pmin(at + half, most))
+}
+
+# Responses of rows as they are drawn: those that are 0 or 1 (of classes: is it `class`?) are set apart a little,
+# always in the same way. NULL where the rows do not hold them.
+row_responses <- function(x, rows, class) {
+  schema <- x$schema
+  if (is.null(rows) || schema$kind == "formula" && !holds_response(x, rows)) return(NULL)
+  y <- tryCatch(if (schema$kind == "formula") known_response(x, rows)
+                else check_response(rows[[schema$response]], schema$family, labels = schema$labels),
+    moe_input_error = function(e) NULL)
+  if (!is.null(y) && !is.null(class)) y <- as.numeric(schema$labels[y + 1] == class)
+  if (is.null(y) || !has_classes(schema)) y else y + small_shift(seq_along(y))
+}
+
+# Numbers within 0.04 of 0 that look random and are always the same.
+small_shift <- function(i) 0.08 * ((i * 0.61803398875) %% 1 - 0.5)
+
+# The values at which the variables stay that are not drawn along, in words; none where there is no other.
+held_words <- function(x, names) {
+  known <- drawn_variables(x)
+  if (length(known) < 2) return(character())
+  said <- vapply(known, function(v) {
+    if (is.object(v$at) || v$type != "numeric") as.character(v$at) else format(v$at, digits = 3)
+  }, "")
+  said <- paste(names(known), "=", said)
+  if (length(names) == 1) said <- said[names(known) != names]
+  paste0(if (length(names) == 1) "Held at " else "The other variables are held at ", first_of(said, 8))
+}
+
+plot_variables <- function(x, variable) {
+  known <- drawn_variables(x)
   if (!length(known)) {
     input_error("The model has no numeric or factor variable to draw along.")
   }
@@ -78,31 +174,29 @@ plot_variables <- function(x, variable, data) {
     input_error("{.arg variable} {.val {unknown}} is not in the model.",
       i = "It has {.val {names(known)}}.")
   }
-  if (!is.null(data) && !is.data.frame(data)) {
-    input_error("{.arg data} must be a data frame, not {.obj_type_friendly {data}}.")
-  }
   known[variable]
 }
 
 # Rows at which a variable runs over its range (mean +- 2 standard deviations, or the data's range)
 # and the others stay at a typical value.
 plot_grid <- function(x, name, described, data) {
-  range <- if (described$type == "factor") {
+  range <- if (!is.null(described$choices)) {
+    described$choices
+  } else if (described$type == "factor") {
     factor(described$levels, described$levels)
   } else if (described$type == "logical") {
     c(FALSE, TRUE)
-  } else if (!is.null(data) && is.numeric(data[[name]])) {
-    seq(min(data[[name]], na.rm = TRUE), max(data[[name]], na.rm = TRUE), length.out = 101)
+  } else if (has_range(data[[name]])) {
+    v <- as.numeric(data[[name]])
+    ends <- range(v[is.finite(v)])
+    seq(ends[1], ends[2], length.out = 101)
   } else {
     described$mean + described$sd * seq(-2, 2, length.out = 101)
   }
-  grid <- lapply(x$schema$variables, function(v) {
-    rep(switch(v$type, factor = factor(v$mode, v$levels), logical = v$mode, as_like(v$mean, v)),
-      length(range))
-  })
+  grid <- lapply(drawn_variables(x), function(v) rep(v$at, length(range)))
   grid[[name]] <- if (described$type == "numeric") as_like(as.numeric(range), described) else range
   lacks <- setdiff(x$schema$needs, names(grid))
-  if (length(lacks) && is.null(data)) {
+  if (!all(lacks %in% names(data))) {
     input_error("The model keeps no typical value of {.val {lacks}}.", i = "Give {.arg data}.")
   }
   for (v in lacks) grid[[v]] <- rep(data[[v]][1], length(range))
@@ -110,6 +204,8 @@ plot_grid <- function(x, name, described, data) {
   if (x$schema$kind == "matrix") return(matrix_grid(x, grid))
   drawable(x, grid)
 }
+
+has_range <- function(v) is.numeric(unclass(v)) && !is.factor(v) && any(is.finite(as.numeric(v)))
 
 # A number as the class that the variable had (dates, times).
 as_like <- function(value, described) {
@@ -137,15 +233,40 @@ matrix_grid <- function(x, grid) {
 
 grid_values <- function(grid, name) if (is.data.frame(grid)) grid[[name]] else grid$along[[name]]
 
-# The objective after every step, with words for the axes.
+# The objective after every step, with words for the axes. That of a fit as the difference from its last value: its
+# own digits would all be the same.
 objective_path <- function(x) {
   aggregate <- !is.null(x$aggregation)
   objective <- if (aggregate) x$aggregation$objective else x$record$objective
   kind <- if (aggregate) c("start", rep("MM", length(objective) - 1)) else x$record$steps
+  last <- objective[length(objective)]
+  if (!aggregate) objective <- objective - last
   list(steps = data.frame(step = seq_along(objective) - 1, objective = objective, kind = kind),
     falls = aggregate, xlab = if (aggregate) "MM step" else "step (on all rows)",
-    ylab = if (aggregate) "transport divergence (11)" else "",
-    title = if (aggregate) "Reduction" else "Log-likelihood less the priors")
+    ylab = if (aggregate) "transport divergence (11)" else "difference from the last value",
+    title = if (aggregate) "Reduction" else "Log-likelihood less the priors",
+    subtitle = if (!aggregate) paste("last value:", format(last, digits = 7)))
+}
+
+# Quantile residuals against fitted values, and their quantiles against normal ones.
+residual_points <- function(x, data, class, most = 5000) {
+  old <- get0(".Random.seed", globalenv(), inherits = FALSE)
+  on.exit(restore_seed(old))
+  set.seed(1)  # so that the picture of counts and classes is always the same
+  r <- stats::residuals(x, "quantile", newdata = data)
+  fitted <- predict(x, data)
+  if (!is.null(class)) fitted <- fitted[, class]
+  known <- which(is.finite(r) & is.finite(fitted))
+  if (!length(known)) input_error("No row is complete: there are no residuals to draw.")
+  some <- known[evenly(length(known), most)]
+  share <- stats::ppoints(min(length(known), most))
+  name <- x$schema$response
+  list(fitted = data.frame(x = fitted[some], y = r[some]),
+    normal = data.frame(x = stats::qnorm(share), y = stats::quantile(r[known], share, names = FALSE, type = 5)),
+    smooth = if (length(some) > 5) as.data.frame(stats::lowess(fitted[some], r[some])),
+    xlab = c(if (is.null(class)) paste("fitted", name) else paste0("fitted P(", name, " = ", class, ")"),
+      "normal quantiles"), ylab = "quantile residuals", title = "Residuals",
+    subtitle = "quantile residuals: standard normal where the model is right")
 }
 
 # Was there anything to search for?
@@ -190,6 +311,5 @@ plan_parts <- function(x, most) {
 search_labels <- function(shown, width) {
   times <- ifelse(shown$reached == 1, "once", paste(shown$reached, "times"))
   text <- paste0(times, ifelse(shown$degenerate, " (degenerate)", ""), ": ", shown$kinds)
-  long <- nchar(text) > width
-  ifelse(long, paste0(substr(text, 1, width - 3), "..."), text)
+  cut_text(text, width)
 }

@@ -3,8 +3,8 @@
 #' @param object A model of class `moe`.
 #' @param newdata A data frame (for a model fitted to matrices: a matrix, or
 #'   `list(x = , z = , y = )`). The basis functions, factor levels and
-#'   contrasts are those of the fit. Rows with missing values give NA. May be
-#'   left out for `type = "response"` where the model keeps its rows.
+#'   contrasts are those of the fit. Rows with missing values give NA. NULL: the rows of the fit, where the
+#'   model keeps them (`model` of [moe()]); with the gaps of `na.exclude`.
 #' @param type
 #'   * `"response"`: E(y | x), a vector. For logistic experts P(y = 1 | x), for
 #'     multinomial ones an n x C matrix of the classes' probabilities.
@@ -27,6 +27,10 @@
 #'   they are: that they were estimated does not widen it.
 #' @param level Probability of the interval, between 0 and 1.
 #' @param probs Probabilities from 0 to 1, for `type = "quantile"`.
+#' @param se.fit TRUE: standard errors as well, for the types `"response"`, `"expert"` and `"gate"`: by the
+#'   delta method from [vcov()][vcov.moe] of the model.
+#' @param na.action What to do with rows of a data frame that have missing values: a function as in [lm()]. By
+#'   default they stay, and give NA.
 #' @param ... Not used.
 #' @section Quantiles:
 #' They are those of the mixture, F(y | x) = sum_k pi_k(z) F_k(y | x) = p, and not
@@ -36,7 +40,8 @@
 #' factor): the smallest whole number at which F(y | x) >= p, so that an interval
 #' covers `level` or more. Counts of Poisson experts with means above 1e7 are
 #' taken as Gaussian there.
-#' @return A vector or matrix with one element or row a row of `newdata`. With
+#' @return A vector or matrix with one element or row a row of `newdata`; with `se.fit = TRUE` a list of two of
+#'   these, `fit` and `se.fit`. With
 #'   `interval = "prediction"` a matrix with the columns `fit`, `lwr` and `upr`;
 #'   the columns of quantiles are named as by [stats::quantile()].
 #' @examples
@@ -49,36 +54,53 @@
 predict.moe <- function(object, newdata = NULL,
                         type = c("response", "expert", "gate", "posterior", "class", "density",
                           "label", "quantile"), log = FALSE, interval = c("none", "prediction"),
-                        level = 0.95, probs = c(0.025, 0.5, 0.975), ...) {
+                        level = 0.95, probs = c(0.025, 0.5, 0.975), se.fit = FALSE,
+                        na.action = stats::na.pass, ...) {
   type <- check_choice(type, c("response", "expert", "gate", "posterior", "class", "density",
     "label", "quantile"), "type")
   log <- check_flag(log, "log")
-  check_unused(...)
+  se.fit <- check_flag(se.fit, "se.fit")
+  check_dots(...)
   interval <- check_choice(interval, c("none", "prediction"), "interval")
   if (!missing(level) && interval == "none") {
     input_error("{.arg level} is for {.code interval = \"prediction\"}.")
   }
   probs <- asked_quantiles(object, type, interval, level, if (type == "quantile" || !missing(probs)) probs)
   if (interval == "prediction") type <- "interval"
-  if (is.null(newdata)) {
-    if (type == "response" && !is.null(object$rows)) return(fitted.moe(object))
-    asked <- if (type == "interval") "interval = \"prediction\"" else paste0("type = \"", type, "\"")
-    input_error("{.arg newdata} is needed for {.code {asked}}.")
+  own <- is.null(newdata)
+  if (own) {
+    if (type == "response" && !is.null(object$rows$fitted) && !se.fit) return(fitted.moe(object))
+    newdata <- rows_of_fit(object, if (type == "interval") "interval = \"prediction\""
+                                   else paste0("type = \"", type, "\""))
   }
   if (type == "label" && !has_classes(object$schema)) {
     input_error("{.code type = \"label\"} is for responses that are classes; the model's family is
       {.val {object$family$family}}.")
   }
   check_has_response(object, newdata, type %in% y_types, type)
+  if (!own) newdata <- act_on_gaps(object, newdata, type, na.action)
   out <- predict_rows(object, newdata, if (type == "density" && log) "log_density" else type,
     probs = probs)
+  if (own) out <- pad_rows(out, newdata)
   if (type == "label") return(as_label(out[, 1], object$schema))
   if (type == "expert" && object$family$family == "multinomial") {
     names <- list(NULL, as.character(seq_len(object$K)), object$schema$labels)
     dim(out) <- c(nrow(out), lengths(names[-1]))
     dimnames(out) <- names
   }
-  if (is.null(prediction_columns(object, type, probs))) as.vector(out) else out
+  if (is.null(prediction_columns(object, type, probs))) out <- as.vector(out)
+  if (se.fit) with_errors(object, newdata, type, out, own) else out
+}
+
+# What `na.action` leaves of the rows. By default all, and those with missing values are NA.
+act_on_gaps <- function(object, newdata, type, action) {
+  keeps <- list(NULL, stats::na.pass, stats::na.exclude, "na.pass", "na.exclude")
+  if (any(vapply(keeps, identical, NA, action)) || !is.data.frame(newdata)) return(newdata)
+  schema <- object$schema
+  wanted <- c(schema$needs, if (type %in% y_types) schema$response_variables)
+  if (schema$kind == "matrix") wanted <- names(newdata)
+  action <- try_formula(match.fun(action), "{.arg na.action} must be a function, such as {.fn na.omit}.")
+  try_formula(action(newdata[intersect(wanted, names(newdata))]), "{.arg na.action} refuses {.arg newdata}.")
 }
 
 # The probabilities of the quantiles that a prediction asks for, if it does. `probs`: NULL where the
@@ -182,7 +204,10 @@ most_probable <- function(mean) {
 }
 
 check_has_response <- function(object, newdata, needs_y, type) {
-  if (!needs_y || object$schema$kind == "matrix" || inherits(newdata, "moe_support")) return()
+  schema <- object$schema
+  if (!needs_y || schema$kind == "matrix" || inherits(newdata, "moe_support") || is_kept_frame(newdata, schema)) {
+    return()
+  }
   lacks <- setdiff(object$schema$response_variables, names(newdata))
   if (length(lacks)) {
     input_error("{.code type = \"{type}\"} needs the response: {.arg newdata} has no column

@@ -9,7 +9,11 @@ family_words <- function(model) {
 
 print_call <- function(call) {
   if (is.null(call)) return(invisible())
-  cat("Call: ", paste(strtrim(deparse(call, width.cutoff = 100L), 110)[1]), "\n", sep = "")
+  # Whole, unless a function or vector stands in it.
+  text <- strwrap(paste("Call:", one_line(paste(trimws(deparse(call, width.cutoff = 500L)), collapse = " "))), 100,
+    exdent = 2)
+  if (length(text) > 8) text <- c(text[1:8], "  ...")
+  cat(cut_text(text, 110), sep = "\n")
 }
 
 # Rows are coefficients, columns experts; at most `most` rows are shown.
@@ -45,7 +49,7 @@ fit_line <- function(model) {
   aliased <- unique(unlist(r$aliased))
   if (length(aliased)) {
     cat("Not determined by the data, kept at the start's value:",
-      paste(utils::head(aliased, 6), collapse = ", "), if (length(aliased) > 6) "...", "\n")
+      first_of(aliased, 6), "\n")
   }
   if (any(r$empty)) cat("Experts without rows:", which(r$empty), "\n")
   if (any(r$at_floor)) cat("Variance held at its floor: expert", which(r$at_floor), "\n")
@@ -91,6 +95,7 @@ penalty_line <- function(model) {
 
 data_line <- function(model) {
   cat("n = ", format_big(model$n), sep = "")
+  if (model$weight != model$n) cat(" (weights: ", format_big(round(model$weight, 2)), ")", sep = "")
   if (model$dropped > 0) cat(" (", format_big(model$dropped), " rows with missing values left out)",
     sep = "")
   if (!is.na(model$log_lik)) {
@@ -112,7 +117,7 @@ data_line <- function(model) {
 #' went. BIC is on R's scale: smaller is better.
 #'
 #' @param x,object A model of class `moe`.
-#' @param digits Significant digits.
+#' @param digits Significant digits, of every column of a table.
 #' @param ... `summary()`: arguments of [vcov()][vcov.moe], such as `type`.
 #' @return `print()` returns its argument, invisibly. `summary()` returns a list
 #'   of class `summary.moe` with `model`, `expert` (matrix with shares and
@@ -138,16 +143,16 @@ print.moe <- function(x, digits = 4, ...) {
 
 #' @rdname print.moe
 #' @export
-summary.moe <- function(object, ...) {
+summary.moe <- function(object, ..., digits = 4) {
   tested <- coefficient_table(object, ...)
-  structure(list(model = object, expert = expert_table(object), gate = gate_table(object),
+  structure(list(digits = digits, model = object, expert = expert_table(object), gate = gate_table(object),
     starts = object$record$starts, maxima = object$record$search$maxima, coefficients = tested$table,
     standard_errors = tested$words), class = "summary.moe")
 }
 
 #' @rdname print.moe
 #' @export
-print.summary.moe <- function(x, digits = 4, ...) {
+print.summary.moe <- function(x, digits = x$digits, ...) {
   model <- x$model
   cat("Mixture of experts: ", family_words(model), "\n", sep = "")
   print_call(model$call)
@@ -181,9 +186,20 @@ print_maxima <- function(search, most = 8) {
   shown <- search_points(search, most)
   from <- paste0(ifelse(shown$degenerate, "(degenerate) ", ""), shown$kinds)
   print(data.frame(below = format(round(shown$below, 2), nsmall = 2), reached = shown$reached,
-    from = format(strtrim(from, 60))), row.names = FALSE)
+    from = format(cut_text(from, 60))), row.names = FALSE)
   hidden <- nrow(search$maxima) - nrow(shown)
   if (hidden > 0) cat("  ...", hidden, "more: see record$search$maxima\n")
+}
+
+# Each column to its own digits: printCoefmat() rounds small standard errors to the decimals of large ones.
+format_tests <- function(m, digits) {
+  out <- cbind(format(m[, 1], digits = digits), format(m[, 2], digits = digits))
+  if (ncol(m) == 4) {
+    p <- ifelse(is.na(m[, 4]), "NA", format.pval(m[, 4], digits = max(1, digits - 1), eps = 2e-16))
+    out <- cbind(out, format(round(m[, 3], 3), nsmall = 3), p)
+  }
+  colnames(out) <- colnames(m)
+  out
 }
 
 # Estimates with tests, expert by expert and gate by gate.
@@ -196,9 +212,9 @@ print_tests <- function(x, digits) {
   }
   show <- function(rows, names, columns) {
     m <- table[rows, columns, drop = FALSE]
-    rownames(m) <- names
-    stats::printCoefmat(m, digits = digits, signif.stars = FALSE, has.Pvalue = length(columns) == 4,
-      P.values = length(columns) == 4, na.print = "NA")
+    shown <- format_tests(m, digits)
+    rownames(shown) <- names
+    print(shown, quote = FALSE, right = TRUE)
   }
   aside <- seq_len(nrow(x$expert) - nrow(model$parameters$beta))
   cat("\nExperts:\n")

@@ -34,7 +34,8 @@
 #'   names it, and nothing is changed.
 #' @param rounds Whole number of rounds; fewer are used where the fit has converged.
 #'   `Inf`: until convergence (at most `max_iterations` of `control`).
-#' @param weights NULL, or the name of a column of every source with case weights.
+#' @param weights NULL, or the name of a column of every source with case weights, quoted or bare.
+#' @param sites Where `sources` is a data frame: the name of its column of sites, as in [moe_sites()].
 #' @param control Settings made by [moe_control()]: `tolerance` (the
 #'   log-likelihood that one more Newton step may promise at convergence),
 #'   `dispersion_floor`, `max_iterations`, `threads` and the penalties are used.
@@ -64,17 +65,17 @@
 #' refined$refinement$rounds
 #' @export
 moe_refine <- function(model, sources, rounds = 1, weights = NULL, control = moe_control(),
-                       timeout = Inf, retries = 0) {
+                       timeout = Inf, retries = 0, sites = NULL) {
   started <- proc.time()[[3]]
+  weights <- weights_column(substitute(weights), weights)
   check_moe(model, "model")
   if (model$schema$kind != "formula") {
     input_error("{.arg model} was fitted to matrices; {.fn moe_refine} needs a model of a formula.")
   }
-  sources <- check_sources(sources)
-  check_control(control)
+  sources <- listed_sources(sources, sites, model$schema$formula, model$schema$gating)
+  control <- check_control(control)
   endless <- identical(rounds, Inf)
   rounds <- if (endless) control$max_iterations else check_count(rounds, "rounds")
-  check_weights_column(weights)
   settings <- core_control(control, model)
   task <- list(schema = model$schema, family = model$family, weights = weights,
     threads = settings$threads, timeout = check_timeout(timeout),
@@ -94,12 +95,6 @@ moe_refine <- function(model, sources, rounds = 1, weights = NULL, control = moe
   out$record$seconds <- proc.time()[[3]] - started
   warn_refined(out, endless)
   out
-}
-
-check_weights_column <- function(weights) {
-  if (!is.null(weights) && !(is.character(weights) && length(weights) == 1)) {
-    input_error("{.arg weights} must be the name of a column of every source.")
-  }
 }
 
 # ---- a site's work ---------------------------------------------------------------------------
@@ -238,7 +233,7 @@ refined_model <- function(model, run, found, scaling, settings) {
   out <- new_moe(cpp_to_user(run$model, scaling, core_model(model)), model$family, model$schema, sum(n),
     sums$weight, sums$log_lik + run$shift, drop(sums$mass) / sum(sums$mass), record, call = model$call,
     dropped = sum(vapply(found, function(f) f$dropped, 0L)), class = setdiff(class(model), "moe"))
-  kept <- setdiff(names(model), c(names(out), "rows", "information"))
+  kept <- setdiff(names(model), c(names(out), "rows", "model", "information"))
   out[kept] <- model[kept]
   if (!is_sparse(settings)) out$information <- list(scaling = scaling, curvature = state$curvature, empty = state$empty,
     at_floor = state$at_floor, rows = sums$rows, weight = sums$weight)

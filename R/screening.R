@@ -133,8 +133,8 @@ screen_sites <- function(models, support, screen) {
 #' aggregate itself, and says how far the result moves.
 #'
 #' @param object A model made by [moe_aggregate()] with `method = "reduction"`.
-#' @param support The support sample, as for [moe_aggregate()]. Where it holds the
-#'   response, the change of the log-likelihood is given too.
+#' @param support The support sample, as for [moe_aggregate()]; NULL: the one that the aggregate keeps. Where it
+#'   holds the response, the change of the log-likelihood is given too.
 #' @return A data frame of class `moe_influence` with a row a site, the most
 #'   influential first: `site`, `n` (its rows), `transport` (T_c (9) from the
 #'   aggregate to that without the site), `loglik` (mean log-likelihood a
@@ -146,15 +146,20 @@ screen_sites <- function(models, support, screen) {
 #' site <- rep(c("A", "B", "C"), each = 1000)
 #' sites <- moe_sites(y ~ ., split(sim$data, site), K = 2)
 #' support <- moe_support(sim$data, site = site)
-#' moe_influence(moe_aggregate(sites, support), support)
+#' moe_influence(moe_aggregate(sites, support))
 #' @export
-moe_influence <- function(object, support) {
+moe_influence <- function(object, support = NULL) {
   if (!inherits(object, "moe_aggregate") || object$aggregation$method != "reduction") {
     input_error("{.arg object} must be an aggregate made with {.code method = \"reduction\"}.")
   }
   a <- object$aggregation
   models <- used_models(object)
   if (length(models) < 2) input_error("The aggregate has one site only: nothing is left without it.")
+  if (is.null(support)) support <- object$support
+  if (is.null(support)) {
+    input_error("{.arg support} is needed: this aggregate does not keep its support sample.",
+      i = "{.code moe_aggregate(..., keep = TRUE)}, the default, keeps it.")
+  }
   support <- moe_support(support)
   with_y <- has_support_y(support, object$schema)
   at <- support_design(support, object$schema, with_y)
@@ -194,21 +199,4 @@ take_points <- function(support, rows) {
   support$site <- support$site[rows]
   support$y <- support$y[rows]
   support
-}
-
-#' @export
-plot.moe_influence <- function(x, most = 40, ...) {
-  check_unused(...)
-  shown <- utils::head(as.data.frame(x), check_count(most, "most"))
-  margin <- min(14, max(4, 0.6 * max(nchar(shown$site)) + 1))
-  old <- graphics::par(mar = c(4, margin, 2, 1), mgp = c(2.4, 0.8, 0))
-  on.exit(graphics::par(old))
-  at <- rev(seq_len(nrow(shown)))
-  graphics::plot(shown$transport, at, yaxt = "n", ylab = "", pch = 16, las = 1,
-    xlim = c(0, max(shown$transport)), ylim = c(0.5, nrow(shown) + 0.5),
-    xlab = "transport divergence between the aggregates with and without the site",
-    main = "Influence of sites")
-  graphics::segments(0, at, shown$transport, at)
-  graphics::axis(2, at, shown$site, las = 1, tick = FALSE, cex.axis = min(1, 25 / nrow(shown)))
-  invisible(x)
 }

@@ -3,7 +3,7 @@
 select_local <- function(design, K, criterion, family, control, folds, call) {
   criterion <- check_choice(criterion, c("BIC", "ICL", "AIC", "CV"), "criterion")
   K <- check_path(K)
-  check_control(control)
+  control <- check_control(control)
   held_out <- vector("list", length(K))
   if (criterion == "CV") {
     n <- length(design$y)

@@ -20,7 +20,7 @@ new_select <- function(models, path, criterion, call, value) {
   best <- eligible[which.min(value[eligible])]
   chosen <- models[[best]]
   for (i in seq_along(models)) {
-    if (!is.null(models[[i]])) models[[i]]$rows <- NULL
+    if (!is.null(models[[i]])) models[[i]][c("rows", "model", "support")] <- NULL
   }
   if (length(eligible) > 1 && best == nrow(path) && criterion != "transport") {
     cli::cli_warn(c("The largest candidate, {.arg K} = {path$K[best]}, is the best.",

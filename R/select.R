@@ -44,7 +44,7 @@
 #'
 #' @param x A formula; a numeric matrix; a `moe_sites` object; or a named list of
 #'   models of class `moe`.
-#' @param formula,data,family,gating,weights,subset,na.action,control As in
+#' @param formula,data,family,gating,weights,subset,na.action,control,seed As in
 #'   [moe()]. For aggregates `weights` and `control` are those of
 #'   [moe_aggregate()].
 #' @param y Response vector of the matrix interface.
@@ -87,14 +87,17 @@ moe_select <- function(x, ...) UseMethod("moe_select")
 #' @export
 moe_select.formula <- function(formula, data = NULL, K = 1:6, criterion = c("BIC", "ICL", "AIC", "CV"),
                                family = stats::gaussian(), gating = NULL, weights, subset, na.action,
-                               control = moe_control(), folds = 5, ...) {
+                               control = moe_control(), folds = 5, ..., seed = NULL) {
   check_unused(...)
+  back <- use_seed(seed)
+  on.exit(back())
   if (!is.null(data) && !is.data.frame(data)) {
     input_error("{.arg data} must be a data frame, not {.obj_type_friendly {data}}.")
   }
   call <- match.call()
   family <- check_family(family)
-  design <- formula_design(call, formula, data, gating, family, NULL, parent.frame())
+  design <- formula_design(bare_weights(call, names(data), parent.frame()), formula, data, gating, family, NULL,
+    parent.frame())
   select_local(design, K, criterion, family, control, folds, call)
 }
 
@@ -102,8 +105,10 @@ moe_select.formula <- function(formula, data = NULL, K = 1:6, criterion = c("BIC
 #' @export
 moe_select.matrix <- function(x, y, K = 1:6, criterion = c("BIC", "ICL", "AIC", "CV"),
                               family = stats::gaussian(), gating = NULL, weights = NULL,
-                              control = moe_control(), folds = 5, ...) {
+                              control = moe_control(), folds = 5, ..., seed = NULL) {
   check_unused(...)
+  back <- use_seed(seed)
+  on.exit(back())
   if (missing(y)) input_error("{.arg y}, the response, is missing.")
   family <- check_family(family)
   design <- matrix_design(x, y, gating, weights, family)
@@ -132,25 +137,8 @@ print.moe_select <- function(x, digits = 5, ...) {
   chosen <- ifelse(shown$K == x$K, "<-", "")
   print(cbind(format(shown, digits = digits), ` ` = chosen), row.names = FALSE)
   if (any(said)) {
-    cat(strtrim(paste0("K = ", x$path$K[said], ": ", x$path$message[said]), 110), sep = "\n")
+    cat(cut_text(paste0("K = ", x$path$K[said], ": ", x$path$message[said]), 110), sep = "\n")
   }
   cat("The model is in $model.\n")
-  invisible(x)
-}
-
-#' @rdname moe_select
-#' @export
-plot.moe_select <- function(x, ...) {
-  check_unused(...)
-  value <- x$path[[if (x$criterion == "transport") "objective" else x$criterion]]
-  graphics::plot(x$path$K, value, type = "b", pch = ifelse(x$path$usable, 16, 1), las = 1, xaxt = "n",
-    xlab = "number of experts", ylab = sub(" [(].*", "", criterion_words[[x$criterion]]))
-  graphics::axis(1, x$path$K)
-  if (x$criterion == "CV") {
-    bar <- x$path$CV_se
-    ok <- which(is.finite(bar) & bar > 0)
-    graphics::segments(x$path$K[ok], (value - bar)[ok], x$path$K[ok], (value + bar)[ok])
-  }
-  graphics::abline(v = x$K, lty = 3)
   invisible(x)
 }

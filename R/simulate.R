@@ -93,12 +93,8 @@ draw_responses <- function(means, labels, kind, dispersion, classes) {
 
 #' Simulate responses from a mixture of experts
 #'
-#' For every row of `newdata` an expert is drawn from its gates, and the response
+#' For every row an expert is drawn from its gates, and the response
 #' from that expert.
-#'
-#' A model keeps responses and fitted values but no covariates, and what its call
-#' names may have changed since: so the rows must be given, also those that the
-#' model was fitted to.
 #'
 #' @param object A model of class `moe`.
 #' @param nsim Number of responses to draw for every row.
@@ -106,24 +102,23 @@ draw_responses <- function(means, labels, kind, dispersion, classes) {
 #'   the generator's state is put back afterwards.
 #' @param newdata A data frame (for a model fitted to matrices: a matrix or
 #'   `list(x = , z = )`), without need of the response. Rows with missing values
-#'   give NA.
+#'   give NA. NULL: the rows of the fit, where the model keeps them (`model` of [moe()]).
 #' @param ... Not used.
-#' @return A data frame with a row for every row of `newdata` and the columns
+#' @return A data frame with a row for every row and the columns
 #'   `sim_1`, ..., `sim_<nsim>`: what stands on the left of the formula (of
 #'   `log(y) ~ x` the logarithms), as factors where the model's response is one.
 #'   As in [stats::simulate()] the attribute `"seed"` is the seed, or the
 #'   generator's state before.
 #' @examples
 #' fit <- moe(dist ~ speed, cars, K = 1)
-#' simulate(fit, nsim = 2, seed = 1, newdata = head(cars))
+#' head(simulate(fit, nsim = 2, seed = 1))
+#' simulate(fit, seed = 1, newdata = data.frame(speed = 10))
 #' @export
 simulate.moe <- function(object, nsim = 1, seed = NULL, newdata = NULL, ...) {
-  check_unused(...)
+  check_dots(...)
   nsim <- check_count(nsim, "nsim")
-  if (is.null(newdata)) {
-    input_error("{.arg newdata} is needed: a model keeps no covariates, not even of the rows that it
-      was fitted to.", i = "{.code simulate(model, newdata = data)} draws responses for these rows.")
-  }
+  own <- is.null(newdata)
+  if (own) newdata <- rows_of_fit(object, "simulate(model)")
   if (!is.null(seed)) seed <- check_count(seed, "seed", -.Machine$integer.max)
   if (!exists(".Random.seed", globalenv(), inherits = FALSE)) stats::runif(1)
   state <- old <- get(".Random.seed", globalenv(), inherits = FALSE)
@@ -135,10 +130,12 @@ simulate.moe <- function(object, nsim = 1, seed = NULL, newdata = NULL, ...) {
   design <- design_new(object$schema, newdata)
   draws <- lapply(seq_len(nsim), function(i) NA)
   if (any(design$complete)) draws <- draw_from(object, design, nsim)
-  rows <- match(seq_along(design$complete), which(design$complete))
+  complete <- if (own) pad_rows(matrix(design$complete + 0), newdata)[, 1] %in% 1 else design$complete
+  rows <- match(seq_along(complete), which(complete))
   out <- lapply(draws, function(y) y[rows])
   names(out) <- paste0("sim_", seq_len(nsim))
-  names <- if (is.data.frame(newdata)) attr(newdata, "row.names") else seq_along(rows)
+  named <- is.data.frame(newdata) && nrow(newdata) == length(rows)
+  names <- if (named) attr(newdata, "row.names") else seq_along(rows)
   structure(out, row.names = names, class = "data.frame", seed = state)
 }
 

@@ -7,7 +7,8 @@
 #' the other sites are not affected. What comes back is models, not rows.
 #'
 #' All sites must mean the same by a coefficient. Factor levels are therefore
-#' the union over the sites, and data-dependent bases (`poly()`, `ns()`,
+#' the union over the sites, a factor's own contrasts (`contrasts(f) <- `) those of the sites that have set
+#' some (the same everywhere), and data-dependent bases (`poly()`, `ns()`,
 #' `scale()`) are computed once, on all sites' variables, or taken from `start`
 #' where a model is given. Random numbers are drawn from streams that
 #' [set.seed()] fixes, one a site by the order of the sites' names, so results
@@ -15,16 +16,19 @@
 #' of the sites. Progress is reported through `progressr`. Workers load the
 #' package from their own library paths (`.libPaths()`, `R_LIBS`).
 #'
-#' @param formula,gating,K,family As in [moe()].
+#' @param formula,gating,K,family,seed As in [moe()]. K and family are by default those of `start`.
 #' @param sources A named list of data frames or sources ([moe_source()]), one a site. A source is opened
 #'   by the worker that fits its site. Without `start`, sources are first asked for the types of
 #'   their columns, the levels of factors, and means and standard deviations, which is all that
 #'   comes back of them; a data-dependent basis then can't be made, and asks for a `start`.
+#'   Or a data frame of all rows, with `sites`.
 #' @param weights NULL, or the name of a column of every source with case
-#'   weights.
+#'   weights, quoted or bare.
+#' @param sites Where `sources` is a data frame: the name of its column of sites, and what else
+#'   [moe_distributed()] takes.
 #' @param start NULL, or a model of class `moe` from which every site starts: a
 #'   common start keeps the sites in the same mode (see [moe_distributed()]).
-#' @param control Settings made by [moe_control()]; by default with
+#' @param control Settings made by [moe_control()], or a list of some of them; by default with
 #'   `singular_ok = TRUE`, since a column may be constant at one site.
 #' @param min_rows Fewest rows of a site that is fitted: at least (and by
 #'   default) one more than the model has parameters, which is very few: fits of such sites are
@@ -65,7 +69,7 @@
 #'     `iterations`, `converged`, `seconds`,
 #'     `bytes` (of the site's message, with its information matrix if asked for, see
 #'     [write_moe()]; NA where its formula can't be written),
-#'     `message` (why a site is not fitted, a warning, or the columns that its
+#'     `message` (why a site is not fitted, a warning, why its formula can't be written, or the columns that its
 #'     data do not determine), `cached` (was it taken from `cache`?).
 #'   * `schema`: the common design.
 #' @seealso [moe_aggregate()], [moe_engines] (where sites are fitted, and faults)
@@ -77,11 +81,14 @@
 moe_sites <- function(formula, sources, K = NULL, family = stats::gaussian(), gating = NULL,
                       weights = NULL, start = NULL, control = moe_control(singular_ok = TRUE),
                       min_rows = NULL, share = NULL, information = FALSE, timeout = Inf, retries = 0,
-                      cache = NULL) {
-  family <- check_family(family)
+                      cache = NULL, sites = NULL, seed = NULL) {
+  weights <- weights_column(substitute(weights), weights)
+  family <- family_or_start(family, !missing(family), start)
   share <- check_share(share)
-  sources <- check_sources(sources)
-  check_control(control)
+  sources <- listed_sources(sources, sites, formula, gating)
+  back <- use_seed(seed)
+  on.exit(back())
+  control <- check_control(control, list(singular_ok = TRUE))
   timeout <- check_timeout(timeout)
   retries <- check_count(retries, "retries", 0)
   cache <- check_cache(cache)
@@ -96,7 +103,6 @@ moe_sites <- function(formula, sources, K = NULL, family = stats::gaussian(), ga
   if (is.null(K)) input_error("{.arg K}, the number of experts, is missing.")
   K <- check_count(K, "K")
   if (!is.null(min_rows)) min_rows <- check_count(min_rows, "min_rows")
-  check_weights_column(weights)
   control$information <- check_flag(information, "information")
   seen <- sketch_sources(sources, formula, gating, is.null(start), timeout, retries)
   schema <- if (!is.null(start)) site_start_schema(start, formula, gating, seen, family)
@@ -116,7 +122,7 @@ moe_sites <- function(formula, sources, K = NULL, family = stats::gaussian(), ga
 # Only models travel: a start goes to the workers without its rows and its call.
 without_rows <- function(model) {
   if (is.null(model)) return(NULL)
-  model[c("rows", "call")] <- NULL
+  model[c("rows", "model", "support", "call")] <- NULL
   model
 }
 
@@ -151,12 +157,11 @@ fit_site <- function(data, task) {
     row$loglik <- outcome$log_lik / outcome$weight
     row$iterations <- outcome$record$em_iterations + outcome$record$newton_iterations
     row$converged <- outcome$record$converged
-    row$bytes <- message_bytes_of(outcome)
+    size <- message_size(outcome)
+    row$bytes <- size$bytes
     lost <- unique(unlist(outcome$record$aliased))
-    if (length(lost)) {
-      row$message <- paste(c(if (row$message != "") row$message,
-        paste("not determined:", paste(lost, collapse = ", "))), collapse = "; ")
-    }
+    row$message <- paste(c(if (row$message != "") row$message, size$why,
+      if (length(lost)) paste("not determined:", paste(lost, collapse = ", "))), collapse = "; ")
     return(list(model = outcome, row = row))
   }
   row$status <- "failed"
@@ -240,7 +245,7 @@ site_weights <- function(data, column) {
 check_sources <- function(sources) {
   if (is.data.frame(sources) || !is.list(sources) || !length(sources)) {
     input_error("{.arg sources} must be a named list of data frames or sources, one a site.",
-      i = "{.code split(data, data$site)} makes one; {.fn moe_distributed} takes one data frame.")
+      i = "Of one data frame {.arg sites} says which column holds the site.")
   }
   if (!any(vapply(sources, function(s) is.data.frame(s) || is_source(s), NA))) {
     input_error("No element of {.arg sources} is a data frame or a source.")
@@ -305,7 +310,7 @@ site_start_schema <- function(start, formula, gating, sources, family) {
 
 bind_variables <- function(frames, names) {
   out <- lapply(stats::setNames(names, names), function(name) {
-    v <- bind_column(unname(lapply(frames, function(d) d[[name]])))
+    v <- bind_column(unname(lapply(frames, function(d) d[[name]])), name)
     if (is.character(v)) factor(v, levels = sort(unique(v))) else v
   })
   out <- as.data.frame(out, optional = TRUE, stringsAsFactors = FALSE)

@@ -83,9 +83,9 @@ check_chunk <- function(source, chunk, columns, place) {
 }
 
 lacks_columns <- function(source, lacks, has, place = "it", hint = NULL) {
-  has <- utils::head(has, 8)
+  has <- escape_braces(first_of(dQuote(has, FALSE), 8))
   source_error(source, "{place} has no {cli::qty(lacks)}column{?s} {.val {lacks}}.",
-    i = "It has {.val {has}}.", hint)
+    i = paste0("It has ", has, "."), hint)
 }
 
 # Data bases give whole numbers of 64 bits in a class of their own, whose bits are not those of a double.
@@ -124,19 +124,21 @@ source_read <- function(source, columns = NULL, most = Inf) {
   if (length(parts) == 1) return(parts[[1]])
   names <- names(parts[[1]])
   out <- lapply(stats::setNames(names, names), function(name) {
-    bind_column(unname(lapply(parts, function(part) part[[name]])))
+    bind_column(unname(lapply(parts, function(part) part[[name]])), name)
   })
   structure(out, class = "data.frame", row.names = .set_row_names(count))
 }
 
 # One column's values from several places, one after the other. Levels of a factor: all that occur, in
-# the order in which they are met.
-bind_column <- function(parts) {
+# the order of a part that has them all (the first level is the reference), else as they are met.
+bind_column <- function(parts, name) {
   if (is.matrix(parts[[1]])) return(do.call(rbind, parts))
   if (!any(vapply(parts, is.factor, NA))) return(do.call(c, parts))
-  levels <- unique(unlist(lapply(parts, function(v) {
-    if (is.factor(v)) levels(v) else sort(unique(as.character(v)))
-  })))
+  each <- lapply(parts, function(v) if (is.factor(v)) levels(v) else sort(unique(as.character(v))))
+  levels <- unique(unlist(each))
+  full <- which(lengths(each) == length(levels))
+  if (length(full)) levels <- each[[full[1]]]
   ordered <- all(vapply(parts, is.ordered, NA))
-  factor(unlist(lapply(parts, as.character)), levels = levels, ordered = ordered)
+  out <- factor(unlist(lapply(parts, as.character)), levels = levels, ordered = ordered)
+  with_contrasts(out, common_contrasts(parts, levels, name))
 }

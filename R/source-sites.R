@@ -54,7 +54,8 @@ sketch_source <- function(source, names) {
   head <- stream_head(source, columns)
   if (is.null(head)) return(NULL)
   labels <- columns[vapply(head, function(v) variable_kind(v) == "label", NA)]
-  levels <- stream_labels(source, labels)
+  labelled <- stream_labels(source, labels)
+  levels <- lapply(labelled, label_levels)
   as_schema <- list(needs = columns, levels = levels)
   known <- NULL
   source_visit(source, function(chunk) known <<- add_descriptions(known, chunk, as_schema), columns)
@@ -63,7 +64,8 @@ sketch_source <- function(source, names) {
     v <- head[[name]]
     if (name %in% labels) {
       text <- rep_len(levels[[name]], rows)
-      return(if (is.factor(v)) factor(text, levels[[name]], ordered = is.ordered(v)) else text)
+      if (!is.factor(v)) return(text)
+      return(with_contrasts(factor(text, levels[[name]], ordered = is.ordered(v)), attr(labelled[[name]], "contrasts")))
     }
     if (is.logical(v)) return(rep_len(c(TRUE, FALSE), rows))
     if (is.matrix(v) || is.null(known[[name]])) return(rep_len(0, rows))

@@ -154,7 +154,7 @@ source_label <- function(source) {
     frame = "a data frame",
     "function" = if (source$by_chunk) "a function of the number of a chunk" else "a function",
     query = if (is.null(source$query)) paste0("table ", dQuote(table_name(source$table), FALSE))
-            else paste0("query ", dQuote(strtrim(gsub("[[:space:]]+", " ", source$query), 60), FALSE)),
+            else paste0("query ", dQuote(cut_text(gsub("[[:space:]]+", " ", source$query), 60), FALSE)),
     files = if (length(source$paths) == 1) source$paths
             else paste0(source$paths[1], " and ", length(source$paths) - 1, " more"))
 }
@@ -174,8 +174,6 @@ print.moe_source <- function(x, ...) {
   }
   rows <- source_rows(x)
   cat(if (is.na(rows)) "Rows: not known before they are read" else paste("Rows:", format_big(rows)), "\n")
-  shown <- utils::head(columns, 20)
-  cat(strwrap(paste0("Columns (", length(columns), "): ", paste(shown, collapse = ", "),
-    if (length(columns) > 20) ", ..."), exdent = 2), sep = "\n")
+  cat(strwrap(paste0("Columns (", length(columns), "): ", first_of(columns, 20)), exdent = 2), sep = "\n")
   invisible(x)
 }

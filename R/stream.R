@@ -79,12 +79,18 @@ stream_schema <- function(source, columns, formula, gating, family, frame_of, wi
   attr(full, "predvars") <- found$predvars
   frame <- stream_first_frame(source, columns, full, frame_of)
   schema <- new_schema(formula, gating, terms, frame$frame, frame$chunk, family)
-  labels <- c(labels, found$levels)
+  own <- lapply(labels, attr, "contrasts")
+  labels <- c(lapply(labels, label_levels), found$levels)
   labels <- Map(function(levels, name) setdiff(levels, without[[name]]), labels, names(labels))
   for (name in names(schema$levels)) if (!is.null(labels[[name]])) schema$levels[[name]] <- labels[[name]]
   if (has_classes(schema) && !is.null(labels[[schema$response]])) schema$labels <- labels[[schema$response]]
   first <- frame$frame[frame_in_levels(frame$frame, schema), , drop = FALSE]
-  design_from_frame(match_levels(first, schema), schema)$schema
+  first <- match_levels(first, schema)
+  for (name in intersect(names(own), names(first))) {
+    if (length(without[[name]])) own[name] <- list(NULL)  # as where rows are in memory
+    first[[name]] <- with_contrasts(first[[name]], own[[name]])
+  }
+  design_from_frame(first, schema)$schema
 }
 
 stream_by_row <- function(call, head, env) is_by_row(call, head, env, outermost = FALSE)
@@ -111,7 +117,7 @@ check_stream_calls <- function(source, calls, head, env) {
   }
 }
 
-# Levels of the columns that are labels, over all rows.
+# The columns that are labels without their rows, over all chunks: factors, or the texts that occur.
 stream_labels <- function(source, names) {
   if (!length(names)) return(list())
   out <- list()
@@ -119,12 +125,14 @@ stream_labels <- function(source, names) {
     for (name in names) {
       v <- chunk[[name]]
       v <- if (is.factor(v)) v[0] else unique(v)
-      if (!is.null(out[[name]])) v <- bind_column(list(out[[name]], v))
+      if (!is.null(out[[name]])) v <- bind_column(list(out[[name]], v), name)
       out[[name]] <<- if (is.factor(v)) v[0] else unique(v)
     }
   }, names)
-  lapply(out, function(v) if (is.factor(v)) levels(v) else sort(unique(v)))
+  out
 }
+
+label_levels <- function(v) if (is.factor(v)) levels(v) else sort(unique(v))
 
 # What a model frame of all rows says of some of its variables, for which only their columns are read:
 # how they are evaluated on new rows, and the levels of those that are factors.
@@ -140,7 +148,7 @@ stream_bases <- function(source, calls, terms, columns) {
   for (i in seq_along(made)) predvars[[1 + match(names(frame)[i], known)]] <- made[[i]]
   labels <- Filter(function(v) is.factor(v) || is.character(v), as.list(frame))
   list(predvars = predvars,
-    levels = lapply(labels, function(v) if (is.factor(v)) levels(v) else sort(unique(v))))
+    levels = lapply(labels, label_levels))
 }
 
 # The frame of the first chunk with rows to fit.

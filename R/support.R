@@ -63,9 +63,8 @@ print.moe_support <- function(x, ...) {
     if (!is.null(x$y)) ", with y", "\n", sep = "")
   if (!is.null(x$site)) {
     count <- table(x$site)
-    text <- paste0(shown_names(utils::head(names(count), 8)), " (", utils::head(count, 8), ")", collapse = ", ")
-    cat(strwrap(paste0(length(count), " sites: ", text, if (length(count) > 8) ", ..."),
-      exdent = 2), sep = "\n")
+    text <- first_of(paste0(shown_names(names(count)), " (", count, ")"), 8)
+    cat(strwrap(paste0(length(count), " sites: ", text), exdent = 2), sep = "\n")
   }
   invisible(x)
 }
@@ -108,5 +107,6 @@ take_rows <- function(design, rows) {
   for (v in c("y", "weight", "offset", "gate_offset")) {
     if (!is.null(design[[v]])) design[[v]] <- design[[v]][rows]
   }
+  design$frame <- NULL
   design
 }

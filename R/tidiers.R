@@ -18,7 +18,11 @@ generics::augment
 #'   `moe_sites`).
 #' @param conf.int TRUE: add the columns `conf.low` and `conf.high`.
 #' @param conf.level Probability of the intervals, between 0 and 1.
-#' @param ... Not used.
+#' @param exponentiate TRUE: exponentials of coefficients and intervals (rate and odds ratios), with
+#'   standard errors by the delta method; not for Gaussian experts.
+#' @param vcov NULL: standard errors are those of [vcov()][vcov.moe]. Else its `type`, a function of the
+#'   model, or a covariance matrix with the names of `coef()`; intervals then use normal quantiles.
+#' @param ... Arguments of other models' tidiers are ignored.
 #' @return A data frame with one row a coefficient, in the order of
 #'   [coef()][coef.moe]:
 #'   * `site`: name of the site (`moe_sites` only).
@@ -27,7 +31,7 @@ generics::augment
 #'   * `expert`: the number of the expert or gate.
 #'   * `class` ([multinomial()] only): the class of the response whose log odds
 #'     against the first one it is; NA for gates.
-#'   * `term`: the column's name; NA for dispersions.
+#'   * `term`: the column's name; `"(variance)"` for dispersions.
 #'   * `estimate`, `std.error`, `statistic` (of the z-test against 0), `p.value`:
 #'     the last three NA where standard errors cannot be had; dispersions have
 #'     no test.
@@ -36,13 +40,18 @@ generics::augment
 #' sim <- moe_simulate(500, K = 2, d = 2, seed = 1)
 #' tidy(moe(y ~ ., sim$data, K = 2))
 #' @export
-tidy.moe <- function(x, conf.int = FALSE, conf.level = 0.95, ...) {
-  check_unused(...)
+tidy.moe <- function(x, conf.int = FALSE, conf.level = 0.95, exponentiate = FALSE, vcov = NULL, ...) {
+  check_dots(..., known = tidier_arguments)
   conf.int <- check_flag(conf.int, "conf.int")
   conf.level <- check_number(conf.level, "conf.level", strict = TRUE, most = 1)
+  exponentiate <- check_flag(exponentiate, "exponentiate")
+  if (exponentiate && has_dispersion(x)) {
+    input_error("{.code exponentiate = TRUE} is for experts with a log or logit link; the family is
+      {.val {x$family$family}}.")
+  }
   out <- tidy_table(x)
   names <- names(coef(x))
-  covariance <- covariance_of(x)
+  covariance <- if (is.null(vcov)) covariance_of(x) else given_covariance(x, vcov)
   error <- sqrt(diag(covariance)[match(names, rownames(covariance))])
   test <- ifelse(out$component == "dispersion", NA_real_, out$estimate / error)
   out$std.error <- as.numeric(error)
@@ -50,12 +59,35 @@ tidy.moe <- function(x, conf.int = FALSE, conf.level = 0.95, ...) {
   out$p.value <- 2 * stats::pnorm(-abs(out$statistic))
   if (conf.int) {
     ends <- if (all(is.na(error))) matrix(NA_real_, length(names), 2, dimnames = list(names))
-            else stats::confint(x, level = conf.level)
+            else if (is.null(vcov)) stats::confint(x, level = conf.level)
+            else interval_of(coef(x), error, stats::qnorm((1 + conf.level) / 2))
     at <- match(names, rownames(ends))
     out$conf.low <- unname(ends[at, 1])
     out$conf.high <- unname(ends[at, 2])
   }
+  if (!exponentiate) return(out)
+  shown <- intersect(c("estimate", "conf.low", "conf.high"), names(out))
+  out[shown] <- lapply(out[shown], exp)
+  out$std.error <- out$std.error * out$estimate  # delta method
   out
+}
+
+# Arguments that other tidiers have and that callers of several pass to all.
+tidier_arguments <- c("vcov", "vcov_type", "conf.int", "conf.level", "conf_int", "conf_level",
+  "exponentiate", "effects", "component", "parametric", "quick", "se_fit", "interval", "type.predict",
+  "type.residuals")
+
+# A covariance that the caller gives: a matrix named by coefficients, a function of the model, or a type of vcov().
+given_covariance <- function(x, given) {
+  if (is.function(given)) given <- given(x)
+  else if (is.character(given) && length(given) == 1) given <- stats::vcov(x, type = given)
+  names <- names(coef(x))
+  if (is.matrix(given) && is.null(rownames(given)) && nrow(given) == length(names)) rownames(given) <- names
+  if (!is.matrix(given) || !is.numeric(given) || nrow(given) != ncol(given) || !any(names %in% rownames(given))) {
+    input_error("{.arg vcov} must be NULL, a type of {.fn vcov}, a function of the model, or a covariance matrix
+      named by coefficients, not {.obj_type_friendly {given}}.")
+  }
+  given
 }
 
 # What coef() is a vector of, without errors and tests.
@@ -73,7 +105,7 @@ tidy_table <- function(x) {
     out$class <- c(class, rep(NA_character_, length(alpha)))
   }
   out$term <- c(rep(rownames(beta), ncol(beta)), rep(rownames(alpha), ncol(alpha)),
-    rep(NA_character_, dispersed))
+    rep("(variance)", dispersed))
   out$estimate <- unname(coef(x))
   out
 }
@@ -92,9 +124,8 @@ covariance_of <- function(x) {
 #' @rdname tidy.moe
 #' @export
 tidy.moe_sites <- function(x, conf.int = FALSE, conf.level = 0.95, ...) {
-  check_unused(...)
   if (!length(x$models)) input_error("No site has a model.", i = "{.code $table} tells why.")
-  tables <- lapply(unname(x$models), tidy.moe, conf.int = conf.int, conf.level = conf.level)
+  tables <- lapply(unname(x$models), tidy.moe, conf.int = conf.int, conf.level = conf.level, ...)
   # Column by column: binding thousands of data frames takes long.
   fields <- names(tables[[1]])
   columns <- lapply(stats::setNames(fields, fields), function(f) unlist(lapply(tables, `[[`, f)))
@@ -107,8 +138,8 @@ tidy.moe_sites <- function(x, conf.int = FALSE, conf.level = 0.95, ...) {
 #' @param x A model of class `moe`.
 #' @param newdata NULL, or rows with the response at which log-likelihood, AIC and
 #'   BIC are worked out: an aggregate has seen no rows and has none of its own.
-#' @param ... Not used.
-#' @return A data frame with one row: `family`, `K`, `nobs` (rows that the model
+#' @param ... Arguments of other models' tidiers are ignored.
+#' @return A data frame with one row: `family`, `K`, `nobs` (rows, with case weights their sum, that the model
 #'   was fitted to, or those of `newdata` that are complete), `df` (free
 #'   parameters), `logLik`, `AIC`, `BIC` (R's scale: smaller is better; NA for an
 #'   aggregate without `newdata`), `converged`, `iterations` (EM and Newton steps;
@@ -122,7 +153,7 @@ tidy.moe_sites <- function(x, conf.int = FALSE, conf.level = 0.95, ...) {
 #' glance(moe(y ~ ., sim$data, K = 2))
 #' @export
 glance.moe <- function(x, newdata = NULL, ...) {
-  check_unused(...)
+  check_dots(..., known = tidier_arguments)
   record <- x$record
   steps <- c(record$em_iterations, record$newton_iterations)
   data.frame(likelihood_row(x, newdata),
@@ -135,7 +166,7 @@ glance.moe <- function(x, newdata = NULL, ...) {
 #' @rdname glance.moe
 #' @export
 glance.moe_aggregate <- function(x, newdata = NULL, ...) {
-  check_unused(...)
+  check_dots(..., known = tidier_arguments)
   a <- x$aggregation
   used <- x$sites$table$status == "fitted"
   reduced <- a$method == "reduction"
@@ -154,7 +185,7 @@ search_count <- function(record, what) {
 likelihood_row <- function(x, newdata) {
   value <- if (!is.null(newdata) || !is.na(x$log_lik)) stats::logLik(x, newdata = newdata)
   number <- function(f) if (is.null(value)) NA_real_ else as.numeric(f(value))
-  data.frame(family = x$family$family, K = x$K, nobs = if (is.null(value)) x$n else attr(value, "nobs"),
+  data.frame(family = x$family$family, K = x$K, nobs = if (is.null(value)) x$weight else attr(value, "nobs"),
     df = count_free(x), logLik = number(identity), AIC = number(stats::AIC),
     BIC = number(stats::BIC))
 }
@@ -163,11 +194,12 @@ likelihood_row <- function(x, newdata) {
 #'
 #' @param x A model of class `moe`.
 #' @param data Rows: a data frame, or what [predict()][predict.moe] takes for a
-#'   model fitted to matrices. A model keeps no covariates, so the rows it was
-#'   fitted to must be given too.
+#'   model fitted to matrices. NULL: the model frame of the fit, where the model keeps it (`model` of [moe()]).
 #' @param newdata The same, under the name that it has for other models; one of
 #'   both.
-#' @param ... Not used.
+#' @param se_fit TRUE: standard errors of the fitted values, `.se.fit`.
+#' @param interval,conf.level `"prediction"`: the ends of prediction intervals, `.lower` and `.upper`.
+#' @param ... Arguments of other models' tidiers are ignored.
 #' @return The rows as a data frame with more columns:
 #'   * `.fitted`: E(y | x), P(y = 1 | x) for logistic experts; for [multinomial()]
 #'     one column a class, `.fitted.<class>`.
@@ -184,19 +216,27 @@ likelihood_row <- function(x, newdata) {
 #' fit <- moe(y ~ ., sim$data, K = 2)
 #' head(augment(fit, sim$data))
 #' @export
-augment.moe <- function(x, data = NULL, newdata = NULL, ...) {
-  check_unused(...)
-  if (is.null(data) == is.null(newdata)) {
-    input_error("{.fn augment} needs rows: one of {.arg data} and {.arg newdata}.",
-      i = "A model keeps no covariates; {.fn fitted} and {.fn residuals} work without.")
+augment.moe <- function(x, data = NULL, newdata = NULL, se_fit = FALSE, interval = c("none", "prediction"),
+                        conf.level = 0.95, ...) {
+  check_dots(..., known = tidier_arguments)
+  se_fit <- check_flag(se_fit, "se_fit")
+  interval <- check_choice(interval, c("none", "prediction"), "interval")
+  if (!is.null(data) && !is.null(newdata)) {
+    input_error("{.fn augment} takes one of {.arg data} and {.arg newdata}, not both.")
   }
   if (is.null(data)) data <- newdata
+  if (is.null(data)) data <- rows_of_fit(x, "augment(model)")
   if (inherits(data, "moe_support")) {
     data <- if (x$schema$kind == "matrix") data[c("x", "y")] else support_data(data, x$schema)
   }
   fitted <- predict(x, data)
   out <- as_rows(x, data)
   out <- add_columns(out, ".fitted", fitted)
+  if (se_fit) out <- add_columns(out, ".se.fit", predict(x, data, se.fit = TRUE)$se.fit)
+  if (interval == "prediction") {
+    ends <- predict(x, data, interval = interval, level = conf.level)
+    out[c(".lower", ".upper")] <- list(ends[, "lwr"], ends[, "upr"])
+  }
   if (has_classes(x$schema)) out$.class <- predict(x, data, "label")
   probability <- predict(x, data, "gate")
   if (holds_response(x, data)) {
@@ -236,6 +276,7 @@ as_rows <- function(x, data) {
 
 holds_response <- function(x, data) {
   if (x$schema$kind == "matrix") return(is.list(data) && !is.data.frame(data) && !is.null(data$y))
+  if (is_kept_frame(data, x$schema)) return(TRUE)
   all(x$schema$response_variables %in% names(data))
 }
 

@@ -3,13 +3,14 @@
 
 #' @rdname vcov.moe
 #' @export
-vcov.moe_aggregate <- function(object, type = NULL, ...) {
-  check_vcov_dots(...)
-  named_covariance(object, aggregate_covariance(object, type)$covariance)
+vcov.moe_aggregate <- function(object, type = NULL, complete = TRUE, ...) {
+  check_dots(...)
+  known_part(named_covariance(object, aggregate_covariance(object, type)$covariance), complete)
 }
 
 #' @export
-standard_errors.moe_aggregate <- function(object, type = NULL, ...) {
+standard_errors.moe_aggregate <- function(object, type = NULL, complete = TRUE, ...) {
+  check_dots(...)
   found <- aggregate_covariance(object, type)
   list(se = sqrt(diag(named_covariance(object, found$covariance))), df = found$df,
     words = found$words)

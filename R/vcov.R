@@ -61,7 +61,9 @@
 #' @param newdata NULL, or the rows of the fit: a data frame, or for models of
 #'   matrices `list(x = , y = , z = )`.
 #' @param weights NULL, or the case weights of `newdata`, one a row.
-#' @param parm Which parameters: names or numbers; all by default.
+#' @param complete FALSE: without the rows and columns that are NA.
+#' @param parm Which parameters: names or numbers of [coef()][coef.moe], or names of columns, such as `"x"`: the
+#'   coefficients of that column in all experts and gates. All by default.
 #' @param level Confidence level, between 0 and 1.
 #' @param ... `confint()`: further arguments of `vcov()`, such as `type`.
 #' @return `vcov()`: a symmetric matrix. `confint()`: a matrix with a row a
@@ -74,9 +76,10 @@
 #' confint(fit, 1:3, level = 0.9)
 #' confint(fit, type = "sandwich")
 #' @export
-vcov.moe <- function(object, type = c("observed", "sandwich"), newdata = NULL, weights = NULL, ...) {
+vcov.moe <- function(object, type = c("observed", "sandwich"), newdata = NULL, weights = NULL, complete = TRUE,
+                     ...) {
   type <- check_choice(type, c("observed", "sandwich"), "type")
-  check_vcov_dots(...)
+  check_dots(...)
   if (is.null(newdata) && !is.null(weights)) {
     input_error("{.arg weights} are those of {.arg newdata}, which is missing.")
   }
@@ -85,14 +88,15 @@ vcov.moe <- function(object, type = c("observed", "sandwich"), newdata = NULL, w
   information <- if (is.null(newdata)) kept_information(object, sandwich)
                  else information_of_rows(object, newdata, weights, sandwich)
   warn_not_converged(object)
-  named_covariance(object, information_covariance(object, information, sandwich))
+  out <- named_covariance(object, information_covariance(object, information, sandwich))
+  known_part(out, complete)
 }
 
-check_vcov_dots <- function(...) {
-  extra <- ...names()
-  if (...length()) {
-    input_error("Unknown argument{?s} {.arg {if (is.null(extra)) '(unnamed)' else extra}}.")
-  }
+# Without what is not known, if so asked.
+known_part <- function(covariance, complete) {
+  if (check_flag(complete, "complete")) return(covariance)
+  known <- !is.na(diag(covariance))
+  covariance[known, known, drop = FALSE]
 }
 
 warn_not_converged <- function(object) {
@@ -159,34 +163,44 @@ confint.moe <- function(object, parm, level = 0.95, ...) {
   level <- check_number(level, "level", strict = TRUE, most = 1)
   if (level == 1) input_error("{.arg level} must be below 1.")
   estimate <- coef(object)
-  parm <- if (missing(parm)) names(estimate) else check_parm(parm, names(estimate))
+  parm <- if (missing(parm)) names(estimate) else check_parm(parm, object)
   error <- standard_errors(object, ...)
-  half <- stats::qt((1 + level) / 2, error$df) * error$se
+  out <- interval_of(estimate, error$se, stats::qt((1 + level) / 2, error$df))
+  colnames(out) <- paste(format(100 * c(1 - level, 1 + level) / 2, trim = TRUE, digits = 3), "%")
+  out[parm, , drop = FALSE]
+}
+
+interval_of <- function(estimate, se, quantile) {
+  half <- quantile * se
   out <- cbind(estimate - half, estimate + half)
   # A variance is positive: its interval is made for the logarithm.
   at <- grepl("^dispersion", names(estimate))
   ratio <- exp(half[at] / estimate[at])
   out[at, ] <- cbind(estimate[at] / ratio, estimate[at] * ratio)
-  colnames(out) <- paste(format(100 * c(1 - level, 1 + level) / 2, trim = TRUE, digits = 3), "%")
-  out[parm, , drop = FALSE]
+  out
 }
 
-check_parm <- function(parm, names) {
-  known <- if (is.character(parm)) parm %in% names
+# Names of coefficients. That of a column stands for its coefficients in all experts and gates.
+check_parm <- function(parm, object) {
+  names <- names(coef(object))
+  columns <- c(rep(object$schema$expert$columns, ncol(object$parameters$beta)),
+    rep(object$schema$gate$columns, ncol(object$parameters$alpha)))
+  known <- if (is.character(parm)) parm %in% c(names, columns)
            else if (is.numeric(parm)) parm %in% seq_along(names)
            else FALSE
   if (!length(parm) || !all(known)) {
-    input_error("{.arg parm} must hold names or numbers of coefficients, not
+    input_error("{.arg parm} must hold names or numbers of coefficients, or names of columns, not
       {show_value(parm[!known])}.", i = "{.code names(coef(fit))} lists them.")
   }
-  if (is.numeric(parm)) names[parm] else parm
+  if (is.numeric(parm)) return(names[parm])
+  unique(unlist(lapply(parm, function(p) if (p %in% names) p else names[which(columns %in% p)])))
 }
 
 # Standard errors with what they are: `df` of their t distribution (Inf: normal) and `words`.
 standard_errors <- function(object, ...) UseMethod("standard_errors")
 
 #' @export
-standard_errors.moe <- function(object, type = c("observed", "sandwich"), ...) {
+standard_errors.moe <- function(object, type = c("observed", "sandwich"), complete = TRUE, ...) {
   type <- check_choice(type, c("observed", "sandwich"), "type")
   words <- if (type == "sandwich") "sandwich"
            else if (is.null(object$refinement)) "observed information"

@@ -166,7 +166,8 @@ wrong("arguments of moe()", list(
   too_many = list("Unknown argument", \() {
     moe(m, d$y, 2, gaussian(), NULL, NULL, NULL, fast, TRUE, 5)
   }),
-  control = list("`control` must be made by", \() moe(y ~ x, d, K = 2, control = list())),
+  control = list("`control` must be made by", \() moe(y ~ x, d, K = 2, control = 5)),
+  control_2 = list("has no setting \"nosuch\"", \() moe(y ~ x, d, K = 2, control = list(nosuch = 1))),
   starts = list("`starts`", \() moe_control(starts = 0)),
   start_rows = list("`start_rows`", \() moe_control(start_rows = 1e10)),
   max_iterations = list("`max_iterations`.*\"many\"", \() moe_control(max_iterations = "many")),
@@ -196,14 +197,15 @@ wrong("new data", list(
   logical_number = list("\"l\"", \() of_logical(l = 2)),
   logical_text = list("\"l\"", \() of_logical(l = "TRUE")),
   vector = list("`newdata` must be a data frame", \() predict(one, 1:3)),
-  none = list("`newdata` is needed", \() predict(two, type = "gate")),
+  none = list("`newdata` is needed", \() predict(moe(y ~ x, d, K = 1, keep = FALSE), type = "gate")),
+  none_2 = list("`newdata` is needed", \() predict(moe(y ~ x, d, K = 1, model = FALSE), type = "gate")),
   inf = list("\"x\" holds 1", \() predict(one, data.frame(x = c(1, Inf)))),
   posterior = list("\"posterior\".*no column \"y\"", \() predict(two, d["x"], "posterior")),
   class = list("\"class\".*no column \"y\"", \() predict(two, d["x"], "class")),
   density = list("\"density\".*no column \"y\"", \() predict(two, d["x"], "density")),
   type = list("`type` must be one of.*\"mean\"", \() predict(two, d, type = "mean")),
   log = list("`log` must be TRUE or FALSE", \() predict(two, d, "density", log = "e")),
-  unknown_argument = list("Unknown argument `se.fit`", \() predict(two, d, se.fit = TRUE)),
+  unknown_argument = list("Unknown argument `scale`", \() predict(two, d, scale = TRUE)),
   response_level = list("the level \"q\"; .* \"no\" and \"yes\"", \() of_text(g = "q")),
   response_levels = list("the levels \"q\" and \"r\"", \() of_text(g = c("q", "r"))),
   response_coding = list("is <numeric>.*fitted to \"?no", \() of_text(g = 1)),
@@ -238,9 +240,9 @@ wrong("moe_sites()", list(
   K = list("`K`", \() of_sites(sources, K = -1)),
   min_rows = list("`min_rows`", \() of_sites(sources, K = 1, min_rows = 0)),
   weights = list("`weights` must be the name", \() of_sites(sources, K = 1, weights = d$w)),
-  control = list("`control`", \() moe_sites(y ~ x, sources, K = 1, control = list())),
+  control = list("`control`", \() moe_sites(y ~ x, sources, K = 1, control = 5)),
   start = list("`start` must be a model", \() of_sites(sources, K = 2, start = 1:2)),
-  start_family = list("`start` has family", \() of_sites(sources, K = 1, start = logistic)),
+  start_family = list("`start` has family", \() of_sites(sources, K = 1, start = logistic, family = gaussian())),
   start_formula = list("`start`.*y ~ x \\+ z", \() of_sites(sources, K = 2, start = two_z))
 ))
 

@@ -287,7 +287,7 @@ test_that("plots are drawn, and put the device back as it was", {
       if (inherits(fit, "moe_aggregate")) "plan")) {
       expect_identical(plot(fit, which), fit)
     }
-    expect_error(plot(fit, "residuals"), class = "moe_input_error")
+    expect_error(plot(fit, "leverage"), class = "moe_input_error")
   }
   expect_identical(plot(two, c("experts", "gates"), variable = "u", data = d), two)
   expect_error(plot(two, "plan"), "which", class = "moe_input_error")

@@ -195,8 +195,9 @@ test_that("what has no quantiles is refused", {
   bad(predict(fit, d, "quantile", probs = numeric()), "probs")
   bad(predict(fit, d, "quantile", probs = "half"), "probs.*half")
   bad(predict(fit, d, "gate", probs = 0.5), "probs.*quantile")
-  bad(predict(fit, type = "quantile"), "newdata")
-  bad(predict(fit, interval = "prediction"), "newdata.*interval")
+  lean <- moe(y ~ x, d, K = 2, start = d$label, keep = FALSE)
+  bad(predict(lean, type = "quantile"), "newdata")
+  bad(predict(lean, interval = "prediction"), "newdata.*interval")
   bad(predict(fit, d["label"], "quantile"), "x")
   classes <- suppressWarnings(moe(Species ~ Petal.Length, iris, K = 1, family = multinomial()))  # separated
   bad(predict(classes, iris, "quantile"), "no order")

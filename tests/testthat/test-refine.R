@@ -160,7 +160,7 @@ test_that("arguments are checked", {
   expect_error(moe_refine(fit, list(A = d), 0), "rounds")
   expect_error(moe_refine(fit, list(A = d), 1.5), "rounds")
   expect_error(moe_refine(fit, list(A = d), weights = 1:3), "weights")
-  expect_error(moe_refine(fit, list(A = d), control = list()), "control")
+  expect_error(moe_refine(fit, list(A = d), control = 5), "control")
   matrix <- moe(as.matrix(d["x"]), d$y, K = 2)
   expect_error(moe_refine(matrix, list(A = d)), "matrices")
 })

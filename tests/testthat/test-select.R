@@ -107,7 +107,7 @@ test_that("bad input of the local path is refused", {
   bad(y ~ x, d, K = 1, criterion = "CV", folds = 21)
   bad(y ~ x, d, starts = 3)
   bad(y ~ x, 1:3)
-  bad(y ~ x, d, control = list())
+  bad(y ~ x, d, control = 5)
   bad(cbind(d$x))
   bad(d)
   bad(1:3)

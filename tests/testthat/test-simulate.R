@@ -200,7 +200,7 @@ test_that("simulate() has the form, the seed and the rows of R's own", {
 test_that("simulate() refuses what it can't draw", {
   fit <- moe(dist ~ speed, cars, K = 1)
   bad <- function(code, words) expect_error(code, words, class = "moe_input_error")
-  bad(simulate(fit), "newdata.*no covariates")
+  bad(simulate(moe(dist ~ speed, cars, K = 1, keep = FALSE)), "newdata.*keeps no rows")
   bad(simulate(fit, nsim = 0, newdata = cars), "nsim")
   bad(simulate(fit, seed = "a", newdata = cars), "seed")
   bad(simulate(fit, newdata = cars["dist"]), "speed")

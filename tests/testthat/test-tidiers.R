@@ -33,7 +33,8 @@ test_that("tidy() has the coefficients of coef(), each with its place", {
     expect_equal(name, names(coef(fit)))
   }
   expect_equal(tidy(classes)$class, rep(c("versicolor", "virginica"), each = 3))
-  expect_true(all(is.na(tidy(two)$term[tidy(two)$component == "dispersion"])))
+  expect_identical(unique(tidy(two)$term[tidy(two)$component == "dispersion"]), "(variance)")
+  for (fit in list(two, gated, logistic, poisson_one, classes, merged)) expect_false(anyNA(tidy(fit)$term))
 })
 
 test_that("standard errors and tests come from vcov() where it can be had", {
@@ -161,7 +162,8 @@ test_that("augment() takes matrices and support samples", {
 
 test_that("tidiers refuse what they can't do", {
   bad <- function(code, words) expect_error(code, words, class = "moe_input_error")
-  bad(augment(two), "rows")
+  bad(augment(merged), "keeps no rows.*aggregate")
+  bad(augment(moe(y ~ x, d, K = 1, keep = FALSE)), "rows")
   bad(augment(two, d, newdata = d), "one of")
   bad(augment(two, d["y"]), "x")
   bad(augment(two, 1:3), "data frame")
