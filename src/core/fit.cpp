@@ -19,8 +19,7 @@ class Run {
     const FitOptions& options = at_.options;
     FitResult& out = at_.out;
     double newton_below = near();
-    // One expert's likelihood has one maximum: nothing is gained by EM.
-    if ((at_.sample || out.model.experts() == 1) && options.newton && !at_.lost()) newton(at_);
+    if (at_.newton_first() && !at_.lost()) newton(at_);
     while (out.stop != StopReason::newton && out.em_iterations < options.max_iterations) {
       if (reseed()) continue;
       const double gain = em();

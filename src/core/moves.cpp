@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "fit.h"
+#include "kernels.h"
 #include "mixture.h"
 
 namespace distmoe {
@@ -59,19 +60,25 @@ std::vector<Moves::Drop> Moves::drops(const Parts& parts, Index kept) const {
   const Index k = parts.gate.cols();
   ArrayXXd share = parts.gate + parts.density;
   const ArrayXd together = softmax_rows(share);
+  // Densities over the row's largest, and what a part's gate makes of that largest in shares.
+  const ArrayXd top = parts.density.rowwise().maxCoeff();
+  ArrayXXd height = parts.density.colwise() - top, room = (parts.gate.colwise() + (top - together)).min(700.0);
+  kernels().exponential(height.size(), height.data());
+  kernels().exponential(room.size(), room.data());
+  ArrayXd rest(share.rows()), now(share.rows());
   std::vector<Drop> out;
   for (Index part = 0; part < k; ++part) {
     if (part == kept) continue;
-    ArrayXd rest = ArrayXd::Zero(share.rows());
+    rest.setZero();
     for (Index j = 0; j < k; ++j) {
       if (j != part) rest += share.col(j);
     }
-    const ArrayXd left = parts.gate.col(part) - together;
     Drop best{nothing, part, -1};
     for (Index heir = 0; heir < k; ++heir) {
       if (heir == part) continue;
-      const ArrayXd of_now = rest + (parts.density.col(heir) + left).min(700.0).exp();
-      const double cost = weighted_sum(of_now.max(1e-100).log());
+      now = (rest + height.col(heir) * room.col(part)).max(1e-100);
+      kernels().logarithm(now.size(), now.data());
+      const double cost = weighted_sum(now);
       if (best.heir >= 0 && !(cost > best.cost)) continue;
       best.cost = cost;
       best.heir = heir;
