@@ -177,7 +177,7 @@ void newton(Ascent& at) {
     const double objective = at.objective;
     const Trusted led_to = trusted_move(at, held, slope, metric, fresh && !at.sample, 0.01 * most_gain);
     most_gain = std::max(most_gain, at.objective - objective);
-    if (led_to != Trusted::converged && at.objective + 100.0 * (at.objective - objective) < at.options.worth) return;
+    if (led_to != Trusted::converged && at.objective + 30.0 * (at.objective - objective) < at.options.worth) return;
     if (led_to == Trusted::converged || led_to == Trusted::stuck) return;
     if (led_to == Trusted::kept) {
       learn_from(hessian, to_vector(at.out.model) - here, free_slope - at.objective_gradient());

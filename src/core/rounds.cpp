@@ -118,7 +118,8 @@ Round Rounds::fresh(int number, const Services& services) const {
   race(field, (field.size() + 1) / 2, turn);
   if (number == 0) from_neighbours(field, turn);
   Field ends = finish(field, options_.starts > 0 ? field.size() : 3, nothing, turn);
-  for (Arrival& a : finish(chance, chance.size(), nothing, turn)) ends.push_back(std::move(a));
+  const double least = spurious(best_of(ends).run) ? nothing : best_of(ends).run.objective.back();
+  for (Arrival& a : finish(chance, chance.size(), least, turn)) ends.push_back(std::move(a));
   turn.round.arrivals = ends;
   std::vector<const FitResult*> others;
   for (const Arrival& a : ends) others.push_back(&a.run);
@@ -184,7 +185,7 @@ Rounds::Field Rounds::finish(const Field& field, std::size_t count, double worth
       ++honest;
       worth = std::max(worth, end.objective.back());
     }
-    if (!given_up || out.empty()) out.push_back({a.kind, std::move(end)});
+    if (!given_up) out.push_back({a.kind, std::move(end)});
   }
   return out;
 }
@@ -235,9 +236,9 @@ void Rounds::walk(Arrival here, const std::vector<const FitResult*>& others, int
     if (field.empty()) break;
     race(field, 2, turn);
     const double worth = spurious(here.run) ? nothing : here.run.objective.back();
-    const Arrival end = best_of(finish(field, 1, worth, turn));
-    if (better(end.run, here.run) && !same_maximum(end.run, here.run)) {
-      here = end;
+    const Field ends = finish(field, 1, worth, turn);
+    if (!ends.empty() && better(best_of(ends).run, here.run) && !same_maximum(best_of(ends).run, here.run)) {
+      here = best_of(ends);
       moved = true;
       failures = 0;
     } else {
