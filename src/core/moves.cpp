@@ -181,7 +181,7 @@ Proposal Moves::split_and_merge(Index which, Random& random, const Services& ser
 Proposal Moves::grow_and_drop(Random& random, const Services& services) const {
   Services own = services;
   own.uniform = [&random] { return random.uniform(); };
-  const Model one = grow_on_worst_rows(m_.sample, model_, m_.rule, m_.floor, own);
+  const Model one = grow_on_worst_rows(m_.sample, model_, m_.rule, m_.floor, own, 3);
   Parts parts = now_;
   const Index last = now_.gate.cols();
   parts.gate.conservativeResize(Eigen::NoChange, last + 1);

@@ -65,17 +65,17 @@ Index parameters_of(const Source& rows, const ExpertKind& kind, Index experts) {
 Effort::Effort(const HeldSource& sample, const ExpertKind& kind, Index experts, const StartOptions& options) {
   const double p = static_cast<double>(sample.x_columns()), q = static_cast<double>(sample.z_columns()),
                k = static_cast<double>(experts), r = static_cast<double>(kind.parts);
-  // About nanoseconds, on a machine of 2020: densities, and products of columns.
+  // About nanoseconds, on a machine of 2020: what does not depend on the rows, densities, products of columns.
   const double products = k * r * (r + 1) / 2 * p * (p + 1) / 2 + k * (k - 1) / 2 * q * (q + 1) / 2;
-  const double density = family_of(kind.family).has_dispersion() ? 18.0 : 30.0;
-  const double pass = 1e4 + static_cast<double>(sample.rows()) * (density * k * r + 0.12 * products);
+  const double pass = 4e3 + 230.0 * (k * r * p + (k - 1) * q) +
+                      static_cast<double>(sample.rows()) * (8.0 * k * r + 0.06 * products);
   // A larger sample may cost more, but not many times more.
   const double size = std::min(6.0, std::max(1.0, static_cast<double>(sample.rows()) / 1000.0));
-  most_passes = 8.5e8 * size / pass;
-  enough = static_cast<int>(std::max(1.0, std::min(8.0, 2e8 * size / (250.0 * pass))));
+  most_passes = 7.5e8 * size / pass;
+  enough = static_cast<int>(std::max(1.0, std::min(8.0, 3.2e5 * size / pass)));
   if (enough == 1) {
     // Where a pass is dear a round or two must do; but where the fit to all rows is dear too, so may be the search.
-    most_passes = std::max(8.5e8 / pass, 12.0 * static_cast<double>(options.all_rows) /
+    most_passes = std::max(3e8 / pass, 12.0 * static_cast<double>(options.all_rows) /
                                              static_cast<double>(sample.rows()));
     starts = 8;
     moves = static_cast<int>(experts);
@@ -101,6 +101,7 @@ Rounds::Rounds(const StartMaterial& material, Index experts, const FitOptions& f
   }
   quick_.newton = false;
   quick_.least_gain = 1e-2;
+  quick_.max_reseeds = std::min(quick_.max_reseeds, 1);
 }
 
 Round Rounds::fresh(int number, const Services& services) const {
