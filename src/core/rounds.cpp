@@ -109,18 +109,11 @@ Round Rounds::fresh(int number, const Services& services) const {
   Field field = begin(number, turn);
   // Random labels and one start more go on whatever their rank: it tells nothing yet of those that are slow to
   // part. Not where passes are dear.
-  Field chance;
-  if (options_.starts == 0 && effort_.enough > 1) {
-    for (const Arrival& a : field) {
-      if (a.kind == StartKind::labels) chance.push_back(a);
-    }
-    chance.push_back(field[static_cast<std::size_t>(turn.random.below(static_cast<Index>(field.size())))]);
-  }
-  race(field, (field.size() + 1) / 2, turn);
+  const bool all = options_.starts == 0 && effort_.enough > 1;
+  if (all) std::stable_sort(field.begin(), field.end(), earlier);
+  else race(field, (field.size() + 1) / 2, turn);
   if (number == 0) from_neighbours(field, turn);
-  Field ends = finish(field, options_.starts > 0 ? field.size() : 3, nothing, turn);
-  const double least = spurious(best_of(ends).run) ? nothing : best_of(ends).run.objective.back();
-  for (Arrival& a : finish(chance, chance.size(), least, turn)) ends.push_back(std::move(a));
+  Field ends = finish(field, options_.starts > 0 || all ? field.size() : 3, nothing, turn);
   turn.round.arrivals = ends;
   std::vector<const FitResult*> others;
   for (const Arrival& a : ends) others.push_back(&a.run);
