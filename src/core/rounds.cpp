@@ -175,6 +175,8 @@ Rounds::Field Rounds::finish(const Field& field, std::size_t count, double worth
     enough.worth = worth;
     FitResult end = run(a.run.model, enough, turn);
     const bool given_up = !end.converged() && end.objective.back() < worth;
+    // It was thought to come to nothing, and Newton's method not tried any more, but has come so far.
+    if (!end.converged() && !given_up && std::isfinite(worth)) end = run(end.model, finish_, turn);
     if (!spurious(end)) {
       ++honest;
       worth = std::max(worth, end.objective.back());
