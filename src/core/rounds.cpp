@@ -121,7 +121,7 @@ Round Rounds::fresh(int number, const Services& services) const {
   const bool agreed = effort_.enough == 1 && ends.size() > 1 &&
                       std::all_of(ends.begin(), ends.end(),
                                   [&](const Arrival& a) { return same_maximum(a.run, ends[0].run); });
-  if (!agreed) walk(best_of(ends), others, 1, turn);
+  if (!agreed && (number % 2 == 0 || !all)) walk(best_of(ends), others, 1, turn);
   return turn.round;
 }
 

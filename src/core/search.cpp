@@ -29,9 +29,9 @@ class Ledger {
 
   bool enough() const {
     if (search_.maxima.front().reached < 2) return false;
-    if (search_.reached == search_.rounds) return search_.reached >= (3 * effort_.enough + 3) / 4;
+    if (search_.reached == search_.rounds) return search_.reached >= effort_.enough;
     const bool easy = 2 * search_.reached >= search_.rounds;
-    return search_.reached >= (easy ? effort_.enough : 5 * effort_.enough / 2);
+    return search_.reached >= (easy ? 5 * effort_.enough / 4 : 3 * effort_.enough);
   }
 
   bool spent() const { return search_.rounds >= 2 && passes_ >= effort_.most_passes; }
