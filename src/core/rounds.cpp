@@ -73,6 +73,11 @@ Effort::Effort(const HeldSource& sample, const ExpertKind& kind, Index experts, 
   const double size = std::min(6.0, std::max(1.0, static_cast<double>(sample.rows()) / 1000.0));
   most_passes = 7.5e8 * size / pass;
   enough = static_cast<int>(std::max(1.0, std::min(8.0, 3.2e5 * size / pass)));
+  if (experts == 2) {
+    moves = 2;
+    run_moves = 1;
+    shakes = 4;
+  }
   if (enough == 1) {
     // Where a pass is dear a round or two must do; but where the fit to all rows is dear too, so may be the search.
     most_passes = std::max(3e8 / pass, 12.0 * static_cast<double>(options.all_rows) /
