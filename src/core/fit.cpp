@@ -23,7 +23,7 @@ class Run {
     while (out.stop != StopReason::newton && out.em_iterations < options.max_iterations) {
       if (reseed()) continue;
       const double gain = em();
-      if (at_.objective + 100.0 * std::max(gain, 0.0) < options.worth || gain < options.least_gain * at_.unit()) break;
+      if (at_.objective + 300.0 * std::max(gain, 0.0) < options.worth || gain < options.least_gain * at_.unit()) break;
       if (options.newton && gain < newton_below) {
         newton(at_);
         newton_below = std::min(newton_below, std::max(gain, 0.0)) / 10;

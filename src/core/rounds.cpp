@@ -67,7 +67,7 @@ Effort::Effort(const HeldSource& sample, const ExpertKind& kind, Index experts, 
                k = static_cast<double>(experts), r = static_cast<double>(kind.parts);
   // About nanoseconds, on a machine of 2020: what does not depend on the rows, densities, products of columns.
   const double products = k * r * (r + 1) / 2 * p * (p + 1) / 2 + k * (k - 1) / 2 * q * (q + 1) / 2;
-  const double pass = 4e3 + 230.0 * (k * r * p + (k - 1) * q) +
+  const double pass = 5e3 + 280.0 * (k * r * p + (k - 1) * q) +
                       static_cast<double>(sample.rows()) * (8.0 * k * r + 0.06 * products);
   // A larger sample may cost more, but not many times more.
   const double size = std::min(6.0, std::max(1.0, static_cast<double>(sample.rows()) / 1000.0));
@@ -181,7 +181,7 @@ Rounds::Field Rounds::finish(const Field& field, std::size_t count, double worth
     FitResult end = run(a.run.model, enough, turn);
     const bool given_up = !end.converged() && end.objective.back() < worth;
     // It was thought to come to nothing, and Newton's method not tried any more, but has come so far.
-    if (!end.converged() && !given_up && std::isfinite(worth)) end = run(end.model, finish_, turn);
+    if (!end.converged() && !given_up) end = run(end.model, finish_, turn);
     if (!spurious(end)) {
       ++honest;
       worth = std::max(worth, end.objective.back());
