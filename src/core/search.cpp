@@ -29,7 +29,7 @@ class Ledger {
 
   bool enough() const {
     if (search_.maxima.front().reached < 2) return false;
-    if (search_.reached == search_.rounds) return search_.reached >= (7 * effort_.enough + 7) / 8;
+    if (search_.reached == search_.rounds) return search_.reached >= (3 * effort_.enough + 3) / 4;
     const bool easy = 2 * search_.reached >= search_.rounds;
     return search_.reached >= (easy ? 5 * effort_.enough / 4 : 3 * effort_.enough);
   }
