@@ -1,6 +1,7 @@
 #include "rounds.h"
 
 #include <algorithm>
+#include <set>
 
 namespace distmoe {
 
@@ -24,6 +25,13 @@ bool earlier(const Arrival& a, const Arrival& b) { return better(a.run, b.run); 
 
 const Arrival& best_of(const std::vector<Arrival>& arrivals) {
   return *std::min_element(arrivals.begin(), arrivals.end(), earlier);
+}
+
+// Kinds that runs were started by. k-means on x and on (x, y) often give the same partition: they count once.
+std::size_t witnesses(const std::vector<Arrival>& arrivals) {
+  std::set<StartKind> kinds;
+  for (const Arrival& a : arrivals) kinds.insert(a.kind == StartKind::kmeans_xy ? StartKind::kmeans_x : a.kind);
+  return kinds.size();
 }
 
 }  // namespace
@@ -123,7 +131,7 @@ Round Rounds::fresh(int number, const Services& services) const {
   std::vector<const FitResult*> others;
   for (const Arrival& a : ends) others.push_back(&a.run);
   // Where a walk is dear and all finished runs came to the same place, that is evidence enough.
-  const bool agreed = effort_.enough == 1 && ends.size() > 1 &&
+  const bool agreed = effort_.enough == 1 && witnesses(ends) > 1 &&
                       std::all_of(ends.begin(), ends.end(),
                                   [&](const Arrival& a) { return same_maximum(a.run, ends[0].run); });
   if (!agreed && (number % 2 == 0 || !all)) walk(best_of(ends), others, 1, turn);
