@@ -221,7 +221,10 @@ Model shaken(const Ground& m, const Model& model, Random& random, const Services
     const double draw = -std::log(1.0 - random.uniform());
     other.weight(i) *= strong ? 0.5 * draw * draw : draw;
   }
-  return fit(other, model, m.rule, few_steps(8, m.floor), services).model;
+  FitOptions steps = few_steps(8, m.floor);
+  steps.newton = true;
+  steps.tolerance = 1e-2;
+  return fit(other, model, m.rule, steps, services).model;
 }
 
 }  // namespace distmoe

@@ -142,8 +142,28 @@ Round Rounds::excursion(int number, const std::vector<const FitResult*>& known, 
   Turn turn(seed_of_task(seed_, static_cast<std::uint64_t>(number)), services);
   const double u = turn.random.uniform();
   const std::size_t from = static_cast<std::size_t>(u * u * static_cast<double>(known.size()));
-  walk({StartKind::move, *known[from]}, known, 3, turn);
+  if (turn.random.uniform() < 0.3) walk({StartKind::move, *known[from]}, known, 3, turn);
+  else ratchet({StartKind::shake, *known[from]}, turn);
   return turn.round;
+}
+
+// Shakes, each run to its end, while that helps: six may fail.
+void Rounds::ratchet(Arrival here, Turn& turn) const {
+  bool moved = false;
+  for (int failures = 0; failures < 6;) {
+    const Model start = shaken(m_, here.run.model, turn.random, turn.services);
+    ++turn.round.runs;
+    turn.round.passes += 15.0;
+    const FitResult end = run(start, finish_, turn);
+    if (end.converged() && better(end, here.run) && !same_maximum(end, here.run)) {
+      here.run = end;
+      moved = true;
+      failures = 0;
+    } else {
+      ++failures;
+    }
+  }
+  if (moved) turn.round.arrivals.push_back(here);
 }
 
 FitResult Rounds::run(const Model& start, const FitOptions& options, Turn& turn) const {

@@ -96,6 +96,7 @@ class Rounds {
   std::vector<Weighed> weigh(const FitResult& here, const std::vector<const FitResult*>& others, int crosses,
                              Turn& turn) const;
   void walk(Arrival here, const std::vector<const FitResult*>& others, int crosses, Turn& turn) const;
+  void ratchet(Arrival here, Turn& turn) const;
   void from_neighbours(Field& field, Turn& turn) const;
 
   const StartMaterial& m_;
