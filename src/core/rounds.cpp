@@ -86,7 +86,9 @@ Effort::Effort(const HeldSource& sample, const ExpertKind& kind, Index experts, 
     run_moves = 1;
     shakes = 4;
   }
+  shakes_of_best = static_cast<int>(6.0 * size);
   if (enough == 1) {
+    shakes_of_best = 0;
     // Where a pass is dear a round or two must do; but where the fit to all rows is dear too, so may be the search.
     most_passes = std::max(3e8 / pass, 12.0 * static_cast<double>(options.all_rows) /
                                              static_cast<double>(sample.rows()));
@@ -134,16 +136,18 @@ Round Rounds::fresh(int number, const Services& services) const {
   const bool agreed = effort_.enough == 1 && witnesses(ends) > 1 &&
                       std::all_of(ends.begin(), ends.end(),
                                   [&](const Arrival& a) { return same_maximum(a.run, ends[0].run); });
-  if (!agreed && (number % 2 == 0 || !all)) walk(best_of(ends), others, 1, turn);
+  if (!agreed && (number % 4 == 0 || !all)) walk(best_of(ends), others, 1, turn);
   return turn.round;
 }
 
-Round Rounds::excursion(int number, const std::vector<const FitResult*>& known, const Services& services) const {
+Round Rounds::excursion(int number, const std::vector<const FitResult*>& known, bool of_best,
+                        const Services& services) const {
   Turn turn(seed_of_task(seed_, static_cast<std::uint64_t>(number)), services);
   const double u = turn.random.uniform();
-  const std::size_t from = static_cast<std::size_t>(u * u * static_cast<double>(known.size()));
-  if (turn.random.uniform() < 0.3) walk({StartKind::move, *known[from]}, known, 3, turn);
+  const std::size_t from = of_best ? 0 : static_cast<std::size_t>(u * u * static_cast<double>(known.size()));
+  if (!of_best && turn.random.uniform() < 0.5) walk({StartKind::move, *known[from]}, known, 3, turn);
   else ratchet({StartKind::shake, *known[from]}, turn);
+  if (of_best && turn.round.arrivals.empty()) turn.round.withstood = turn.round.runs;
   return turn.round;
 }
 
