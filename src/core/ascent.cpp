@@ -7,10 +7,15 @@ namespace distmoe {
 Ascent::Ascent(const Source& rows, const Model& start, const PenaltyRule& penalties, const FitOptions& opts,
                const Services& caller, const Source* part)
     : source(rows), rule(penalties), options(opts), services(caller), sample(part), sums(start) {
-  const Score there = score_at(start);
-  penalty = rule.at(there.weight);
+  out.model = start;
+  // With what is needed first.
+  const auto begin = [&](const auto& there) {
+    penalty = rule.at(there.weight);
+    move_to(start, there);
+  };
+  if (newton_first()) begin(score_at(start));
+  else begin(statistics_at(start));
   if (penalty.sparse()) sample = nullptr;
-  move_to(start, there);
   record(StepKind::start);
 }
 

@@ -50,6 +50,8 @@ struct Ascent {
   // A step may lose this much of the objective and still count as rounding.
   double rounding() const { return 1e-11 * (unit() + std::abs(objective)); }
   double least_mass() const;
+  // One expert's likelihood has one maximum: nothing is gained by EM.
+  bool newton_first() const { return options.newton && (sample || out.model.experts() == 1); }
   // Has an expert too few rows left?
   bool lost() const { return out.model.experts() > 1 && mass.minCoeff() <= least_mass(); }
 };

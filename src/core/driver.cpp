@@ -27,7 +27,13 @@ DrivenFit fit_from_starts(const Data& data, const Scaling& scaling, const Expert
   };
   if (search_rows == n) {
     const HeldSource all(source);
-    out.fit = fit(all, search(all).front().model, rule, fit_options, services);
+    const std::vector<FitResult> maxima = search(all);
+    out.fit = fit(all, maxima.front().model, rule, fit_options, services);
+    // What was not quite at its end may become degenerate on the way there: then the next best.
+    for (std::size_t i = 1; i < maxima.size() && i < 8 && better(maxima[i], out.fit); ++i) {
+      FitResult next = fit(all, maxima[i].model, rule, fit_options, services);
+      if (better(next, out.fit)) out.fit = std::move(next);
+    }
   } else {
     Ladder ladder(data, source, scaling, kind, experts, search_rows, services);
     out.fit = ladder.climb(search(ladder.lowest()), rule, fit_options, services);

@@ -24,13 +24,13 @@ class Gaussian : public Family {
  public:
   bool has_dispersion() const override { return true; }
 
-  ArrayXd log_density(const ArrayView& y, const PredictorView& eta,
-                      double dispersion) const override {
+  void log_density(const ArrayView& y, Index, const double* eta, double dispersion, Eigen::Ref<ArrayXd> out,
+                   double*) const override {
     const double constant = -0.5 * (log_two_pi + std::log(dispersion));
-    return constant - (0.5 / dispersion) * (y - eta.col(0)).square();
+    out = constant - (0.5 / dispersion) * (y - Eigen::Map<const ArrayXd>(eta, y.size())).square();
   }
 
-  ArrayXXd variance(const ArrayXXd& mean) const override { return ArrayXXd::Ones(mean.rows(), 1); }
+  ArrayXXd variance(const PredictorView& mean) const override { return ArrayXXd::Ones(mean.rows(), 1); }
 
   // (S6)
   ArrayXd divergence(const PredictorView& eta_from, double dispersion_from,
@@ -62,7 +62,7 @@ class Gaussian : public Family {
 
 class Binomial : public Family {
  public:
-  ArrayXXd variance(const ArrayXXd& mean) const override { return mean * (1.0 - mean); }
+  ArrayXXd variance(const PredictorView& mean) const override { return mean * (1.0 - mean); }
 
   void natural(Index n, Index, const double* eta, double* mean, double* potential) const override {
     kernels().logistic(n, eta, mean, potential);
@@ -79,7 +79,7 @@ class Poisson : public Family {
     return out;
   }
 
-  ArrayXXd variance(const ArrayXXd& mean) const override { return mean; }
+  ArrayXXd variance(const PredictorView& mean) const override { return mean; }
 
   void natural(Index n, Index, const double* eta, double* mean, double* potential) const override {
     std::copy(eta, eta + n, mean);
@@ -99,7 +99,7 @@ class Multinomial : public Family {
     return out;
   }
 
-  ArrayXXd variance(const ArrayXXd& mean) const override {
+  ArrayXXd variance(const PredictorView& mean) const override {
     ArrayXXd out(mean.rows(), pairs_of(mean.cols()));
     Index pair = 0;
     for (Index a = 0; a < mean.cols(); ++a) {
@@ -123,8 +123,12 @@ class Multinomial : public Family {
 
 ArrayXXd Family::response(const ArrayView& y, Index) const { return y; }
 
-ArrayXd Family::log_density(const ArrayView& y, const PredictorView& eta, double) const {
-  return (response(y, eta.cols()) * eta).rowwise().sum() - Natural(*this, eta).potential;
+void Family::log_density(const ArrayView& y, Index parts, const double* eta, double, Eigen::Ref<ArrayXd> out,
+                         double* mean) const {
+  const Eigen::Map<const ArrayXXd> at(eta, y.size(), parts);
+  natural(y.size(), parts, eta, mean, out.data());  // the potential
+  if (parts == 1) out = y * at.col(0) - out;
+  else out = (response(y, parts) * at).rowwise().sum() - out;
 }
 
 ArrayXXd Family::mean(const PredictorView& eta) const {

@@ -26,12 +26,14 @@ class Family {
   virtual ArrayXXd response(const ArrayView& y, Index parts) const;
   // The part of log phi that no parameter enters.
   virtual ArrayXd log_base(const ArrayView& y) const { return ArrayXd::Zero(y.size()); }
-  // log phi(y | eta, dispersion) - log_base(y), row by row.
-  virtual ArrayXd log_density(const ArrayView& y, const PredictorView& eta, double dispersion) const;
+  // log phi(y | eta, dispersion) - log_base(y), row by row, into `out`, and where there is no dispersion
+  // the means that natural() gives with it.
+  virtual void log_density(const ArrayView& y, Index parts, const double* eta, double dispersion,
+                           Eigen::Ref<ArrayXd> out, double* mean) const;
   // E[response | eta], b x R.
   ArrayXXd mean(const PredictorView& eta) const;
   // d mean_i / d eta_j of all pairs, b x R (R + 1) / 2, as a function of the mean.
-  virtual ArrayXXd variance(const ArrayXXd& mean) const = 0;
+  virtual ArrayXXd variance(const PredictorView& mean) const = 0;
   // KL( phi(eta_from, dispersion_from) || phi(eta_to, dispersion_to) ), row by row: (S6), (S12), as the
   // Bregman divergence b(to) - b(from) - mean(from)'(to - from) where there is no dispersion.
   virtual ArrayXd divergence(const PredictorView& eta_from, double dispersion_from,

@@ -19,12 +19,11 @@ class Run {
     const FitOptions& options = at_.options;
     FitResult& out = at_.out;
     double newton_below = near();
-    // One expert's likelihood has one maximum: nothing is gained by EM.
-    if ((at_.sample || out.model.experts() == 1) && options.newton && !at_.lost()) newton(at_);
+    if (at_.newton_first() && !at_.lost()) newton(at_);
     while (out.stop != StopReason::newton && out.em_iterations < options.max_iterations) {
       if (reseed()) continue;
       const double gain = em();
-      if (at_.objective + 100.0 * std::max(gain, 0.0) < options.worth || gain < options.least_gain * at_.unit()) break;
+      if (at_.objective + 300.0 * std::max(gain, 0.0) < options.worth || gain < options.least_gain * at_.unit()) break;
       if (options.newton && gain < newton_below) {
         newton(at_);
         newton_below = std::min(newton_below, std::max(gain, 0.0)) / 10;

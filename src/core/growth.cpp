@@ -164,7 +164,7 @@ Model grown_start(const HeldSource& sample, const MatrixXd& points, const Expert
 }
 
 Model grow_on_worst_rows(const Source& source, const Model& model, const PenaltyRule& rule, double floor,
-                         const Services& services) {
+                         const Services& services, int draws) {
   // The rows of lowest log f (at least so many that a regression has a choice). No more than a few
   // times as many are kept at any time, however many there are.
   const Index n = source.rows();
@@ -193,7 +193,7 @@ Model grow_on_worst_rows(const Source& source, const Model& model, const Penalty
   });
   Model best;
   double best_gain = 0.0;
-  for (int i = 0; i < draws_of_reseed; ++i) {
+  for (int i = 0; i < draws; ++i) {
     services.interrupt();
     const Index seed = draw_index(VectorXd::Ones(worst.rows()), services.uniform);
     const Model one = grow_regression(worst, worst.x, model.kind(), seed, core, rule, floor, services);

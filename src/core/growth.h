@@ -37,10 +37,10 @@ Model grown_start(const HeldSource& sample, const MatrixXd& points, const Expert
 // Random numbers that one call of grow_on_worst_rows takes.
 const int draws_of_reseed = 10;
 
-// One regression on rows that `model` explains worst: the one, of several grown there, that would
+// One regression on rows that `model` explains worst: the one, of `draws` grown there, that would
 // raise their log density most.
 Model grow_on_worst_rows(const Source& source, const Model& model, const PenaltyRule& rule, double floor,
-                         const Services& services);
+                         const Services& services, int draws = draws_of_reseed);
 
 // Puts `one` (a single expert) in the place of an expert that lost its rows. Its gate becomes the mean
 // of the others': neutral, until rows have moved to it.

@@ -44,7 +44,7 @@ struct Derivatives {
     if (f.has_dispersion()) b.resize(n, k);
     const ArrayXXd response = f.response(block.y.array(), parts);
     for (Index j = 0; j < k; ++j) {
-      ArrayXXd mean = f.mean(e.eta.middleCols(j * parts, parts).array());
+      ArrayXXd mean = e.mean().middleCols(j * parts, parts).array();
       // A rate may be infinite on rows that are not the expert's.
       for (Index i = 0; i < parts; ++i) mean.col(i) = (r.col(j) > 0).select(mean.col(i), response.col(i));
       const double precision = 1.0 / model.dispersion(j);

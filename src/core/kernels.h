@@ -44,6 +44,8 @@ struct Kernels {
   void (*standardise)(std::ptrdiff_t n, const double* from, double centre, double factor, double* to);
   // a := exp(a).
   void (*exponential)(std::ptrdiff_t n, double* a);
+  // a := log(a), for normal positive numbers.
+  void (*logarithm)(std::ptrdiff_t n, double* a);
   // The standard Gaussian: below := Phi(z), density := phi(z). Relative errors of a few units in the last
   // place, in the lower tail too.
   void (*normal)(std::ptrdiff_t n, const double* z, double* density, double* below);

@@ -43,7 +43,7 @@ class Scratch {
 #include "kernels_plan.h"
 
 const Kernels these_kernels = {grams, cross, multiply, softmax, logistic, standardise,
-                               exponential, normal,
+                               exponential, logarithm, normal,
                                plan_spread, plan_components, moment_forms, moment_sums};
 
 }  // namespace

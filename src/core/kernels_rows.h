@@ -163,15 +163,20 @@ void standardise(std::ptrdiff_t n, const double* from, double centre, double fac
   for (; i < n; ++i) to[i] = (from[i] - centre) * factor;
 }
 
-void exponential(std::ptrdiff_t n, double* a) {
+template <Vec (*Of)(Vec)>
+DISTMOE_INLINE void apply(std::ptrdiff_t n, double* a) {
   std::ptrdiff_t i = 0;
-  for (; i + lanes <= n; i += lanes) store(a + i, exp_of(load(a + i)));
+  for (; i + lanes <= n; i += lanes) store(a + i, Of(load(a + i)));
   if (i == n) return;
-  double rest[lanes] = {};
+  double rest[lanes];
+  store(rest, all(1.0));
   for (std::ptrdiff_t r = 0; i + r < n; ++r) rest[r] = a[i + r];
-  store(rest, exp_of(load(rest)));
+  store(rest, Of(load(rest)));
   for (std::ptrdiff_t r = 0; i + r < n; ++r) a[i + r] = rest[r];
 }
+
+void exponential(std::ptrdiff_t n, double* a) { apply<exp_of>(n, a); }
+void logarithm(std::ptrdiff_t n, double* a) { apply<log_of>(n, a); }
 
 DISTMOE_INLINE void normal_rows(const double* z, double* density, double* below) {
   const Vec value = load(z);

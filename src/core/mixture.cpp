@@ -9,11 +9,11 @@ namespace {
 // z'alpha_k + offset, b x K; 0 for the last gate.
 ArrayXXd gate_predictors(const MatrixView& z, const MatrixXd& alpha, const VectorView& gate_offset) {
   const Index k = alpha.cols() + 1;
-  MatrixXd eta(z.rows(), k);
-  if (k > 1) multiply_into(z, alpha, eta.leftCols(k - 1));
-  if (gate_offset.size() > 0) eta.leftCols(k - 1).colwise() += gate_offset;
+  ArrayXXd eta(z.rows(), k);
+  if (k > 1) multiply_into(z, alpha, eta.matrix().leftCols(k - 1));
+  if (gate_offset.size() > 0) eta.leftCols(k - 1).colwise() += gate_offset.array();
   eta.col(k - 1).setZero();
-  return eta.array();
+  return eta;
 }
 
 }  // namespace
@@ -43,11 +43,19 @@ MatrixXd expert_means(FamilyKind family, const MatrixXd& eta, Index parts) {
 
 ArrayXXd log_densities(FamilyKind family, const VectorView& y, const MatrixXd& eta,
                        const VectorXd& dispersion) {
+  MatrixXd unused;
+  return log_densities(family, y, eta, dispersion, unused);
+}
+
+ArrayXXd log_densities(FamilyKind family, const VectorView& y, const MatrixXd& eta,
+                       const VectorXd& dispersion, MatrixXd& mean) {
   const Family& f = family_of(family);
   ArrayXXd out(eta.rows(), dispersion.size());
   const Index parts = eta.cols() / out.cols();
+  if (!f.has_dispersion()) mean.resize(eta.rows(), eta.cols());
   for (Index k = 0; k < out.cols(); ++k) {
-    out.col(k) = f.log_density(y.array(), eta.middleCols(k * parts, parts).array(), dispersion(k));
+    const Index first = k * parts * eta.rows();
+    f.log_density(y, parts, eta.data() + first, dispersion(k), out.col(k), mean.data() + first);
   }
   return out;
 }
@@ -56,11 +64,11 @@ Evaluation evaluate(const Block& block, const Model& model) {
   Evaluation e;
   e.gate = gate_predictors(block.z, model.alpha, block.gate_offset);
   e.eta = linear_predictors(block.x, model.beta, block.offset);
-  e.posterior = log_densities(model.family, block.y, e.eta, model.dispersion);
+  e.posterior = log_densities(model.family, block.y, e.eta, model.dispersion, e.own_mean);
   e.posterior += e.gate;
   // log f = log sum_k exp(gate predictor_k + log phi_k) - log sum_k exp(gate predictor_k).
-  const ArrayXd all_gates = softmax_rows(e.gate);
-  e.log_lik = softmax_rows(e.posterior) - all_gates;
+  e.log_lik = softmax_rows(e.posterior);
+  e.log_lik -= softmax_rows(e.gate);
   if (!family_of(model.family).has_dispersion()) {
     e.log_lik += family_of(model.family).log_base(block.y.array());
   }

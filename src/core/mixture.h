@@ -25,12 +25,18 @@ MatrixXd expert_means(FamilyKind family, const MatrixXd& eta, Index parts);
 // log phi_k(y | x) but for the part that all experts share (Family::log_base), b x K.
 ArrayXXd log_densities(FamilyKind family, const VectorView& y, const MatrixXd& eta,
                        const VectorXd& dispersion);
+// The same, with the experts' means, which come with them; `mean` stays empty where eta is the mean.
+ArrayXXd log_densities(FamilyKind family, const VectorView& y, const MatrixXd& eta,
+                       const VectorXd& dispersion, MatrixXd& mean);
 
 struct Evaluation {
   ArrayXXd gate;      // b x K, pi_k(z; alpha)
   MatrixXd eta;       // b x K R
+  MatrixXd own_mean;  // see mean(); empty where eta is the mean
   ArrayXd log_lik;    // b, log f(y|x)
   ArrayXXd posterior; // b x K, P(expert k | x, y)
+
+  const MatrixXd& mean() const { return own_mean.size() > 0 ? own_mean : eta; }  // b x K R, see expert_means()
 };
 
 // The E-step at a block that holds y.

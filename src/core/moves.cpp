@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "fit.h"
+#include "kernels.h"
 #include "mixture.h"
 
 namespace distmoe {
@@ -59,19 +60,25 @@ std::vector<Moves::Drop> Moves::drops(const Parts& parts, Index kept) const {
   const Index k = parts.gate.cols();
   ArrayXXd share = parts.gate + parts.density;
   const ArrayXd together = softmax_rows(share);
+  // Densities over the row's largest, and what a part's gate makes of that largest in shares.
+  const ArrayXd top = parts.density.rowwise().maxCoeff();
+  ArrayXXd height = parts.density.colwise() - top, room = (parts.gate.colwise() + (top - together)).min(700.0);
+  kernels().exponential(height.size(), height.data());
+  kernels().exponential(room.size(), room.data());
+  ArrayXd rest(share.rows()), now(share.rows());
   std::vector<Drop> out;
   for (Index part = 0; part < k; ++part) {
     if (part == kept) continue;
-    ArrayXd rest = ArrayXd::Zero(share.rows());
+    rest.setZero();
     for (Index j = 0; j < k; ++j) {
       if (j != part) rest += share.col(j);
     }
-    const ArrayXd left = parts.gate.col(part) - together;
     Drop best{nothing, part, -1};
     for (Index heir = 0; heir < k; ++heir) {
       if (heir == part) continue;
-      const ArrayXd of_now = rest + (parts.density.col(heir) + left).min(700.0).exp();
-      const double cost = weighted_sum(of_now.max(1e-100).log());
+      now = (rest + height.col(heir) * room.col(part)).max(1e-100);
+      kernels().logarithm(now.size(), now.data());
+      const double cost = weighted_sum(now);
       if (best.heir >= 0 && !(cost > best.cost)) continue;
       best.cost = cost;
       best.heir = heir;
@@ -174,7 +181,7 @@ Proposal Moves::split_and_merge(Index which, Random& random, const Services& ser
 Proposal Moves::grow_and_drop(Random& random, const Services& services) const {
   Services own = services;
   own.uniform = [&random] { return random.uniform(); };
-  const Model one = grow_on_worst_rows(m_.sample, model_, m_.rule, m_.floor, own);
+  const Model one = grow_on_worst_rows(m_.sample, model_, m_.rule, m_.floor, own, 3);
   Parts parts = now_;
   const Index last = now_.gate.cols();
   parts.gate.conservativeResize(Eigen::NoChange, last + 1);
@@ -214,7 +221,10 @@ Model shaken(const Ground& m, const Model& model, Random& random, const Services
     const double draw = -std::log(1.0 - random.uniform());
     other.weight(i) *= strong ? 0.5 * draw * draw : draw;
   }
-  return fit(other, model, m.rule, few_steps(8, m.floor), services).model;
+  FitOptions steps = few_steps(8, m.floor);
+  steps.newton = true;
+  steps.tolerance = 1e-2;
+  return fit(other, model, m.rule, steps, services).model;
 }
 
 }  // namespace distmoe

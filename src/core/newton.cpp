@@ -147,7 +147,7 @@ void newton(Ascent& at) {
     const bool begins = at.sample && iteration == 0 && at.out.em_iterations == 0;
     if (begins && (!solve.positive || promise > 1e-3 * at.weight)) return;
     const bool last = promise <= enough;
-    if (solve.positive && !last && at.objective + 20.0 * promise < at.options.worth) return;
+    if (solve.positive && !last && at.objective + 50.0 * promise < at.options.worth) return;
     const bool poor = !fresh && !trusting && !last && promise > before / 4.0;
     if (poor || (!solve.positive && !fresh && !trusting)) {
       if (fresh || ++at.sample_failures > 3) at.sample = nullptr;
@@ -177,7 +177,7 @@ void newton(Ascent& at) {
     const double objective = at.objective;
     const Trusted led_to = trusted_move(at, held, slope, metric, fresh && !at.sample, 0.01 * most_gain);
     most_gain = std::max(most_gain, at.objective - objective);
-    if (led_to != Trusted::converged && at.objective + 100.0 * (at.objective - objective) < at.options.worth) return;
+    if (led_to != Trusted::converged && at.objective + 300.0 * (at.objective - objective) < at.options.worth) return;
     if (led_to == Trusted::converged || led_to == Trusted::stuck) return;
     if (led_to == Trusted::kept) {
       learn_from(hessian, to_vector(at.out.model) - here, free_slope - at.objective_gradient());

@@ -1,6 +1,7 @@
 #include "rounds.h"
 
 #include <algorithm>
+#include <set>
 
 namespace distmoe {
 
@@ -24,6 +25,13 @@ bool earlier(const Arrival& a, const Arrival& b) { return better(a.run, b.run); 
 
 const Arrival& best_of(const std::vector<Arrival>& arrivals) {
   return *std::min_element(arrivals.begin(), arrivals.end(), earlier);
+}
+
+// Kinds that runs were started by. k-means on x and on (x, y) often give the same partition: they count once.
+std::size_t witnesses(const std::vector<Arrival>& arrivals) {
+  std::set<StartKind> kinds;
+  for (const Arrival& a : arrivals) kinds.insert(a.kind == StartKind::kmeans_xy ? StartKind::kmeans_x : a.kind);
+  return kinds.size();
 }
 
 }  // namespace
@@ -65,17 +73,24 @@ Index parameters_of(const Source& rows, const ExpertKind& kind, Index experts) {
 Effort::Effort(const HeldSource& sample, const ExpertKind& kind, Index experts, const StartOptions& options) {
   const double p = static_cast<double>(sample.x_columns()), q = static_cast<double>(sample.z_columns()),
                k = static_cast<double>(experts), r = static_cast<double>(kind.parts);
-  // About nanoseconds, on a machine of 2020: densities, and products of columns.
+  // About nanoseconds, on a machine of 2020: what does not depend on the rows, densities, products of columns.
   const double products = k * r * (r + 1) / 2 * p * (p + 1) / 2 + k * (k - 1) / 2 * q * (q + 1) / 2;
-  const double density = family_of(kind.family).has_dispersion() ? 18.0 : 30.0;
-  const double pass = 1e4 + static_cast<double>(sample.rows()) * (density * k * r + 0.12 * products);
+  const double pass = 5e3 + 280.0 * (k * r * p + (k - 1) * q) +
+                      static_cast<double>(sample.rows()) * (8.0 * k * r + 0.06 * products);
   // A larger sample may cost more, but not many times more.
   const double size = std::min(6.0, std::max(1.0, static_cast<double>(sample.rows()) / 1000.0));
-  most_passes = 8.5e8 * size / pass;
-  enough = static_cast<int>(std::max(1.0, std::min(8.0, 2e8 * size / (250.0 * pass))));
+  most_passes = 7.5e8 * size / pass;
+  enough = static_cast<int>(std::max(1.0, std::min(8.0, 3.2e5 * size / pass)));
+  if (experts == 2) {
+    moves = 2;
+    run_moves = 1;
+    shakes = 4;
+  }
+  shakes_of_best = static_cast<int>(6.0 * size);
   if (enough == 1) {
+    shakes_of_best = 0;
     // Where a pass is dear a round or two must do; but where the fit to all rows is dear too, so may be the search.
-    most_passes = std::max(8.5e8 / pass, 12.0 * static_cast<double>(options.all_rows) /
+    most_passes = std::max(3e8 / pass, 12.0 * static_cast<double>(options.all_rows) /
                                              static_cast<double>(sample.rows()));
     starts = 8;
     moves = static_cast<int>(experts);
@@ -101,6 +116,7 @@ Rounds::Rounds(const StartMaterial& material, Index experts, const FitOptions& f
   }
   quick_.newton = false;
   quick_.least_gain = 1e-2;
+  quick_.max_reseeds = std::min(quick_.max_reseeds, 1);
 }
 
 Round Rounds::fresh(int number, const Services& services) const {
@@ -108,34 +124,50 @@ Round Rounds::fresh(int number, const Services& services) const {
   Field field = begin(number, turn);
   // Random labels and one start more go on whatever their rank: it tells nothing yet of those that are slow to
   // part. Not where passes are dear.
-  Field chance;
-  if (options_.starts == 0 && effort_.enough > 1) {
-    for (const Arrival& a : field) {
-      if (a.kind == StartKind::labels) chance.push_back(a);
-    }
-    chance.push_back(field[static_cast<std::size_t>(turn.random.below(static_cast<Index>(field.size())))]);
-  }
-  race(field, (field.size() + 1) / 2, turn);
+  const bool all = options_.starts == 0 && effort_.enough > 1;
+  if (all) std::stable_sort(field.begin(), field.end(), earlier);
+  else race(field, (field.size() + 1) / 2, turn);
   if (number == 0) from_neighbours(field, turn);
-  Field ends = finish(field, options_.starts > 0 ? field.size() : 3, nothing, turn);
-  for (Arrival& a : finish(chance, chance.size(), nothing, turn)) ends.push_back(std::move(a));
+  Field ends = finish(field, options_.starts > 0 || all ? field.size() : 3, nothing, turn);
   turn.round.arrivals = ends;
   std::vector<const FitResult*> others;
   for (const Arrival& a : ends) others.push_back(&a.run);
   // Where a walk is dear and all finished runs came to the same place, that is evidence enough.
-  const bool agreed = effort_.enough == 1 && ends.size() > 1 &&
+  const bool agreed = effort_.enough == 1 && witnesses(ends) > 1 &&
                       std::all_of(ends.begin(), ends.end(),
                                   [&](const Arrival& a) { return same_maximum(a.run, ends[0].run); });
-  if (!agreed) walk(best_of(ends), others, 1, turn);
+  if (!agreed && (number % 4 == 0 || !all)) walk(best_of(ends), others, 1, turn);
   return turn.round;
 }
 
-Round Rounds::excursion(int number, const std::vector<const FitResult*>& known, const Services& services) const {
+Round Rounds::excursion(int number, const std::vector<const FitResult*>& known, bool of_best,
+                        const Services& services) const {
   Turn turn(seed_of_task(seed_, static_cast<std::uint64_t>(number)), services);
   const double u = turn.random.uniform();
-  const std::size_t from = static_cast<std::size_t>(u * u * static_cast<double>(known.size()));
-  walk({StartKind::move, *known[from]}, known, 3, turn);
+  const std::size_t from = of_best ? 0 : static_cast<std::size_t>(u * u * static_cast<double>(known.size()));
+  if (!of_best && turn.random.uniform() < 0.5) walk({StartKind::move, *known[from]}, known, 3, turn);
+  else ratchet({StartKind::shake, *known[from]}, turn);
+  if (of_best && turn.round.arrivals.empty()) turn.round.withstood = turn.round.runs;
   return turn.round;
+}
+
+// Shakes, each run to its end, while that helps: six may fail.
+void Rounds::ratchet(Arrival here, Turn& turn) const {
+  bool moved = false;
+  for (int failures = 0; failures < 6;) {
+    const Model start = shaken(m_, here.run.model, turn.random, turn.services);
+    ++turn.round.runs;
+    turn.round.passes += 15.0;
+    const FitResult end = run(start, finish_, turn);
+    if (end.converged() && better(end, here.run) && !same_maximum(end, here.run)) {
+      here.run = end;
+      moved = true;
+      failures = 0;
+    } else {
+      ++failures;
+    }
+  }
+  if (moved) turn.round.arrivals.push_back(here);
 }
 
 FitResult Rounds::run(const Model& start, const FitOptions& options, Turn& turn) const {
@@ -180,11 +212,13 @@ Rounds::Field Rounds::finish(const Field& field, std::size_t count, double worth
     enough.worth = worth;
     FitResult end = run(a.run.model, enough, turn);
     const bool given_up = !end.converged() && end.objective.back() < worth;
+    // It was thought to come to nothing, and Newton's method not tried any more, but has come so far.
+    if (!end.converged() && !given_up) end = run(end.model, finish_, turn);
     if (!spurious(end)) {
       ++honest;
       worth = std::max(worth, end.objective.back());
     }
-    if (!given_up || out.empty()) out.push_back({a.kind, std::move(end)});
+    if (!given_up) out.push_back({a.kind, std::move(end)});
   }
   return out;
 }
@@ -235,9 +269,9 @@ void Rounds::walk(Arrival here, const std::vector<const FitResult*>& others, int
     if (field.empty()) break;
     race(field, 2, turn);
     const double worth = spurious(here.run) ? nothing : here.run.objective.back();
-    const Arrival end = best_of(finish(field, 1, worth, turn));
-    if (better(end.run, here.run) && !same_maximum(end.run, here.run)) {
-      here = end;
+    const Field ends = finish(field, 1, worth, turn);
+    if (!ends.empty() && better(best_of(ends).run, here.run) && !same_maximum(best_of(ends).run, here.run)) {
+      here = best_of(ends);
       moved = true;
       failures = 0;
     } else {

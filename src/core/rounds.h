@@ -36,6 +36,7 @@ Index parameters_of(const Source& rows, const ExpertKind& kind, Index experts);
 struct Effort {
   int starts = 12;                           // of a round
   int enough = 8, most_rounds = 300;         // see search.h
+  int shakes_of_best = 6;
   int moves = 6, run_moves = 3, shakes = 2;  // moves weighed, run, and shakes run in a step of a walk
   double most_passes;                        // over the sample
 
@@ -52,6 +53,7 @@ struct Round {
   std::vector<Arrival> arrivals;
   int runs = 0;         // starts and moves that were run
   double passes = 0.0;  // over the sample, of all runs
+  int withstood = 0;    // shakes of the best maximum known that led to no better one
 
   const FitResult& end() const;  // the best arrival
 };
@@ -66,8 +68,8 @@ class Rounds {
   // finished, and with them random labels and a start at random, whatever their rank. The best end is then
   // moved (moves.h), while that helps.
   Round fresh(int number, const Services& services) const;
-  // Moves from one of the maxima known, a good one rather, while that helps.
-  Round excursion(int number, const std::vector<const FitResult*>& known, const Services& services) const;
+  // Moves from one of the maxima known, a good one rather, while that helps, or shakes; `of_best`: shakes of the best.
+  Round excursion(int number, const std::vector<const FitResult*>& known, bool of_best, const Services& services) const;
 
  private:
   using Field = std::vector<Arrival>;
@@ -96,6 +98,7 @@ class Rounds {
   std::vector<Weighed> weigh(const FitResult& here, const std::vector<const FitResult*>& others, int crosses,
                              Turn& turn) const;
   void walk(Arrival here, const std::vector<const FitResult*>& others, int crosses, Turn& turn) const;
+  void ratchet(Arrival here, Turn& turn) const;
   void from_neighbours(Field& field, Turn& turn) const;
 
   const StartMaterial& m_;

@@ -57,7 +57,7 @@ Extreme extreme(const Block& block, const Model& model) {
   const Index parts = model.parts();
   Extreme out(model.experts());
   for (Index k = 0; k < model.experts(); ++k) {
-    const ArrayXXd mean = family_of(model.family).mean(e.eta.middleCols(k * parts, parts).array());
+    const auto mean = e.mean().middleCols(k * parts, parts).array();
     ArrayXd least = mean.rowwise().minCoeff();
     if (model.family != FamilyKind::poisson) least = least.min(1.0 - mean.rowwise().sum());
     out.mass(k) = weighted.col(k).sum();
@@ -76,7 +76,7 @@ Grams grams(const Block& block, const Model& model) {
   Grams out(block.x.cols(), model.experts(), parts);
   MatrixXd with(block.rows(), model.experts() * pairs);
   for (Index k = 0; k < model.experts(); ++k) {
-    const ArrayXXd mean = f.mean(e.eta.middleCols(k * parts, parts).array());
+    const auto mean = e.mean().middleCols(k * parts, parts).array();
     with.middleCols(k * pairs, pairs) = (f.variance(mean).colwise() * weighted.col(k).array()).matrix();
   }
   add_weighted_grams(block.x, with, out.with);

@@ -139,8 +139,9 @@ std::vector<Index> random_labels(Index n, Index k, Random& random) {
   return labels;
 }
 
-// Boxes: the parts are cut one after the other, larger ones rather, at the value of a random row.
-std::vector<Index> boxes(const MatrixXd& x, Index k, Random& random) {
+// Boxes: the parts are cut one after the other, larger ones rather, at the value of a random row that is not among
+// the `least` outermost (or the tenth).
+std::vector<Index> boxes(const MatrixXd& x, Index k, Index least, Random& random) {
   std::vector<Index> labels(static_cast<std::size_t>(x.rows()), 0);
   if (x.cols() == 0) return random_labels(x.rows(), k, random);
   for (Index next = 1; next < k; ++next) {
@@ -151,7 +152,8 @@ std::vector<Index> boxes(const MatrixXd& x, Index k, Random& random) {
     }
     std::sort(value.begin(), value.end());
     const Index count = static_cast<Index>(value.size());
-    const double at = value[static_cast<std::size_t>(count / 10 + random.below(count - 2 * (count / 10)))];
+    const Index edge = std::min(count / 10, least);
+    const double at = value[static_cast<std::size_t>(edge + random.below(count - 2 * edge))];
     for (Index i = 0; i < x.rows(); ++i) {
       Index& label = labels[static_cast<std::size_t>(i)];
       if (label == of && x(i, column) > at) label = next;
@@ -197,12 +199,18 @@ Model make_start(StartKind how, const StartMaterial& m, Index experts, Random& r
     case StartKind::kmeans_xy: labels = kmeans(m.xy, experts, services); break;
     case StartKind::cut_x: labels = slices(along_direction(m.x, random), experts, random); break;
     case StartKind::cut_xy: labels = slices(along_direction(m.xy, random), experts, random); break;
-    case StartKind::tree: labels = boxes(m.x, experts, random); break;
+    case StartKind::tree: labels = boxes(m.x, experts, m.sample.x_columns() * m.kind.parts + 1, random); break;
     case StartKind::centres: labels = around_centres(m.xy, experts, random); break;
     case StartKind::residuals: labels = slices(random_residual(m, random), experts, random); break;
     default: labels = random_labels(n, experts, random);
   }
-  return model_from(m.sample, m.kind, one_hot(labels, experts), m.rule, m.floor, services);
+  MatrixXd responsibility = one_hot(labels, experts);
+  // Now and then half-hearted: a start nearer to the middle.
+  if (random.uniform() < 0.3) {
+    const double even = 0.05 + 0.35 * random.uniform();
+    responsibility = ((responsibility.array() + even) / (1.0 + static_cast<double>(experts) * even)).matrix();
+  }
+  return model_from(m.sample, m.kind, responsibility, m.rule, m.floor, services);
 }
 
 }  // namespace distmoe

@@ -8,20 +8,19 @@ namespace distmoe {
 
 namespace {
 
-ArrayXd case_weights(const Block& block) {
-  if (block.weight.size() > 0) return block.weight.array();
-  return ArrayXd::Ones(block.rows());
-}
-
 Statistics sums_given(const Block& block, const Model& model, const Evaluation& e,
                       const ArrayXXd& responsibility) {
   Statistics sums(model);
-  const ArrayXd weight = case_weights(block);
   MatrixXd weighted = responsibility.matrix();
-  if (block.weight.size() > 0) weighted.array().colwise() *= weight;
   sums.rows = block.rows();
-  sums.weight = weight.sum();
-  sums.log_lik = (weight * e.log_lik).sum();
+  if (block.weight.size() > 0) {
+    weighted.array().colwise() *= block.weight.array();
+    sums.weight = block.weight.sum();
+    sums.log_lik = (block.weight.array() * e.log_lik).sum();
+  } else {
+    sums.weight = static_cast<double>(block.rows());
+    sums.log_lik = e.log_lik.sum();
+  }
 
   // Experts and gates side by side: where they share a design, its products are formed once.
   const Index k = model.experts(), parts = model.parts(), width = k * parts;
@@ -31,12 +30,13 @@ Statistics sums_given(const Block& block, const Model& model, const Evaluation& 
   const ArrayXXd response = f.response(block.y.array(), parts);
   for (Index j = 0; j < k; ++j) {
     const auto mass = weighted.col(j).array();
-    const ArrayXXd mean = f.mean(e.eta.middleCols(j * parts, parts).array());
-    const ArrayXXd gap = response - mean;
+    const auto mean = e.mean().middleCols(j * parts, parts).array();
     gram_weight.middleCols(j * pairs_of(parts), pairs_of(parts)) =
         (f.variance(mean).colwise() * mass).matrix();
-    residual.middleCols(j * parts, parts) = (gap.colwise() * mass).matrix();
-    if (f.has_dispersion()) sums.experts.deviation(j) = (residual.col(j).array() * gap.col(0)).sum();
+    residual.middleCols(j * parts, parts) = ((response - mean).colwise() * mass).matrix();
+    if (f.has_dispersion()) {
+      sums.experts.deviation(j) = (residual.col(j).array() * (response - mean).col(0)).sum();
+    }
   }
   gate_weights(e.gate, weighted, gram_weight.rightCols(blocks),
                residual.rightCols(k - 1));
