@@ -51,17 +51,18 @@ shared_places <- function(curves, kinds) {
 }
 
 place_of <- function(value, levels, kind, from, unit) {
-  if (kind == "numeric") return(list(at = as.numeric))
+  if (kind == "numeric") return(list(at = as.numeric, unit = 0))
   if (!is.null(levels)) {
     at <- from + unit * seq_along(levels)
-    return(list(at = function(v) at[match(as.character(v), levels)], to = max(at), ticks = at, labels = levels))
+    return(list(at = function(v) at[match(as.character(v), levels)], to = max(at), ticks = at, labels = levels,
+      unit = unit))
   }
   # Dates and the like: steps between pretty ones.
   step <- unit / max(1, diff(range(as.numeric(value))))
   at <- function(v) from + 10 * step * (as.numeric(v) - min(as.numeric(value)))
   ticks <- pretty(value, 3)
   ticks <- ticks[ticks >= min(value) & ticks <= max(value)]
-  list(at = at, to = from + 10 * unit, ticks = at(ticks), labels = format(ticks))
+  list(at = at, to = from + 10 * unit, ticks = at(ticks), labels = format(ticks), unit = 0)
 }
 
 shared_scale <- function(places) {

@@ -45,8 +45,10 @@ ggplot_experts <- function(x, variable, rows, class) {
   out <- ggplot2::ggplot(lines, ggplot2::aes(.data$value, .data$y))
   points <- row_points(curves, lines, places)
   if (!is.null(points)) {
-    out <- out + ggplot2::geom_point(data = points, size = 0.6,
-      alpha = if (nrow(points) > 1000) 0.2 else 0.4)
+    # Levels have places of their own only where no numbers share the scale.
+    beside <- is.factor(points$value) || is.character(points$value) || is.logical(points$value)
+    out <- out + ggplot2::geom_point(data = points, size = 0.6, alpha = if (nrow(points) > 1000) 0.2 else 0.4,
+      position = if (beside) ggplot2::position_nudge(x = points$aside) else "identity")
   }
   out <- out + band_layers(lines) + curve_layers(lines, ggplot2::aes(colour = .data$expert, alpha = .data$gate), 1.2)
   discrete <- lines[lines$discrete, ]
@@ -56,10 +58,10 @@ ggplot_experts <- function(x, variable, rows, class) {
   if (nrow(smooth)) out <- out + ggplot2::geom_line(mixture, data = smooth, linetype = 2)
   out <- out + ggplot2::scale_alpha_continuous(range = c(0.15, 1), limits = c(0, 1), guide = "none")
   cross <- c(if (nrow(discrete)) "crosses", if (nrow(smooth)) "dashed")
-  along(out, x, curves, places) + ggplot2::coord_cartesian(ylim = limits) +
+  along(out, x, curves, places, rows) + ggplot2::coord_cartesian(ylim = limits) +
     ggplot2::labs(y = curves[[1]]$label, title = "Experts' means",
       subtitle = paste0("As strong as their gates there; ", paste(cross, collapse = " and "), ": the mixture's mean",
-        if (!all(is.na(lines$low))) "; bands: 95 % intervals"))
+        if (!all(is.na(lines$low))) "\nBands: 95 % intervals of the experts' means"))
 }
 
 # Dashes for levels, lines for numbers.
@@ -88,9 +90,9 @@ row_points <- function(curves, lines, places) {
     points <- curves[[name]]$points
     if (is.null(points)) return(NULL)
     value <- points$along
-    if (!is.null(places)) value <- places[[name]]$at(value)
+    if (!is.null(places)) value <- places[[name]]$at(value) + points$aside * places[[name]]$unit
     else if (is.factor(lines$value)) value <- factor(as.character(value), levels(lines$value))
-    data.frame(variable = factor(name, names(curves)), value = value, y = points$y)
+    data.frame(variable = factor(name, names(curves)), value = value, y = points$y, aside = points$aside)
   })
   do.call(rbind, parts)
 }
@@ -101,12 +103,12 @@ ggplot_gates <- function(x, variable, rows) {
   lines <- long_curves(curves, "gate", places)
   out <- ggplot2::ggplot(lines, ggplot2::aes(.data$value, .data$y, colour = .data$expert)) +
     curve_layers(lines, NULL, 1)
-  along(out, x, curves, places) + ggplot2::coord_cartesian(ylim = c(0, 1)) +
+  along(out, x, curves, places, rows) + ggplot2::coord_cartesian(ylim = c(0, 1)) +
     ggplot2::labs(y = "gate probability", title = "Gate probabilities")
 }
 
-along <- function(plot, x, curves, places) {
-  held <- held_words(x, names(curves))
+along <- function(plot, x, curves, places, rows) {
+  held <- held_words(x, names(curves), rows)
   colours <- expert_colours(x$K)
   plot + ggplot2::scale_colour_manual(values = colours) + ggplot2::scale_fill_manual(values = colours) +
     ggplot2::facet_wrap(ggplot2::vars(.data$variable), scales = "free_x", strip.position = "bottom") +
@@ -162,6 +164,7 @@ ggplot_search <- function(search) {
       hjust = 0, size = 3) +
     ggplot2::scale_shape_manual(values = c(`FALSE` = 16, `TRUE` = 1), guide = "none") +
     ggplot2::scale_y_continuous(breaks = NULL) +
+    ggplot2::expand_limits(x = if (nrow(shown) == 1) 1 else 0) +
     ggplot2::labs(x = "objective below the best maximum (units of log-likelihood)", y = NULL,
       title = search_title(search))
 }

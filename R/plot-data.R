@@ -103,8 +103,10 @@ expert_curve <- function(x, grid, gate, along, responses, class) {
   if (!is.null(responses) && !is.null(along)) {
     some <- evenly(length(responses), 2000)
     points <- data.frame(row = some, along = along[some], value = axis_position(along)[some], y = responses[some])
-    # Rows of one level side by side.
-    if (!is.numeric(unclass(along)) || is.factor(along)) points$value <- points$value + 4 * small_shift(points$row)
+    # Rows of one level side by side, in an order of its own: that of responses that are set apart would show lines.
+    aside <- 4 * small_shift(points$row, 0.7548776662)
+    points$aside <- if (!is.numeric(unclass(along)) || is.factor(along)) aside else 0
+    points$value <- points$value + points$aside
   }
   # Lines of experts that are hardly ever asked here must not set the scale.
   limits <- range(mean$at[gate > 0.05], mixture$at, points$y, na.rm = TRUE)
@@ -148,15 +150,16 @@ row_responses <- function(x, rows, class) {
   if (is.null(y) || !has_classes(schema)) y else y + small_shift(seq_along(y))
 }
 
-# Numbers within 0.04 of 0 that look random and are always the same.
-small_shift <- function(i) 0.08 * ((i * 0.61803398875) %% 1 - 0.5)
+# Numbers within 0.04 of 0 that look random and are always the same; other ones for another `step`.
+small_shift <- function(i, step = 0.61803398875) 0.08 * ((i * step) %% 1 - 0.5)
 
 # The values at which the variables stay that are not drawn along, in words; none where there is no other.
-held_words <- function(x, names) {
-  known <- drawn_variables(x)
+held_words <- function(x, names, rows = NULL) {
+  known <- c(lapply(drawn_variables(x), function(v) v$at), other_values(x, rows))
   if (length(known) < 2) return(character())
-  said <- vapply(known, function(v) {
-    if (is.object(v$at) || v$type != "numeric") as.character(v$at) else format(v$at, digits = 3)
+  said <- vapply(known, function(at) {
+    said <- if (is.numeric(at) && !is.object(at)) format(at, digits = 3, trim = TRUE) else as.character(at)
+    if (length(said) == 1) said else paste0("(", first_of(said, 4), ")")
   }, "")
   said <- paste(names(known), "=", said)
   if (length(names) == 1) said <- said[names(known) != names]
@@ -178,7 +181,7 @@ plot_variables <- function(x, variable) {
 }
 
 # Rows at which a variable runs over its range (mean +- 2 standard deviations, or the data's range)
-# and the others stay at a typical value.
+# and the others stay at a typical value, matrices at their columns' means.
 plot_grid <- function(x, name, described, data) {
   range <- if (!is.null(described$choices)) {
     described$choices
@@ -195,14 +198,29 @@ plot_grid <- function(x, name, described, data) {
   }
   grid <- lapply(drawn_variables(x), function(v) rep(v$at, length(range)))
   grid[[name]] <- if (described$type == "numeric") as_like(as.numeric(range), described) else range
-  lacks <- setdiff(x$schema$needs, names(grid))
-  if (!all(lacks %in% names(data))) {
+  others <- other_values(x, data)
+  lacks <- setdiff(x$schema$needs, c(names(grid), names(others)))
+  if (length(lacks)) {
     input_error("The model keeps no typical value of {.val {lacks}}.", i = "Give {.arg data}.")
   }
-  for (v in lacks) grid[[v]] <- rep(data[[v]][1], length(range))
+  for (v in names(others)) {
+    at <- others[[v]]
+    grid[[v]] <- if (is.matrix(at)) I(at[rep(1, length(range)), , drop = FALSE]) else rep(at, length(range))
+  }
   grid <- as.data.frame(grid, optional = TRUE)
   if (x$schema$kind == "matrix") return(matrix_grid(x, grid))
   drawable(x, grid)
+}
+
+# Where variables stay of which the model keeps no typical value (matrices, factors that only a function looks at)
+# but the rows that are drawn hold some: a list.
+other_values <- function(x, data) {
+  names <- intersect(setdiff(x$schema$needs, names(x$schema$variables)), names(data))
+  lapply(stats::setNames(nm = names), function(name) {
+    v <- data[[name]]
+    if (is.matrix(v) && is.numeric(v)) return(t(colMeans(v, na.rm = TRUE)))
+    v[match(names(which.max(table(v))), as.character(v))]
+  })
 }
 
 has_range <- function(v) is.numeric(unclass(v)) && !is.factor(v) && any(is.finite(as.numeric(v)))

@@ -85,7 +85,7 @@ plot_along <- function(x, variable, rows, what, class = NULL, ...) {
   panels <- length(curves)
   cols <- ceiling(sqrt(panels))
   banded <- what == "expert" && !is.null(curves[[1]]$band$low)
-  below <- c(held_words(x, names(curves)), if (banded) "bands: 95 % intervals of the means")
+  below <- c(held_words(x, names(curves), rows), if (banded) "bands: 95 % intervals of the means")
   below <- strwrap(paste(below, collapse = "; "), floor(graphics::par("din")[1] / (graphics::par("cin")[1] * 0.45)))
   old <- graphics::par(mfrow = c(ceiling(panels / cols), cols), mar = c(4, 4, 1, 1),
     oma = c(length(below), 0, 3, 0), mgp = c(2.4, 0.8, 0))
@@ -153,6 +153,8 @@ as_levels <- function(value) if (is.logical(value)) factor(value, c(FALSE, TRUE)
 
 draw_frame <- function(value, ylim, xlab, ylab, user) {
   value <- as_levels(value)
+  xlab <- if (is.null(user$xlab)) fitting(xlab, graphics::par("mfrow")[2]) else user$xlab
+  user$xlab <- NULL
   if (!is.factor(value)) {
     panel(range(value), ylim, type = "n", xlim = range(value), ylim = ylim, xlab = xlab, ylab = ylab, las = 1,
       user = user)
@@ -172,7 +174,20 @@ draw_frame <- function(value, ylim, xlab, ylab, user) {
     cex = graphics::par("cex"))
 }
 
-short_names <- function(names) cut_text(names, 16)
+# Cut at the end, or in the middle where names begin alike.
+short_names <- function(names, width = 16) {
+  out <- cut_text(names, width)
+  if (!anyDuplicated(out)) return(out)
+  end <- substr(names, nchar(names) - width %/% 2 + 1, nchar(names))
+  ifelse(nchar(names) > width, paste0(substr(names, 1, width - width %/% 2 - 3), "...", end), names)
+}
+
+# A title of an axis that fits below one of so many panels.
+fitting <- function(text, abreast) {
+  size <- graphics::par("cex") * graphics::par("cin")
+  # Three lines: the margin on the left is that much wider than the one on the right.
+  cut_text(text, max(8, floor((graphics::par("din")[1] / abreast - 3 * size[2]) / (0.66 * size[1]))))
+}
 
 # Do names fit side by side below a panel, one of so many abreast?
 lies_flat <- function(names, abreast) {

@@ -146,3 +146,18 @@ test_that("what can't be drawn is refused", {
   bad(ggplot2::autoplot(merged, "plan", sites = 0), "sites")
   bad(ggplot2::autoplot(fit, colour = 2), "colour")
 })
+
+test_that("rows of one level lie side by side; a single maximum leaves room for its words", {
+  both <- ggplot2::autoplot(fit, variable = c("x", "g"), data = d)
+  alone <- ggplot2::autoplot(fit, variable = "g", data = d)
+  points <- layers_of(both)[[1]]
+  expect_equal(points$x[points$PANEL == 1], d$x)
+  expect_gt(length(unique(points$x[points$PANEL == 2])), 100)
+  beside <- layers_of(alone)[[1]]$x
+  expect_gt(length(unique(beside)), 100)
+  expect_equal(round(as.numeric(beside)), as.integer(d$g))
+  one <- list(runs = 9, rows = 500, reached = 9, maxima = data.frame(objective = -1, reached = 9, kinds = "boxes 9",
+    degenerate = FALSE))
+  plot <- ggplot_search(one)
+  expect_gte(ggplot2::ggplot_build(plot)$layout$panel_params[[1]]$x.range[2], 1)
+})

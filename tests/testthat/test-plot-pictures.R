@@ -150,3 +150,35 @@ test_that("numbers that the formula takes as a factor are drawn at its levels", 
   skip_if_not_installed("ggplot2")
   expect_no_error(words_of_picture(print(ggplot2::autoplot(cars))))
 })
+
+test_that("rows of one level and class lie apart in both directions", {
+  logistic <- moe(b ~ g, d, K = 1, family = binomial())
+  points <- plot_curves(logistic, NULL, plot_rows(logistic, NULL), "expert")$g$points
+  aside <- split(data.frame(x = points$value, y = points$y), list(d$g, d$b))
+  for (own in aside) if (nrow(own) > 9) expect_lt(abs(cor(own$x, own$y)), 0.7)
+})
+
+test_that("long names stay distinct, and within the page", {
+  long <- transform(d, a_name_that_is_far_too_long_for_half_a_page_of_such_a_width = x,
+    h = factor(paste("a level of a factor no.", as.integer(g))))
+  wide <- moe(y ~ a_name_that_is_far_too_long_for_half_a_page_of_such_a_width + h, long, K = 1)
+  text <- words_of_picture(plot(wide, "experts"))
+  expect_true(all(grepl("no. [1-8]$", grep("^a le", text, value = TRUE))))
+  expect_length(unique(grep("^a le.*[.]{3}", text, value = TRUE)), 8)
+  expect_true(any(grepl("^a_name_that.*[.]{3}$", text)))
+})
+
+test_that("variables without a typical value stay where the rows have them, and the picture says where", {
+  d$m <- cbind(p = d$x^2, q = -d$x)
+  pair <- moe(y ~ x + m, d, K = 1, control = moe_control(singular_ok = TRUE))
+  curve <- plot_curves(pair, "x", plot_rows(pair, NULL), "expert")$x
+  at <- data.frame(x = curve$value)
+  at$m <- matrix(colMeans(d$m), 101, 2, byrow = TRUE)
+  expect_equal(curve$mixture, predict(pair, at))
+  expect_match(paste(words_of_picture(plot(pair, "experts")), collapse = " "), "Held at m = (", fixed = TRUE)
+  inner <- moe(y ~ x + relevel(g, "five"), d, K = 1)
+  expect_error(plot(inner, "experts"), "typical value", class = "moe_input_error")
+  most <- names(which.max(table(d$g)))
+  text <- words_of_picture(plot(inner, "experts", data = d))
+  expect_match(paste(text, collapse = " "), paste("Held at g =", most), fixed = TRUE)
+})
