@@ -72,7 +72,7 @@ open_text <- function(source, file) {
   connection <- try_source(file(file, "rt", encoding = if (is.null(encoding)) "native.enc" else encoding),
     source, "a file can't be opened.")
   skip <- source$options$skip
-  if (!is.null(skip)) readLines(connection, skip)
+  if (!is.null(skip)) readLines(connection, skip, warn = FALSE)
   connection
 }
 
@@ -110,7 +110,7 @@ text_file_chunks <- function(source, file, take, types, columns, rows) {
   if (length(lacks)) lacks_columns(source, lacks, header, name)
   close(connection)
   connection <- open_text(source, file)
-  readLines(connection, 1)
+  readLines(connection, 1, warn = FALSE)
   classes <- types[header]
   if (!is.null(columns)) classes[!header %in% columns] <- "NULL"
   quoted <- if (has_quoted_numbers(source, file, header, classes)) header[classes %in% c("numeric", "integer")]
@@ -156,7 +156,7 @@ broken_row <- function(source, file, row, trouble) {
 has_quoted_numbers <- function(source, file, header, classes) {
   connection <- open_text(source, file)
   on.exit(close(connection))
-  readLines(connection, 1)
+  readLines(connection, 1, warn = FALSE)
   tried <- tryCatch(read_text(source, connection, header = FALSE, nrows = 100, col.names = header,
     colClasses = unname(classes)), error = conditionMessage, warning = function(w) NULL)
   is.character(tried) && grepl("got '\"", tried, fixed = TRUE)
@@ -174,8 +174,9 @@ text_numbers <- function(source, v, name, place) {
 }
 
 # What may be wrong with a text file that can't be read as asked: other separators, or a line with more
-# or fewer fields than the header. NULL where nothing is seen.
+# or fewer fields than the header. NULL where nothing is seen. Of a file that is not whole that is the error.
 text_hint <- function(source, file) {
+  suppressWarnings(check_whole(source, file))
   tryCatch({
     sep <- text_options(source)$sep
     connection <- open_text(source, file)

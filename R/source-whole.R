@@ -35,17 +35,24 @@ last_bytes <- function(file, size, count) {
   readBin(connection, "raw", count)
 }
 
-# How much is behind a connection, and in how many lines, as far as it can be read.
+# How much is behind a connection, and in how many lines, as far as it can be read; `broken`: is there more, which
+# can't be (bytes that are not what was packed)?
 count_bytes <- function(connection) {
   on.exit(close(connection))
   bytes <- 0
   lines <- 0
-  read <- function() tryCatch(suppressWarnings(readBin(connection, "raw", 1e6)), error = function(e) NULL)
+  broken <- 0
+  read <- function() {
+    tryCatch(suppressWarnings(readBin(connection, "raw", 1e6)), error = function(e) {
+      broken <<- 1
+      NULL
+    })
+  }
   while (length(part <- read())) {
     bytes <- bytes + length(part)
     lines <- lines + sum(part == as.raw(0x0a))
   }
-  c(bytes = bytes, lines = lines)
+  c(bytes = bytes, lines = lines, broken = broken)
 }
 
 # The last four bytes are the number of bytes that were packed (modulo 2^32), of the last member where several
@@ -53,10 +60,11 @@ count_bytes <- function(connection) {
 gzip_whole <- function(file, size) {
   told <- sum(as.numeric(last_bytes(file, size, 4)) * 256^(0:3))
   found <- count_bytes(gzfile(file, "rb"))
-  if (size >= 18 && found[["bytes"]] %% 2^32 == told) return(TRUE)
+  broken <- found[["broken"]] == 1
+  if (size >= 18 && !broken && found[["bytes"]] %% 2^32 == told) return(TRUE)
   end <- last_bytes(file, size, 5e7)
   members <- rev(grepRaw(as.raw(c(0x1f, 0x8b, 0x08)), end, fixed = TRUE, all = TRUE))
-  for (at in utils::head(setdiff(members, if (length(end) == size) 1L), 20)) {
+  if (!broken) for (at in utils::head(setdiff(members, if (length(end) == size) 1L), 20)) {
     member <- count_bytes(gzcon(rawConnection(end[at:length(end)])))[["bytes"]]
     if (member %% 2^32 == told) return(TRUE)
   }
@@ -89,7 +97,8 @@ text_whole <- function(file, size) {
   # UTF-16 has a 0 after or before the end of a line.
   if (any(end %in% as.raw(c(0x0a, 0x0d)))) return(TRUE)
   name <- shown_names(basename(file))
-  cli::cli_warn(c("The last line of {name} does not end: the file may have been cut short within it.",
+  row <- format_big(count_bytes(file(file, "rb", raw = TRUE))[["lines"]])
+  cli::cli_warn(c("The last line of {name}, row {row}, does not end: the file may have been cut short within it.",
     i = "Where it is whole, an end of that line stops this warning."))
   TRUE
 }

@@ -55,6 +55,24 @@ test_that("gzip files of several members are whole", {
   expect_error(source_read(moe_source(bad)), "was cut short", class = "moe_input_error")
 })
 
+test_that("a packed file with other bytes is refused as damaged, and nothing is said of types", {
+  folder <- withr::local_tempdir()
+  d <- whole_data(5000)
+  file <- file.path(folder, "rows.csv.gz")
+  write_packed(d, file, gzfile)
+  bytes <- readBin(file, "raw", 1e6)
+  bad <- file.path(folder, "bad.csv.gz")
+  # Within the rows, in the checksum (the last eight bytes hold it and the length), and a header alone.
+  for (at in c(1000, length(bytes) %/% 2, length(bytes) - 6)) {
+    writeBin(replace(bytes, at, xor(bytes[at], as.raw(255))), bad)
+    error <- expect_error(moe(y ~ x, moe_source(bad), K = 1), "bad.csv.gz was cut short or is damaged.*row",
+      class = "moe_input_error")
+    expect_no_match(conditionMessage(error), "types")
+  }
+  writeBin(bytes[1:15], bad)
+  expect_error(moe(y ~ x, moe_source(bad), K = 1), "bad.csv.gz was cut short or is damaged", class = "moe_input_error")
+})
+
 test_that("a text file that ends within a line is refused, or told of where its last line has all fields", {
   folder <- withr::local_tempdir()
   d <- whole_data()
@@ -73,7 +91,7 @@ test_that("a text file that ends within a line is refused, or told of where its 
       "cut.csv was cut short.*row 20,000", class = "moe_input_error")
   }
   cut_file(file, bad, upto + nchar(lines[20001]) - 1)
-  expect_warning(n <- nrow(source_read(moe_source(bad))), "cut.csv does not end")
+  expect_warning(n <- nrow(source_read(moe_source(bad))), "cut.csv, row 20,000, does not end")
   expect_identical(n, 20000L)
   cut_file(file, bad, upto)
   expect_no_warning(source_read(moe_source(bad)))
