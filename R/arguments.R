@@ -29,6 +29,12 @@ weights_column <- function(expression, value) {
 
 is_column_name <- function(value) is.null(value) || is.character(value) && length(value) == 1
 
+# A call as the user may write it again: by the generic's name, and not by that of its method.
+called_as <- function(name, call) {
+  call[[1]] <- as.name(name)
+  call
+}
+
 # The family of a model to start from, where none was asked for.
 family_or_start <- function(family, asked, start) {
   if (!asked && inherits(start, "moe")) start$family else check_family(family)

@@ -122,6 +122,22 @@ sigma.moe_path <- function(object, ..., lambda = NULL) stats::sigma(chosen(objec
 
 #' @rdname moe_select-methods
 #' @export
+weights.moe_select <- function(object, ..., K = NULL) stats::weights(chosen(object, K = K), ...)
+
+#' @rdname moe_select-methods
+#' @export
+weights.moe_path <- function(object, ..., lambda = NULL) stats::weights(chosen(object, lambda = lambda), ...)
+
+#' @rdname moe_select-methods
+#' @export
+deviance.moe_select <- function(object, ..., K = NULL) stats::deviance(chosen(object, K = K), ...)
+
+#' @rdname moe_select-methods
+#' @export
+deviance.moe_path <- function(object, ..., lambda = NULL) stats::deviance(chosen(object, lambda = lambda), ...)
+
+#' @rdname moe_select-methods
+#' @export
 family.moe_select <- function(object, ..., K = NULL) stats::family(chosen(object, K = K), ...)
 
 #' @rdname moe_select-methods

@@ -80,8 +80,7 @@ moe.formula <- function(formula, data = NULL, K = NULL, family = stats::gaussian
   if (!is.null(data) && !is.data.frame(data) && !is_source(data)) {
     input_error("{.arg data} must be a data frame or a source, not {.obj_type_friendly {data}}.")
   }
-  call <- match.call()
-  call[[1]] <- quote(moe)
+  call <- called_as("moe", match.call())
   asked_call <- bare_weights(call, if (is_source(data)) source_columns(data) else names(data), parent.frame())
   family <- family_or_start(family, !missing(family), start)
   if (is_source(data)) {
@@ -137,8 +136,7 @@ moe.matrix <- function(x, y, K = NULL, family = stats::gaussian(), gating = NULL
   back <- use_seed(seed)
   on.exit(back())
   check_flag(keep, "keep")
-  call <- match.call()
-  call[[1]] <- quote(moe)
+  call <- called_as("moe", match.call())
   family <- family_or_start(family, !missing(family), start)
   if (missing(y)) input_error("{.arg y}, the response, is missing.")
   design <- matrix_design(x, y, gating, if (!missing(weights)) weights, family)

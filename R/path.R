@@ -54,7 +54,7 @@ moe_path.formula <- function(formula, data = NULL, K = NULL, lambda = NULL, fami
   if (!is.null(data) && !is.data.frame(data)) {
     input_error("{.arg data} must be a data frame, not {.obj_type_friendly {data}}.")
   }
-  call <- match.call()
+  call <- called_as("moe_path", match.call())
   family <- family_or_start(family, !missing(family), start)
   design <- formula_design(bare_weights(call, names(data), parent.frame()), formula, data, gating, family,
     start_schema(start, formula, gating, data), parent.frame())
@@ -72,7 +72,8 @@ moe_path.matrix <- function(x, y, K = NULL, lambda = NULL, family = stats::gauss
   if (missing(y)) input_error("{.arg y}, the response, is missing.")
   family <- family_or_start(family, !missing(family), start)
   design <- matrix_design(x, y, gating, weights, family)
-  fit_path(design, K, lambda, family, start, control, gate, n_lambda, ratio, criterion, match.call())
+  fit_path(design, K, lambda, family, start, control, gate, n_lambda, ratio, criterion,
+    called_as("moe_path", match.call()))
 }
 
 #' @rdname moe_path

@@ -63,13 +63,13 @@ design_residuals <- function(object, design, type) {
   mean <- response_means(design, object)
   y <- response_indicators(design$y, object$schema)
   weight <- if (is.null(design$weight)) 1 else design$weight
-  switch(type, response = y - mean,
-    pearson = {
-      gap <- y - mean
-      ifelse(gap == 0, 0, sqrt(weight) * gap / sqrt(response_variances(object, design, mean)))
-    },
-    deviance = deviance_residuals(object, y, mean, weight),
-    quantile = quantile_residuals(object, design))
+  if (type == "response") return(y - mean)
+  if (type == "quantile") return(quantile_residuals(object, design))
+  out <- if (type == "deviance") deviance_residuals(object, y, mean, weight)
+         else ifelse(y == mean, 0, sqrt(weight) * (y - mean) / sqrt(response_variances(object, design, mean)))
+  # Also where a row that does not count has probability 0.
+  out[rep_len(weight == 0, length(out))] <- 0
+  out
 }
 
 # V(y | x) of the mixture; of classes a column each.

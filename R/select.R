@@ -94,7 +94,7 @@ moe_select.formula <- function(formula, data = NULL, K = 1:6, criterion = c("BIC
   if (!is.null(data) && !is.data.frame(data)) {
     input_error("{.arg data} must be a data frame, not {.obj_type_friendly {data}}.")
   }
-  call <- match.call()
+  call <- called_as("moe_select", match.call())
   family <- check_family(family)
   design <- formula_design(bare_weights(call, names(data), parent.frame()), formula, data, gating, family, NULL,
     parent.frame())
@@ -112,7 +112,7 @@ moe_select.matrix <- function(x, y, K = 1:6, criterion = c("BIC", "ICL", "AIC", 
   if (missing(y)) input_error("{.arg y}, the response, is missing.")
   family <- check_family(family)
   design <- matrix_design(x, y, gating, weights, family)
-  select_local(design, K, criterion, family, control, folds, match.call())
+  select_local(design, K, criterion, family, control, folds, called_as("moe_select", match.call()))
 }
 
 #' @rdname moe_select
@@ -124,7 +124,7 @@ moe_select.default <- function(x, support, K = NULL, criterion = NULL, able = TR
   }
   if (missing(support)) input_error("{.arg support}, the support sample, is missing.")
   select_sites(as_sites(x), moe_support(support), K, criterion, check_flag(able, "able"),
-    check_number(elbow, "elbow", 0, most = 1), match.call(), ...)
+    check_number(elbow, "elbow", 0, most = 1), called_as("moe_select", match.call()), ...)
 }
 
 #' @export

@@ -12,7 +12,8 @@
 #' @return `coef()`: for `"all"` a matrix with a row a coefficient and a column a site (NA where a site has
 #'   fewer experts), else a list of matrices, named by site. `predict()`: a matrix with a column a site, where a
 #'   model's prediction is a vector; else a list of these, named by site. `nobs()`: rows in all (the sum of
-#'   their weights). `summary()`: a list of class `summary.moe_sites` with `table` (of the object), `coefficients` (as of `coef()`), `spread`
+#'   their weights). `sigma()`: a matrix with a row an expert and a column a site. `fitted()` and `residuals()`:
+#'   an error, for sites' models hold no rows. `summary()`: a list of class `summary.moe_sites` with `table` (of the object), `coefficients` (as of `coef()`), `spread`
 #'   (matrix: least, median and largest of each coefficient over the sites), `family`, `K` and `n`. `plot()`
 #'   draws the experts' coefficients at the sites, with 95 % intervals where sites sent their information.
 #' @examples
@@ -51,6 +52,29 @@ predict.moe_sites <- function(object, newdata, type = "response", ...) {
   if (!all(vapply(found, function(v) is.null(dim(v)) && !is.list(v), NA))) return(found)
   if (any(vapply(found, is.factor, NA))) found <- lapply(found, as.character)
   matrix(unlist(found, use.names = FALSE), ncol = length(found), dimnames = list(NULL, names(found)))
+}
+
+# The defaults of these would give NULL.
+no_site_rows <- function() {
+  input_error("Sites' models hold no rows, so there are no fitted values and no residuals.",
+    i = "{.fn predict} takes {.arg newdata}; {.code residuals(sites$models[[1]], newdata = )} the rows of a site.")
+}
+
+#' @rdname moe_sites-methods
+#' @export
+fitted.moe_sites <- function(object, ...) no_site_rows()
+
+#' @rdname moe_sites-methods
+#' @export
+residuals.moe_sites <- function(object, ...) no_site_rows()
+
+#' @rdname moe_sites-methods
+#' @export
+sigma.moe_sites <- function(object, ...) {
+  found <- lapply(site_models(object), stats::sigma)
+  most <- seq_len(max(lengths(found)))
+  matrix(vapply(found, function(s) unname(s)[most], numeric(length(most))), length(most),
+    dimnames = list(as.character(most), names(found)))
 }
 
 #' @rdname moe_sites-methods

@@ -111,3 +111,15 @@ test_that("gaps are where na.exclude and new data have them", {
   expect_error(residuals(merged, "pearson"), "newdata", class = "moe_input_error")
   expect_error(residuals(two, "pearson", newdata = d["x"]), "response", class = "moe_input_error")
 })
+
+test_that("rows that do not count have residuals of 0, whatever their probability", {
+  d <- data.frame(x = c(rep(0:1, each = 40), 5), y = factor(c(rep_len(c("a", "b", "c"), 40), rep_len(c("a", "b"), 40), "c")),
+    w = c(rep(1, 80), 0))
+  fit <- suppressWarnings(moe(y ~ x, d, K = 1, family = multinomial(), weights = w))
+  fit$parameters$beta["x", ] <- c(0, -800)  # c is impossible at x = 5
+  for (type in c("pearson", "deviance")) {
+    r <- as.matrix(residuals(fit, type))
+    expect_true(all(is.finite(r)))
+    expect_equal(unname(r[81, ]), rep(0, ncol(r)))
+  }
+})
