@@ -104,14 +104,15 @@ check_weights <- function(weights, n) {
 
 # Number of free parameters, and so the fewest rows that a fit can work with.
 count_parameters <- function(schema, K) {
-  K * length(schema$expert$columns) * count_parts(schema) + (K - 1L) * length(schema$gate$columns) +
-    if (schema$family == "gaussian") K else 0L
+  K <- as.numeric(K)  # whole numbers have an end
+  K * length(schema$expert$columns) * count_parts(schema) + (K - 1) * length(schema$gate$columns) +
+    if (schema$family == "gaussian") K else 0
 }
 
 check_enough_rows <- function(n, schema, K) {
-  needs <- count_parameters(schema, K) + 1L
+  needs <- count_parameters(schema, K) + 1
   if (n >= needs) return(invisible())
-  cli::cli_abort(c("{.arg K} = {K} needs at least {needs} rows, one more than the model has
+  cli::cli_abort(c("{.arg K} = {K} needs at least {format_big(needs)} rows, one more than the model has
     parameters; the data have {n}.", i = "Take a smaller {.arg K} or a shorter formula."),
     call = NULL, class = c("moe_too_small", "moe_input_error"), rows = n, needs = needs)
 }

@@ -10,7 +10,7 @@ unsupported_terms <- list(
     instead = "Name the variable itself, as a factor, for an effect of its own."),
   random = list(names = c("Error", "random", "re"), what = "random effects",
     instead = "Name the grouping variable itself, as a factor, for effects that are fixed."),
-  bayes = list(names = c("mo", "me", "mi", "monotonic"), what = "terms of {.pkg brms}",
+  bayes = list(names = c("mo", "me", "mi", "monotonic"), what = "terms of brms",
     instead = "Name the variable itself, or a factor of it."))
 
 formula_joins <- c("+", "-", "*", "/", ":", "^", "%in%", "(", "~")

@@ -31,6 +31,12 @@ formula_terms <- function(formula, gating, data) {
   check_supported(formula[[3]], "formula", env)
   if (!is.null(gating)) check_supported(gating[[2]], "gating", env)
   expert <- try_formula(stats::terms(formula, data = data))
+  # Of which R's own functions only say that it was dropped.
+  factors <- attr(expert, "factors")
+  if (length(factors) && any(factors[attr(expert, "response"), ] > 0)) {
+    input_error("{.arg formula} holds the response {.code {deparse_one(formula[[2]])}} on its right-hand side.",
+      i = "Leave it out there.")
+  }
   gate <- expert
   if (!is.null(gating)) {
     both <- formula

@@ -13,7 +13,7 @@
 #'   site's means and covariance, factors and logicals independently with the
 #'   site's frequencies.
 #' @param site NULL, or the name of the site of every point (one a row; factor,
-#'   character or whole numbers).
+#'   character or whole numbers), or, quoted, of the column of `x` that holds it.
 #' @param y NULL, or the response of every point. A data frame `x` may instead
 #'   hold it as a column under its own name.
 #' @param n Number of points that are drawn from the sites' summaries.
@@ -40,6 +40,8 @@ moe_support <- function(x, site = NULL, y = NULL, n = 20000) {
     input_error("{.arg x} must be a data frame or a numeric matrix, not {.obj_type_friendly {x}}.")
   }
   if (!nrow(x)) input_error("{.arg x} has no row: a support sample needs points.")
+  # As in moe_sites(); a single row may have its site's name instead.
+  if (is.data.frame(x) && is.character(site) && length(site) == 1 && site %in% names(x)) site <- x[[site]]
   check_length <- function(v, name) {
     if (is.null(v)) return(invisible())
     if (length(v) != nrow(x)) {

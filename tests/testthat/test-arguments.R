@@ -130,3 +130,15 @@ test_that("names that are nearly right are told", {
   bad(moe(y ~ x, d, K = 2, wieghts = d$case), "Do you mean `weights`?")
   bad(predict(moe(y ~ x, d, K = 1), d, tpye = "gate"), "Do you mean `type`?")
 })
+
+test_that("a support sample takes the name of a column for its sites", {
+  d <- data.frame(x = 1:4, place = c("a", "b", "b", "a"))
+  expect_identical(moe_support(d, site = "place"), moe_support(d, site = d$place))
+  expect_identical(moe_support(d[1, ], site = "north")$site, "north")
+  expect_error(moe_support(d, site = "nowhere"), "1 value", class = "moe_input_error")
+})
+
+test_that("no number of experts is too large to be refused in words", {
+  expect_no_warning(expect_error(moe(dist ~ speed, cars, K = 1e9), "at least 4,999,999,999 rows",
+    class = "moe_input_error"))
+})

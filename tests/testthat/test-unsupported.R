@@ -68,3 +68,20 @@ test_that("a variable that is missing everywhere is named", {
   expect_match(told(y ~ x + gone, fit = function(f) moe(f, d, K = 1)), "Missing in every row: `gone`", fixed = TRUE)
   expect_no_match(told(y ~ x, subset = x > 5), "Missing in every row")
 })
+
+test_that("the response among the columns is refused by name", {
+  d <- data.frame(x = 1:9, y = c(2, 5, 3, 8, 1, 9, 4, 7, 6))
+  for (f in list(y ~ y, y ~ x + y, y ~ x * y, log(y) ~ x + log(y))) {
+    expect_error(moe(f, d, K = 1), "response `(log\\()?y\\)?` on its right-hand side", class = "moe_input_error")
+  }
+  expect_error(moe_sites(y ~ x + y, list(a = d), K = 1), "right-hand side", class = "moe_input_error")
+  expect_s3_class(moe(y ~ ., d, K = 1), "moe")
+  expect_s3_class(moe(log(y) ~ x, d, K = 1), "moe")
+})
+
+test_that("words on terms of other packages hold no marks of ours", {
+  for (f in list(y ~ mo(x), y ~ s(x), y ~ strata(x), y ~ Error(x))) {
+    text <- conditionMessage(expect_error(moe(f, data.frame(x = 1:9, y = 1:9), K = 1), class = "moe_input_error"))
+    expect_no_match(text, "[{}]")
+  }
+})
