@@ -109,6 +109,14 @@ count_parameters <- function(schema, K) {
     if (schema$family == "gaussian") K else 0
 }
 
+# Every expert needs a matrix of its coefficients by its coefficients.
+check_few_classes <- function(schema) {
+  count <- length(schema$expert$columns) * count_parts(schema)
+  if (schema$family != "multinomial" || count <= most_made_columns) return(invisible())
+  input_error("The response {.code {schema$response}} has {format_big(length(schema$labels))} levels: every expert would
+    have {format_big(count)} coefficients.", i = "Put rare levels together: is it the number of a row or a person?")
+}
+
 check_enough_rows <- function(n, schema, K) {
   needs <- count_parameters(schema, K) + 1
   if (n >= needs) return(invisible())

@@ -207,6 +207,7 @@ fit_design <- function(design, K, family, start, control, keep, call, neighbours
   K <- check_count(K, "K")
   seen <- design_counts(design)
   n <- seen$rows
+  check_few_classes(schema)
   check_enough_rows(seen$counted, schema, K)
   check_varies(seen$y, family$family, n)
   settings <- core_control(control, start)

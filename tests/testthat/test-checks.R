@@ -371,3 +371,9 @@ test_that("0/1 as numbers and experts at the floor or without rows give a warnin
   expect_match(without, "Expert 3 lost its rows")
   expect_false(grepl("max_reseeds", without))
 })
+
+test_that("a response of too many classes is refused by name, before room is asked for", {
+  d <- data.frame(id = factor(seq_len(30000) %% 15000), x = seq_len(30000))
+  expect_error(moe(id ~ x, d, K = 1, family = multinomial()), "response `id` has 15,000 levels.*29,998 coefficients",
+    class = "moe_input_error")
+})

@@ -60,7 +60,8 @@ test_that("names of files and sites are shown escaped wherever they are shown", 
 })
 
 test_that("names that a person can't tell apart are one", {
-  for (pair in list(c("North", "north"), c("north", "nor\u200bth"), c("a b", "a\u00a0b"), c("a", " A\u2060 "), c("A", "A"))) {
+  for (pair in list(c("North", "north"), c("north", "nor\u200bth"), c("a b", "a\u00a0b"), c("a", " A\u2060 "), c("A", "A"),
+    c("a", "a\u17b4"), c("a", "a\u2800"), c("a", "a\U0001d173"))) {
     folder <- site_messages(pair)
     t <- read_moe(folder)$table
     expect_identical(t$status, c("refused", "refused"))
