@@ -133,9 +133,7 @@ mean_with_band <- function(x, grid, type, class) {
   if (is.null(both)) return(list(at = pick(predict(x, grid, type))))
   at <- pick(both$fit)
   half <- stats::qnorm(0.975) * pick(both$se.fit)
-  least <- if (x$family$family == "gaussian") -Inf else 0
-  most <- if (has_classes(x$schema)) 1 else Inf
-  list(at = at, low = pmax(at - half, least), high = pmin(at + half, most))
+  list(at = at, low = within_range(x, at - half), high = within_range(x, at + half))
 }
 
 # Responses of rows as they are drawn: those that are 0 or 1 (of classes: is it `class`?) are set apart a little,

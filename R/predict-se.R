@@ -72,6 +72,19 @@ mean_slopes <- function(object, means) {
   list(list(mean = means, slope = slope))
 }
 
+# Means of counts are positive, those of classes also below 1.
+within_range <- function(object, v) {
+  least <- if (object$family$family == "gaussian") -Inf else 0
+  pmin(pmax(v, least), if (has_classes(object$schema)) 1 else Inf)
+}
+
+confidence_interval <- function(object, newdata, level, se.fit, na.action) {
+  both <- predict.moe(object, newdata, se.fit = TRUE, na.action = na.action)
+  half <- stats::qnorm((1 + level) / 2) * both$se.fit
+  out <- cbind(fit = both$fit, lwr = within_range(object, both$fit - half), upr = within_range(object, both$fit + half))
+  if (se.fit) list(fit = out, se.fit = both$se.fit) else out
+}
+
 # list(fit, se.fit), as stats::predict.lm() gives it. Rows that are not complete: NA.
 with_errors <- function(object, newdata, type, fit, own, size = block_rows) {
   interval <- type == "interval"

@@ -24,7 +24,8 @@
 #' @param interval `"prediction"`: an interval for the response as well, for
 #'   `type = "response"`, as [stats::predict.lm()] gives it. It runs between the quantiles
 #'   (1 - level) / 2 and (1 + level) / 2 of f(y | x), and takes the parameters as
-#'   they are: that they were estimated does not widen it.
+#'   they are: that they were estimated does not widen it. `"confidence"`: an interval for the mean E(y | x)
+#'   instead, by the standard errors of `se.fit`, within the range that means have.
 #' @param level Probability of the interval, between 0 and 1.
 #' @param probs Probabilities from 0 to 1, for `type = "quantile"`.
 #' @param se.fit TRUE: standard errors as well, for the types `"response"`, `"expert"` and `"gate"`: by the
@@ -42,7 +43,7 @@
 #' taken as Gaussian there.
 #' @return A vector or matrix with one element or row a row of `newdata`; with `se.fit = TRUE` a list of two of
 #'   these, `fit` and `se.fit`. With
-#'   `interval = "prediction"` a matrix with the columns `fit`, `lwr` and `upr`;
+#'   an `interval` a matrix with the columns `fit`, `lwr` and `upr`;
 #'   the columns of quantiles are named as by [stats::quantile()].
 #' @examples
 #' sim <- moe_simulate(500, K = 2, d = 2, seed = 1)
@@ -53,7 +54,7 @@
 #' @export
 predict.moe <- function(object, newdata = NULL,
                         type = c("response", "expert", "gate", "posterior", "class", "density",
-                          "label", "quantile"), log = FALSE, interval = c("none", "prediction"),
+                          "label", "quantile"), log = FALSE, interval = c("none", "confidence", "prediction"),
                         level = 0.95, probs = c(0.025, 0.5, 0.975), se.fit = FALSE,
                         na.action = stats::na.pass, ...) {
   type <- check_choice(type, c("response", "expert", "gate", "posterior", "class", "density",
@@ -61,11 +62,12 @@ predict.moe <- function(object, newdata = NULL,
   log <- check_flag(log, "log")
   se.fit <- check_flag(se.fit, "se.fit")
   check_dots(...)
-  interval <- check_choice(interval, c("none", "prediction"), "interval")
+  interval <- check_choice(interval, c("none", "confidence", "prediction"), "interval")
   if (!missing(level) && interval == "none") {
-    input_error("{.arg level} is for {.code interval = \"prediction\"}.")
+    input_error("{.arg level} is for {.code interval = \"prediction\"} and {.code \"confidence\"}.")
   }
   probs <- asked_quantiles(object, type, interval, level, if (type == "quantile" || !missing(probs)) probs)
+  if (interval == "confidence") return(confidence_interval(object, newdata, level, se.fit, na.action))
   if (interval == "prediction") type <- "interval"
   own <- is.null(newdata)
   if (own) {

@@ -198,7 +198,8 @@ likelihood_row <- function(x, newdata) {
 #' @param newdata The same, under the name that it has for other models; one of
 #'   both.
 #' @param se_fit TRUE: standard errors of the fitted values, `.se.fit`.
-#' @param interval,conf.level `"prediction"`: the ends of prediction intervals, `.lower` and `.upper`.
+#' @param interval,conf.level `"prediction"` or `"confidence"`: the ends of such intervals
+#'   ([predict()][predict.moe]), `.lower` and `.upper`.
 #' @param ... Arguments of other models' tidiers are ignored.
 #' @return The rows as a data frame with more columns:
 #'   * `.fitted`: E(y | x), P(y = 1 | x) for logistic experts; for [multinomial()]
@@ -216,11 +217,11 @@ likelihood_row <- function(x, newdata) {
 #' fit <- moe(y ~ ., sim$data, K = 2)
 #' head(augment(fit, sim$data))
 #' @export
-augment.moe <- function(x, data = NULL, newdata = NULL, se_fit = FALSE, interval = c("none", "prediction"),
-                        conf.level = 0.95, ...) {
+augment.moe <- function(x, data = NULL, newdata = NULL, se_fit = FALSE,
+                        interval = c("none", "confidence", "prediction"), conf.level = 0.95, ...) {
   check_dots(..., known = tidier_arguments)
   se_fit <- check_flag(se_fit, "se_fit")
-  interval <- check_choice(interval, c("none", "prediction"), "interval")
+  interval <- check_choice(interval, c("none", "confidence", "prediction"), "interval")
   if (!is.null(data) && !is.null(newdata)) {
     input_error("{.fn augment} takes one of {.arg data} and {.arg newdata}, not both.")
   }
@@ -233,7 +234,7 @@ augment.moe <- function(x, data = NULL, newdata = NULL, se_fit = FALSE, interval
   out <- as_rows(x, data)
   out <- add_columns(out, ".fitted", fitted)
   if (se_fit) out <- add_columns(out, ".se.fit", predict(x, data, se.fit = TRUE)$se.fit)
-  if (interval == "prediction") {
+  if (interval != "none") {
     ends <- predict(x, data, interval = interval, level = conf.level)
     out[c(".lower", ".upper")] <- list(ends[, "lwr"], ends[, "upr"])
   }

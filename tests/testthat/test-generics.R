@@ -135,3 +135,24 @@ test_that("car and lmtest test hypotheses", {
   table <- lmtest::coeftest(two)
   expect_equal(table[, 2], sqrt(diag(v)))
 })
+
+test_that("confidence intervals of means are those of lm() and glm(), within the range of means", {
+  fit <- moe(dist ~ speed, cars, K = 1)
+  known <- lm(dist ~ speed, cars)
+  at <- data.frame(speed = c(5, 12, NA, 30))
+  theirs <- predict(known, at, se.fit = TRUE)
+  se <- theirs$se.fit * sqrt(48 / 50)  # maximum likelihood
+  ours <- predict(fit, at, interval = "confidence", level = 0.9)
+  expect_equal(unname(ours), unname(cbind(theirs$fit, theirs$fit - qnorm(0.95) * se, theirs$fit + qnorm(0.95) * se)),
+    tolerance = 1e-7)
+  expect_identical(colnames(ours), c("fit", "lwr", "upr"))
+  both <- predict(fit, interval = "confidence", se.fit = TRUE)
+  expect_equal(both$fit[, "upr"] - both$fit[, "fit"], qnorm(0.975) * both$se.fit)
+  logistic <- moe(am ~ wt, mtcars, K = 1, family = binomial())
+  theirs <- predict(glm(am ~ wt, binomial(), mtcars), type = "response", se.fit = TRUE)
+  ours <- predict(logistic, mtcars, interval = "confidence")
+  expect_equal(unname(ours[, "upr"]), unname(pmin(theirs$fit + qnorm(0.975) * theirs$se.fit, 1)), tolerance = 1e-5)
+  expect_true(all(ours >= 0 & ours <= 1))
+  expect_equal(unname(augment(logistic, interval = "confidence")$.lower), unname(ours[, "lwr"]))
+  expect_error(predict(fit, at, "gate", interval = "confidence"), "type = \"response\"", class = "moe_input_error")
+})
