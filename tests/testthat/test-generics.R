@@ -149,7 +149,7 @@ test_that("confidence intervals of means are those of lm() and glm(), within the
   both <- predict(fit, interval = "confidence", se.fit = TRUE)
   expect_equal(both$fit[, "upr"] - both$fit[, "fit"], qnorm(0.975) * both$se.fit)
   logistic <- moe(am ~ wt, mtcars, K = 1, family = binomial())
-  theirs <- predict(glm(am ~ wt, binomial(), mtcars), type = "response", se.fit = TRUE)
+  theirs <- predict(glm(am ~ wt, binomial(), mtcars, epsilon = 1e-14), type = "response", se.fit = TRUE)
   ours <- predict(logistic, mtcars, interval = "confidence")
   expect_equal(unname(ours[, "upr"]), unname(pmin(theirs$fit + qnorm(0.975) * theirs$se.fit, 1)), tolerance = 1e-5)
   expect_true(all(ours >= 0 & ours <= 1))
