@@ -51,8 +51,15 @@ autoplot.moe_influence <- function(object, most = 40, ...) {
   ggplot2::ggplot(points, ggplot2::aes(.data$transport, .data$site)) +
     ggplot2::geom_segment(ggplot2::aes(x = 0, xend = .data$transport, yend = .data$site), colour = "grey60") +
     ggplot2::geom_point(size = 2) +
+    small_names(nrow(points)) +
     ggplot2::labs(x = shown$xlab, y = NULL, title = shown$title, subtitle = shown$subtitle,
       caption = if (shown$hidden > 0) paste(shown$hidden, "more sites not shown"))
+}
+
+# So that names of many sites, in so many rows of panels, do not touch on a page of the usual size.
+small_names <- function(count, rows = 1) {
+  if (count * rows <= 30) return(NULL)
+  ggplot2::theme(axis.text.y = ggplot2::element_text(size = max(4, 260 / (count * rows))))
 }
 
 #' @rdname autoplot.moe_select
@@ -68,5 +75,6 @@ autoplot.moe_sites <- function(object, variable = NULL, sites = 30, ...) {
     ggplot2::geom_point(position = aside) +
     ggplot2::scale_colour_manual(values = expert_colours(nlevels(points$expert))) +
     ggplot2::facet_wrap(ggplot2::vars(.data$column), scales = "free_x") +
+    small_names(nlevels(points$site), ceiling(nlevels(points$column) / ceiling(sqrt(nlevels(points$column))))) +
     ggplot2::labs(x = "coefficient", y = NULL, colour = "expert", title = shown$title, subtitle = shown$subtitle)
 }

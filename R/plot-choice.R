@@ -140,9 +140,21 @@ plot.moe_path <- function(x, what = c("criterion", "expert", "gate"), ...) {
   invisible(x)
 }
 
-# Room for names of sites on the left, and how large they can be.
-names_lines <- function(names) min(14, max(4, 0.6 * max(nchar(names)) + 1))
-names_size <- function(count) min(1, 25 / count)
+# Room for names of sites on the left, and their size in a panel of so many inches.
+site_letters <- 28
+names_lines <- function(names, size = 1) {
+  min(14, max(4, 0.6 * size * max(nchar(short_names(names, site_letters))) + 1))
+}
+names_size <- function(count, height) {
+  min(1, max(0.3, height / (1.1 * count * graphics::par("cin")[2] * graphics::par("cex"))))
+}
+
+# All of them, as large as they can be: axis() leaves out what would touch.
+names_axis <- function(at, names, line = 0.6) {
+  size <- names_size(abs(diff(graphics::par("usr")[3:4])), graphics::par("pin")[2])
+  graphics::mtext(short_names(names, site_letters), side = 2, at = at, las = 1, line = line,
+    cex = size * graphics::par("cex"))
+}
 
 #' @rdname moe_influence
 #' @param x What `moe_influence()` gives.
@@ -161,7 +173,7 @@ plot.moe_influence <- function(x, most = 40, ...) {
   titles(shown$title, shown$subtitle, list(...))
   graphics::segments(0, at, p$transport, at, col = "grey60", lwd = 2)
   graphics::points(p$transport, at, pch = 16)
-  graphics::axis(2, at, p$site, las = 1, tick = FALSE, cex.axis = names_size(nrow(p)))
+  names_axis(at, p$site)
   if (shown$hidden > 0) {
     graphics::mtext(paste(shown$hidden, "more sites not shown"), side = 1, line = 2.9, adj = 1, cex = 0.8)
   }
@@ -181,8 +193,10 @@ plot.moe_sites <- function(x, variable = NULL, sites = 30, ...) {
   panels <- levels(p$column)
   wide <- ceiling(sqrt(length(panels)))
   colours <- expert_colours(nlevels(p$expert))
-  old <- graphics::par(mfrow = c(ceiling(length(panels) / wide), wide), mar = c(3.5, names_lines(names), 1.5, 1),
-    oma = c(0, 0, 5, 0), mgp = c(2.2, 0.7, 0))
+  high <- ceiling(length(panels) / wide)
+  size <- names_size(length(names), (graphics::par("din")[2] - 1) / high - 1)
+  old <- graphics::par(mfrow = c(high, wide), mar = c(3.5, names_lines(names, size), 1.5, 1), oma = c(0, 0, 5, 0),
+    mgp = c(2.2, 0.7, 0))
   on.exit(graphics::par(old))
   aside <- seq(-0.25, 0.25, length.out = length(colours) + 2)[seq_along(colours) + 1]
   for (column in panels) {
@@ -192,7 +206,7 @@ plot.moe_sites <- function(x, variable = NULL, sites = 30, ...) {
     panel(own$estimate, at, type = "n", xlim = ends, ylim = c(0.5, length(names) + 0.5), yaxt = "n",
       las = 1, ylab = "", xlab = "coefficient", user = user)
     graphics::title(main = column, line = 0.5, cex.main = 1)
-    graphics::axis(2, rev(seq_along(names)), names, las = 1, tick = FALSE, cex.axis = names_size(length(names)))
+    names_axis(rev(seq_along(names)), names)
     if (ends[1] < 0 && ends[2] > 0) graphics::abline(v = 0, lty = 3)
     graphics::segments(own$low, at, own$high, at, col = colours[as.integer(own$expert)])
     graphics::points(own$estimate, at, pch = 16, col = colours[as.integer(own$expert)])

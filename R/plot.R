@@ -292,13 +292,12 @@ plot_search <- function(search) {
 plot_plan <- function(x, most) {
   plan <- plan_parts(x, most)
   shown <- levels(plan$parts$site)
-  margin <- min(14, max(4, 0.6 * max(nchar(shown)) + 1))
+  margin <- names_lines(shown)
   old <- graphics::par(mar = c(4, margin, 0, 1), oma = c(0, 0, 3, 0), mgp = c(2.4, 0.8, 0))
   on.exit(graphics::par(old))
   graphics::plot(NULL, xlim = c(0, 1), ylim = c(length(shown) + 0.5, 0.5), yaxt = "n", bty = "n",
     xlab = plan$xlab, ylab = "")
-  graphics::axis(2, seq_along(shown), shown, las = 1, tick = FALSE, line = -1,
-    cex.axis = min(1, 25 / length(shown)))
+  names_axis(seq_along(shown), shown, -0.4)
   plan_bars(plan$parts, x$K)
   if (plan$hidden > 0) {
     graphics::mtext(paste(plan$hidden, "more sites not shown"), side = 1, line = 3, adj = 1, cex = 0.8)

@@ -182,3 +182,18 @@ test_that("variables without a typical value stay where the rows have them, and 
   text <- words_of_picture(plot(inner, "experts", data = d))
   expect_match(paste(text, collapse = " "), paste("Held at g =", most), fixed = TRUE)
 })
+
+test_that("every site has its name, however many and however long", {
+  names <- paste("The hospital at the end of the town, no.", 1:24)
+  sources <- stats::setNames(split(d, rep_len(1:24, 500)), names)
+  sites <- moe_sites(y ~ x, sources, start = moe(y ~ x, d, K = 2, start = d$label))
+  merged <- suppressWarnings(moe_aggregate(sites, d))
+  influence <- moe_influence(merged)
+  left <- setdiff(names, influence$site)
+  for (text in list(words_of_picture(plot(sites)), words_of_picture(plot(influence)),
+    words_of_picture(plot(merged, "plan")))) {
+    seen <- unique(grep("^The h.*no. [0-9]+$", text, value = TRUE))
+    expect_gte(length(seen), 24 - length(left))
+    expect_lte(max(nchar(seen)), 28)
+  }
+})
