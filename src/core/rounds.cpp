@@ -122,8 +122,6 @@ Rounds::Rounds(const StartMaterial& material, Index experts, const FitOptions& f
 Round Rounds::fresh(int number, const Services& services) const {
   Turn turn(seed_of_task(seed_, static_cast<std::uint64_t>(number)), services);
   Field field = begin(number, turn);
-  // Random labels and one start more go on whatever their rank: it tells nothing yet of those that are slow to
-  // part. Not where passes are dear.
   const bool all = options_.starts == 0 && effort_.enough > 1;
   if (all) std::stable_sort(field.begin(), field.end(), earlier);
   else race(field, (field.size() + 1) / 2, turn);
@@ -133,9 +131,8 @@ Round Rounds::fresh(int number, const Services& services) const {
   std::vector<const FitResult*> others;
   for (const Arrival& a : ends) others.push_back(&a.run);
   // Where a walk is dear and all finished runs came to the same place, that is evidence enough.
-  const bool agreed = effort_.enough == 1 && witnesses(ends) > 1 &&
-                      std::all_of(ends.begin(), ends.end(),
-                                  [&](const Arrival& a) { return same_maximum(a.run, ends[0].run); });
+  const auto same = [&](const Arrival& a) { return same_maximum(a.run, ends[0].run); };
+  const bool agreed = effort_.enough == 1 && witnesses(ends) > 1 && std::all_of(ends.begin(), ends.end(), same);
   if (!agreed && (number % 4 == 0 || !all)) walk(best_of(ends), others, 1, turn);
   return turn.round;
 }

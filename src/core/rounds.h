@@ -36,7 +36,7 @@ Index parameters_of(const Source& rows, const ExpertKind& kind, Index experts);
 struct Effort {
   int starts = 12;                           // of a round
   int enough = 8, most_rounds = 300;         // see search.h
-  int shakes_of_best = 6;
+  int shakes_of_best = 6;                    // that the best maximum must withstand
   int moves = 6, run_moves = 3, shakes = 2;  // moves weighed, run, and shakes run in a step of a walk
   double most_passes;                        // over the sample
 
@@ -64,9 +64,9 @@ class Rounds {
   Rounds(const StartMaterial& material, Index experts, const FitOptions& fit_options, const StartOptions& options,
          const Effort& effort, std::uint64_t seed);
 
-  // Starts of every kind get short runs; the better half of them goes on, and the best three of those are
-  // finished, and with them random labels and a start at random, whatever their rank. The best end is then
-  // moved (moves.h), while that helps.
+  // Starts of every kind get short runs and are finished: what they are worth before tells little of those that are
+  // slow to part. Where passes are dear the better half goes on, and the best three of those are finished. The best end
+  // is then moved (moves.h), while that helps; in every fourth round, and where passes are dear in all.
   Round fresh(int number, const Services& services) const;
   // Moves from one of the maxima known, a good one rather, while that helps, or shakes; `of_best`: shakes of the best.
   Round excursion(int number, const std::vector<const FitResult*>& known, bool of_best, const Services& services) const;
