@@ -102,28 +102,10 @@ check_weights <- function(weights, n) {
   as.numeric(weights)
 }
 
-# Number of free parameters, and so the fewest rows that a fit can work with.
-count_parameters <- function(schema, K) {
-  K * length(schema$expert$columns) * count_parts(schema) + (K - 1L) * length(schema$gate$columns) +
-    if (schema$family == "gaussian") K else 0L
-}
-
-check_enough_rows <- function(n, schema, K) {
-  needs <- count_parameters(schema, K) + 1L
-  if (n >= needs) return(invisible())
-  cli::cli_abort(c("{.arg K} = {K} needs at least {needs} rows, one more than the model has
-    parameters; the data have {n}.", i = "Take a smaller {.arg K} or a shorter formula."),
-    call = NULL, class = c("moe_too_small", "moe_input_error"), rows = n, needs = needs)
-}
-
-# Columns that the data do not determine.
-check_aliased <- function(aliased, columns, singular_ok) {
-  bad <- list(formula = columns$x[aliased$x], gating = columns$z[aliased$z])
-  if (singular_ok || !length(unlist(bad))) return(invisible())
-  where <- if (length(bad$formula)) "formula" else "gating"
-  names <- bad[[where]]
-  input_error("{cli::qty(names)}Column{?s} {.val {names}} of {.arg {where}}
-    {cli::qty(names)}{?is/are} constant or follow{?s/} from the other columns.",
-    i = "Leave {cli::qty(names)}{?it/them} out, or set {.code moe_control(singular_ok = TRUE)}:
-    coefficients that the data do not determine then stay at the start's value.")
+# Position of the first value that a design can't hold (0: none), and how many there are. Squares
+# must not overflow.
+bad_values <- function(v) {
+  if (is.numeric(v)) return(cpp_first_bad(v))
+  bad <- is.na(v)
+  c(match(TRUE, bad, 0L), sum(bad))
 }

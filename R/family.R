@@ -180,18 +180,21 @@ all_classes <- function(means, K, labels) {
   out
 }
 
-# E[y | x] of rows: a vector, or the probabilities of all classes (n x C).
-response_means <- function(design, model, threads = moe_threads()) {
-  means <- core_predict(design, core_model(model), "response", threads)
-  if (model$family$family != "multinomial") return(means[, 1])
-  out <- all_classes(means, 1L, model$schema$labels)
-  matrix(out, nrow(means), dimnames = list(NULL, model$schema$labels))
-}
-
 # The response as it compares with response_means(): itself, or an indicator of every class.
 response_indicators <- function(y, schema) {
   if (schema$family != "multinomial") return(y)
   out <- matrix(0, length(y), length(schema$labels), dimnames = list(NULL, schema$labels))
   out[cbind(seq_along(y), y + 1)] <- 1
   out
+}
+
+# Number of free parameters, and so the fewest rows that a fit can work with.
+count_parameters <- function(schema, K) {
+  K * length(schema$expert$columns) * count_parts(schema) + (K - 1L) * length(schema$gate$columns) +
+    if (schema$family == "gaussian") K else 0L
+}
+
+# The family of a model to start from, where none was asked for.
+family_or_start <- function(family, asked, start) {
+  if (!asked && inherits(start, "moe")) start$family else check_family(family)
 }

@@ -1,7 +1,5 @@
 # The schema of a design as a tree, and back: what a message says of formulas, columns, levels and bases.
 
-known_contrasts <- c("contr.treatment", "contr.sum", "contr.helmert", "contr.poly", "contr.SAS")
-
 # Classes of numbers that plots and drawn points may be given.
 known_classes <- c("Date", "POSIXct", "POSIXt", "difftime", "AsIs")
 
@@ -20,11 +18,6 @@ design_tree <- function(schema) {
   out$gate <- part(schema$gate)
   out$variables <- as_map(lapply(schema$variables, variable_tree))
   out
-}
-
-as_map <- function(x) {
-  if (is.null(names(x))) names(x) <- rep("", length(x))
-  x
 }
 
 formula_fields <- function(schema) {

@@ -207,12 +207,6 @@ plot_grid <- function(x, name, described, data) {
 
 has_range <- function(v) is.numeric(unclass(v)) && !is.factor(v) && any(is.finite(as.numeric(v)))
 
-# A number as the class that the variable had (dates, times).
-as_like <- function(value, described) {
-  attributes(value) <- described$like
-  value
-}
-
 # The rows at which the formulas can be evaluated: log(x) has no value at x < 0.
 drawable <- function(x, grid) {
   works <- function(rows) {

@@ -59,11 +59,6 @@ moe_simulate <- function(n, K = 4, d = 20, seed = NULL, family = stats::gaussian
   list(data = data, model = true_model(parameters, data, n, labels, family), labels = labels)
 }
 
-restore_seed <- function(old) {
-  if (is.null(old)) rm(".Random.seed", envir = globalenv())
-  else assign(".Random.seed", old, envir = globalenv())
-}
-
 # One label a row, with the probabilities of that row.
 draw_labels <- function(probabilities) {
   u <- stats::runif(nrow(probabilities))
