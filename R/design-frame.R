@@ -1,6 +1,13 @@
 # Model frames: which rows and columns of the data a design is made of.
 
-# A function of a formula: the model frame of `data` under a call's subset, weights and na.action.
+# The model frame of `data`. `weights`: NULL, or numbers, one a row. By default rows with gaps are treated as
+# model.frame() would by itself.
+row_frame <- function(formula, data, weights = NULL, na_action = spare_complete(default_na_action(data))) {
+  do.call(stats::model.frame, list(formula, data, weights = weights, drop.unused.levels = FALSE, na.action = na_action))
+}
+
+# A function of a formula: the model frame of `data` under a call's subset, weights and na.action, which are
+# expressions. (All others are made by row_frame().)
 frame_maker <- function(call, data, frame, drop_levels) {
   asked <- call[c(1, match(c("data", "subset", "weights", "na.action"), names(call), 0))]
   asked[[1]] <- quote(stats::model.frame)

@@ -27,7 +27,7 @@ design_new <- function(schema, newdata, need_response = FALSE) {
   complete <- complete_rows(used)
   if (!any(complete)) return(list(complete = complete))
   if (!all(complete)) newdata <- newdata[complete, , drop = FALSE]
-  frame <- try_formula(stats::model.frame(terms, newdata, na.action = stats::na.pass),
+  frame <- try_formula(row_frame(terms, newdata, na_action = stats::na.pass),
     "The formulas can't be evaluated on {.arg newdata}.")
   design <- design_from_frame(match_levels(frame, schema), schema, need_response)
   design$complete <- complete

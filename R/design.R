@@ -94,8 +94,18 @@ part_offset <- function(part, frame) {
 
 # ---- from a model frame to a design ----------------------------------------------------------
 
-# `frame`: model frame of both designs. Gives list(x, z, y, offset, gate_offset, x_intercept,
-# z_intercept, schema). z is the very object x where both designs are the same.
+# The only constructor of a design: what the core fits and predicts from, and its schema. `x`, `z`: matrices, z the very
+# object x where both are the same. `offset`, `gate_offset`, `weight`: NULL or a number a row. `x_intercept`,
+# `z_intercept`: the columns of ones (0: none); with `add_intercept` they are not among those of x and z, but the core
+# puts them before these. `...`: what only some designs have, such as `frame`, `complete`, or of rows in a file
+# `scratch`, `counts`, `levels` and `file`.
+new_design <- function(x, z, schema, y = NULL, weight = NULL, offset = NULL, gate_offset = NULL, x_intercept = 1L,
+                       z_intercept = 1L, add_intercept = FALSE, ...) {
+  list(x = x, z = z, y = y, weight = weight, offset = offset, gate_offset = gate_offset,
+    x_intercept = x_intercept, z_intercept = z_intercept, add_intercept = add_intercept, schema = schema, ...)
+}
+
+# `frame`: model frame of both designs.
 design_from_frame <- function(frame, schema, need_response = TRUE) {
   check_finite(frame)
   expert <- part_matrix(schema$expert, frame, "formula")
@@ -112,9 +122,9 @@ design_from_frame <- function(frame, schema, need_response = TRUE) {
     y <- check_response(frame[[schema$response]], schema$family,
       paste0("response `", schema$response, "`"), schema$labels)
   }
-  list(x = expert$x, z = gate$x, y = y, offset = part_offset(schema$expert, frame),
+  new_design(expert$x, gate$x, schema, y, offset = part_offset(schema$expert, frame),
     gate_offset = if (schema$same) NULL else part_offset(schema$gate, frame),
-    x_intercept = expert$intercept, z_intercept = gate$intercept, schema = schema)
+    x_intercept = expert$intercept, z_intercept = gate$intercept)
 }
 
 # The schema of a formula pair on data, and the design of the rows. `frame_call` makes the model

@@ -139,9 +139,7 @@ pilot_model <- function(pilot, formula, gating, data, support, K, family, weight
   if (!all(schema$response_variables %in% names(points)) && !is.null(support$y)) {
     points[[schema$response]] <- support$y
   }
-  frame_call <- function(f) {
-    do.call(stats::model.frame, list(f, points, weights = site_weights(points, weights)))
-  }
+  frame_call <- function(f) row_frame(f, points, site_weights(points, weights))
   formula <- schema$formula
   environment(formula) <- environment(schema$frame)
   design <- tryCatch(design_build(formula, schema$gating, points, family$family, frame_call, schema),

@@ -142,8 +142,7 @@ is_lost <- function(index, empty, at_floor) {
 # ---- from information to covariance -------------------------------------------------------------
 
 no_covariance <- function(...) {
-  cli::cli_abort(c(...), call = NULL, class = c("moe_no_covariance", "moe_input_error"),
-    .envir = parent.frame())
+  input_error(..., class = "moe_no_covariance", .envir = parent.frame())
 }
 
 # The inverse, after every parameter was brought to the same scale. A matrix that is not clearly

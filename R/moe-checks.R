@@ -3,9 +3,9 @@
 check_enough_rows <- function(n, schema, K) {
   needs <- count_parameters(schema, K) + 1L
   if (n >= needs) return(invisible())
-  cli::cli_abort(c("{.arg K} = {K} needs at least {needs} rows, one more than the model has
-    parameters; the data have {n}.", i = "Take a smaller {.arg K} or a shorter formula."),
-    call = NULL, class = c("moe_too_small", "moe_input_error"), rows = n, needs = needs)
+  input_error("{.arg K} = {K} needs at least {needs} rows, one more than the model has
+    parameters; the data have {n}.", i = "Take a smaller {.arg K} or a shorter formula.",
+    class = "moe_too_small", fields = list(rows = n, needs = needs))
 }
 
 # Columns that the data do not determine.

@@ -41,12 +41,6 @@ doubtful_words <- function(found) {
   }, "")
 }
 
-# What the searches of small data say often: cli's markup would take several times as long as their fits.
-quick_warning <- function(said, way_out) {
-  text <- c(paste0(said, "."), paste(cli::symbol$info, one_line(way_out)))
-  warning(paste(unlist(lapply(text, strwrap, 100, exdent = 2)), collapse = "\n"), call. = FALSE)
-}
-
 warn_doubtful <- function(model) {
   found <- doubtful_experts(model)
   words <- if (!is.null(found)) doubtful_words(found)

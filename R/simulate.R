@@ -50,7 +50,7 @@ moe_simulate <- function(n, K = 4, d = 20, seed = NULL, family = stats::gaussian
   root <- chol(0.25^abs(outer(seq_len(d), seq_len(d), "-")))
   x <- matrix(stats::rnorm(n * d), n, d) %*% root + centre[cluster, , drop = FALSE]
   colnames(x) <- paste0("x", seq_len(d))
-  design <- list(x = x, z = x, x_intercept = 1L, z_intercept = 1L, add_intercept = TRUE)
+  design <- new_design(x, x, NULL, add_intercept = TRUE)
   core <- c(list(family = family$family), parameters)
   labels <- draw_labels(core_predict(design, core, "gate"))
   y <- draw_responses(core_predict(design, core, "expert"), labels, kind, parameters$dispersion,
@@ -151,9 +151,8 @@ draw_from <- function(object, design, nsim) {
 true_model <- function(parameters, data, n, labels, family) {
   formula <- stats::reformulate(names(data)[-1], "y")
   environment(formula) <- globalenv()
-  frame_call <- function(f) do.call(stats::model.frame, list(f, data))
   terms <- formula_terms(formula, NULL, data)
-  schema <- new_schema(formula, NULL, terms, frame_call(frame_formula(terms, globalenv())), data,
+  schema <- new_schema(formula, NULL, terms, row_frame(frame_formula(terms, globalenv()), data), data,
     family$family)
   schema$expert$columns <- schema$gate$columns <- c("(Intercept)", names(data)[-1])
   new_moe(parameters, family, schema, n, share = tabulate(labels, length(parameters$dispersion)) / n)

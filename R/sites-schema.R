@@ -5,10 +5,7 @@
 site_schema <- function(formula, gating, sources, family) {
   found <- site_variables(formula, gating, sources)
   all <- found$all
-  frame_call <- function(f) {
-    do.call(stats::model.frame, list(f, all, na.action = spare_complete(default_na_action(all))))
-  }
-  design_build(found$formula, found$gating, all, family$family, frame_call)$schema
+  design_build(found$formula, found$gating, all, family$family, function(f) row_frame(f, all))$schema
 }
 
 # The variables of all such sites, and the formulas with `.` spelled out.

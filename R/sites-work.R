@@ -43,8 +43,8 @@ fit_source <- function(data, task) {
   K <- task$K
   floor_rows <- max(task$min_rows, count_parameters(schema, K) + 1L)
   too_small <- function(rows) {
-    cli::cli_abort("It has {rows} usable row{?s} and needs {floor_rows}.", call = NULL,
-      class = c("moe_too_small", "moe_input_error"), rows = rows, needs = floor_rows)
+    input_error("It has {rows} usable row{?s} and needs {floor_rows}.", class = "moe_too_small",
+      fields = list(rows = rows, needs = floor_rows))
   }
   if (is.data.frame(data) && nrow(data) < floor_rows) too_small(nrow(data))
   if (is_source(data) && length(task$share)) {
@@ -67,11 +67,7 @@ site_design <- function(data, task) {
   if (is_source(data)) return(stream_site(data, task))
   check_columns(task$schema, data)
   weights <- site_weights(data, task$weights)
-  frame_call <- function(f) {
-    do.call(stats::model.frame, list(f, data, weights = weights, drop.unused.levels = FALSE,
-      na.action = spare_complete(default_na_action(data))))
-  }
-  design_build(task$formula, task$gating, data, task$family$family, frame_call, task$schema)
+  design_build(task$formula, task$gating, data, task$family$family, function(f) row_frame(f, data, weights), task$schema)
 }
 
 # One exchange: what `work(design, task)` gives at every site, in the order of the sites. A site that

@@ -142,7 +142,7 @@ stream_bases <- function(source, calls, terms, columns) {
   names <- intersect(columns, unique(unlist(lapply(calls, all.vars))))
   data <- source_read(source, names)
   f <- stats::as.formula(call("~", Reduce(function(a, b) call("+", a, b), calls)), env = environment(terms))
-  frame <- try_formula(stats::model.frame(f, data, na.action = stats::na.pass))
+  frame <- try_formula(row_frame(f, data, na_action = stats::na.pass))
   known <- vapply(as.list(predvars)[-1], deparse_one, "")
   made <- as.list(attr(attr(frame, "terms"), "predvars"))[-1]
   for (i in seq_along(made)) predvars[[1 + match(names(frame)[i], known)]] <- made[[i]]
@@ -208,8 +208,8 @@ stream_rows <- function(source, columns, schema, frame_of, describe = FALSE) {
   if (describe) schema$variables <- finish_descriptions(variables, schema)
   kept <- TRUE
   empty <- function(columns) matrix(0, 0, columns)
-  list(x = empty(shape$x), z = empty(shape$z), x_intercept = shape$x_intercept,
-    z_intercept = shape$z_intercept, add_intercept = shape$add_intercept, schema = schema,
+  new_design(empty(shape$x), empty(shape$z), schema, x_intercept = shape$x_intercept,
+    z_intercept = shape$z_intercept, add_intercept = shape$add_intercept,
     scratch = c(shape[c("shared", "weight", "offset", "gate_offset")],
       list(path = file$path, rows = seen$rows, block_rows = scratch_rows)),
     counts = seen, levels = levels, file = file)
@@ -228,8 +228,8 @@ in_rows <- function(code, source, first) {
   withCallingHandlers(code, moe_input_error = function(e) {
     if (inherits(e, "moe_source_error")) return()
     text <- cli::ansi_strip(conditionMessage(e))
-    cli::cli_abort(c("The source ({source_label(source)}), a chunk of rows after row {first}:", x = "{text}"),
-      call = NULL, class = c("moe_source_error", "moe_input_error"))
+    input_error("The source ({source_label(source)}), a chunk of rows after row {first}:", x = "{text}",
+      class = "moe_source_error")
   })
 }
 
