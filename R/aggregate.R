@@ -276,7 +276,7 @@ aggregate_K <- function(models, K, method) {
 
 check_update <- function(update, family, cost, method) {
   update <- check_choice(update, c("exact", "closed-form"), "update")
-  fits <- family$family == "binomial" && cost == "kl" && method == "reduction"
+  fits <- family_traits(family)$closed_form && cost == "kl" && method == "reduction"
   if (update == "closed-form" && !fits) {
     input_error("{.code update = \"closed-form\"}, (S14), is for the reduction of logistic experts under
       {.code cost = \"kl\"}; here: {.val {method}}, {.val {family$family}}, {.val {cost}}.",

@@ -13,7 +13,7 @@ core_quantiles <- function(design, model, probs) cpp_quantiles(design, model, pr
 # E[y | x] of rows: a vector, or the probabilities of all classes (n x C).
 response_means <- function(design, model, threads = moe_threads()) {
   means <- core_predict(design, core_model(model), "response", threads)
-  if (model$family$family != "multinomial") return(means[, 1])
+  if (!has_many_classes(model)) return(means[, 1])
   out <- all_classes(means, 1L, model$schema$labels)
   matrix(out, nrow(means), dimnames = list(NULL, model$schema$labels))
 }

@@ -76,7 +76,7 @@ moe_distributed <- function(formula, data, K = NULL, sites, family = stats::gaus
   start <- pilot_model(pilot, formula, gating, data, support, K, family, weights, control)
   sources <- parts$sources
   if (missing(share)) {
-    share <- c(if (family$family == "gaussian") "moments", if (!is.null(start)) "gates")
+    share <- c(if (family_traits(family)$moments) "moments", if (!is.null(start)) "gates")
   }
   fitted <- moe_sites(formula, sources, K, family, gating, weights, start, control, share = share,
     information = information, timeout = timeout, retries = retries, cache = cache)

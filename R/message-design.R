@@ -120,9 +120,9 @@ take_design <- function(x, at, family) {
 }
 
 take_labels <- function(x, at, family) {
-  many <- family == "multinomial"
+  many <- has_many_classes(family)
   if (is.null(x) && !many) return(NULL)
-  if (!has_classes(list(family = family))) bad_field(at, "must be null: the response is no class")
+  if (!has_classes(family)) bad_field(at, "must be null: the response is no class")
   labels <- take_texts(x, at, if (!many) 2, unique = TRUE)
   if (length(labels) < 2) bad_field(at, "must name two classes or more")
   labels

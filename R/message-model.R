@@ -148,7 +148,7 @@ take_shared <- function(x, at, shape, schema) {
   out <- list()
   if (!is.null(x$x)) out$x <- take_x_summary(x$x, field_at(at, "x"), schema)
   if (!is.null(x$moments)) {
-    if (shape$family != "gaussian") bad_field(field_at(at, "moments"), "are for Gaussian experts only")
+    if (!family_traits(shape)$moments) bad_field(field_at(at, "moments"), "are for Gaussian experts only")
     m <- take_object(x$moments, field_at(at, "moments"), c("mass", "factor"))
     here <- field_at(at, "moments.factor")
     mass <- take_numbers(m$mass, field_at(at, "moments.mass"), shape$K, 0)

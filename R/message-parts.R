@@ -61,7 +61,7 @@ take_site <- function(x) {
 take_parameters <- function(x, at, shape) {
   x <- take_object(x, at, c("beta", "alpha", "dispersion"))
   dispersion <- take_numbers(x$dispersion, field_at(at, "dispersion"), shape$K, 0, strict = TRUE)
-  if (shape$family != "gaussian" && any(dispersion != 1)) {
+  if (!has_dispersion(shape) && any(dispersion != 1)) {
     bad_field(field_at(at, "dispersion"), "must be 1: the family has none")
   }
   list(beta = take_matrix(x$beta, field_at(at, "beta"), shape$p, shape$K * shape$parts),
@@ -77,7 +77,7 @@ take_lambda <- function(x, at) {
 # As a number that may be larger than R's integers.
 shape_size <- function(shape) {
   shape <- lapply(shape, function(v) if (is.numeric(v)) as.numeric(v) else v)
-  shape$p * shape$K * shape$parts + shape$q * (shape$K - 1) + if (shape$family == "gaussian") shape$K else 0
+  shape$p * shape$K * shape$parts + shape$q * (shape$K - 1) + if (has_dispersion(shape)) shape$K else 0
 }
 
 take_scaling <- function(x, at, shape) {

@@ -75,8 +75,7 @@ separated_words <- function(model) {
 warn_separated <- function(model) {
   words <- separated_words(model)
   if (!length(words)) return(invisible())
-  what <- if (model$family$family == "poisson") "Fitted rates numerically 0 occurred"
-          else "Fitted probabilities numerically 0 or 1 occurred"
+  what <- paste(family_traits(model)$extreme, "occurred")
   only_level <- all(unlist(model$record$separated) == "(Intercept)")
   quick_warning(paste0(what, ": the coefficients of ", paste(words, collapse = ", "),
     " run to infinity (separation)"), if (only_level) "All rows of such an expert have one and the same response: take

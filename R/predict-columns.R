@@ -3,7 +3,7 @@
 # Names of a prediction's columns, one an expert or a class; NULL where it is a vector.
 prediction_columns <- function(object, type, probs = NULL) {
   experts <- as.character(seq_len(object$K))
-  many <- object$family$family == "multinomial"
+  many <- has_many_classes(object)
   labels <- object$schema$labels
   switch(type, gate = , posterior = experts,
     expert = if (many) paste0(experts, ":", rep(labels, each = object$K)) else experts,

@@ -83,7 +83,7 @@ predict.moe <- function(object, newdata = NULL,
     probs = probs)
   if (own) out <- pad_rows(out, newdata)
   if (type == "label") return(as_label(out[, 1], object$schema))
-  if (type == "expert" && object$family$family == "multinomial") {
+  if (type == "expert" && has_many_classes(object)) {
     names <- list(NULL, as.character(seq_len(object$K)), object$schema$labels)
     dim(out) <- c(nrow(out), lengths(names[-1]))
     dimnames(out) <- names
@@ -116,7 +116,7 @@ asked_quantiles <- function(object, type, interval, level, probs) {
       {.code type = \"{type}\"}.", i = if (type == "quantile") "{.arg probs} says which quantiles.")
   }
   if (type != "quantile" && interval == "none") return(NULL)
-  if (object$family$family == "multinomial") {
+  if (has_many_classes(object)) {
     input_error("The classes of multinomial experts have no order, and so no quantiles and no
       intervals.", i = "{.code type = \"response\"} gives the probabilities of all classes.")
   }
@@ -163,7 +163,7 @@ predict_block <- function(object, newdata, type, probs = NULL) {
   if (type == "class" && nrow(out)) out <- matrix(max.col(out, ties.method = "first"), ncol = 1)
   if (type == "label" && nrow(out)) out <- matrix(most_probable(out), ncol = 1)
   if (type == "density") out <- exp(out)
-  if (type == "expert" && object$family$family == "multinomial" && nrow(out)) {
+  if (type == "expert" && has_many_classes(object) && nrow(out)) {
     out <- matrix(all_classes(out, object$K, object$schema$labels), nrow(out))
   }
   # Named here, not where all rows are: that would copy them.

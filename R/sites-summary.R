@@ -18,7 +18,7 @@ site_shares <- function(model, design, data, share, start, control) {
   threads <- core_control(control, start)$threads
   if ("x" %in% share) out$x <- x_summary(data, model$schema, design)
   if ("moments" %in% share) {
-    if (model$family$family != "gaussian") {
+    if (!family_traits(model)$moments) {
       input_error("{.code share = \"moments\"} is for Gaussian experts; the family is
         {.val {model$family$family}}.")
     }

@@ -85,7 +85,7 @@ match_experts <- function(reference, model, design) match_all(reference, list(mo
 # The costs c(., .) and the families that have them.
 check_cost <- function(cost, family) {
   cost <- check_choice(cost, c("kl", "reverse-kl", "wasserstein", "hellinger"), "cost")
-  if (cost == "wasserstein" && family$family != "gaussian") {
+  if (!cost %in% family_traits(family)$costs) {
     input_error("{.code cost = \"wasserstein\"} is for Gaussian experts; these are
       {.val {family$family}}.", i = "{.val kl}, {.val reverse-kl} and {.val hellinger} are for all.")
   }
