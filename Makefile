@@ -19,10 +19,13 @@ endif
 
 # Compiled in a copy, so that the checkout's src/ holds sources only. The copy
 # keeps the files' times, so objects there serve again. R's make rules do not
-# know which headers an object depends on: those older than any are dropped.
+# know which headers an object depends on: those older than any are dropped, as
+# are files that are no longer in src/.
 STAGE := mkdir -p $(OUT)/pkg/src; \
 	  (cd $(OUT)/pkg && rm -rf R man inst exec DESCRIPTION NAMESPACE); \
 	  cp -Rp DESCRIPTION NAMESPACE R man inst exec $(OUT)/pkg/; cp -Rp src/. $(OUT)/pkg/src/; \
+	  (cd $(OUT)/pkg/src && find . \( -name '*.h' -o -name '*.cpp' \) -exec sh -c \
+	  '[ -f "../../../src/$$1" ] || rm -f "$$1" "$${1%.cpp}.o"' _ {} \;); \
 	  find $(OUT)/pkg/src \( -name '*.h' -o -name 'Makevars*' \) \
 	  -exec find $(OUT)/pkg/src -name '*.o' ! -newer {} -delete \;
 

@@ -1,9 +1,9 @@
 // Doors to the local fit. Each converts, calls the core and returns a named list.
 #include "convert.h"
-#include "core/driver.h"
-#include "core/information.h"
-#include "core/separation.h"
-#include "core/trust.h"
+#include "core/fit/driver.h"
+#include "core/model/information.h"
+#include "core/fit/separation.h"
+#include "core/fit/trust.h"
 
 using namespace distmoe;
 

@@ -1,8 +1,9 @@
 // Doors to information matrices and to the rounds between sites. Models in lists are on the user's
 // scale, unless they go with a scaling: then they are on the scale of its standardised columns.
 #include "convert.h"
-#include "core/degenerate.h"
-#include "core/refine.h"
+#include "core/fit/degenerate.h"
+#include "core/fit/objective.h"
+#include "core/fit/refine.h"
 
 using namespace distmoe;
 
@@ -150,7 +151,7 @@ Rcpp::List cpp_propose(Rcpp::List model, Rcpp::List scaling, Rcpp::List sums, Rc
   const auto number = [&](const char* name) { return Rcpp::as<double>(options[name]); };
   const RoundOptions o{number("tolerance"), number("dispersion_floor"), number("newton_below"),
                        number("length")};
-  const Proposal p = propose(m, info, s, rule, o);
+  const RoundStep p = propose(m, info, s, rule, o);
   const double least = least_mass(m, s.weight / static_cast<double>(s.rows));
   std::vector<bool> empty, held;
   for (Index k = 0; k < m.experts(); ++k) {
