@@ -160,7 +160,7 @@ GatePrior prior_from(const RData& data, Index experts, const Rcpp::NumericVector
 // [[Rcpp::export(rng = false)]]
 Rcpp::List cpp_aliased(Rcpp::List data, std::string family) {
   const RData r(data);
-  return aliased_columns_of(find_scaling(r.data(), family_from_name(family), r.x_intercept,
+  return aliased_columns_of(find_scaling(r.data(), takes_offset(family_from_name(family)), r.x_intercept,
                                          r.z_intercept, r_services(1)));
 }
 
@@ -174,7 +174,7 @@ Rcpp::List cpp_fit(Rcpp::List data, std::string family, int parts, int experts, 
   const ExpertKind kind{family_from_name(family), parts};
   const FitOptions fit_opts = fit_options(options);
   const Services services = r_services(Rcpp::as<int>(options["threads"]));
-  const Scaling scaling = find_scaling(r.data(), kind.family, r.x_intercept, r.z_intercept, services);
+  const Scaling scaling = find_scaling(r.data(), takes_offset(kind.family), r.x_intercept, r.z_intercept, services);
   const Rcpp::List aliased = aliased_columns_of(scaling);
   const auto any = [](const std::vector<bool>& v) { return std::count(v.begin(), v.end(), true) > 0; };
   if (!Rcpp::as<bool>(options["singular_ok"]) && (any(scaling.x.aliased) || any(scaling.z.aliased))) {

@@ -29,7 +29,7 @@ struct ExpertKind {
 // A mixture of K experts, equation (1): f(y|x) = sum_k pi_k(z; alpha) phi(y | x'beta_k, dispersion_k).
 // An expert has R predictors (see family.h), the columns k R .. k R + R - 1 of what is K R wide.
 struct Model {
-  FamilyKind family = FamilyKind::gaussian;
+  FamilyKind family{};
   MatrixXd beta;        // p x K R, experts
   MatrixXd alpha;       // q x (K - 1), gates; the gate of expert K is 0
   VectorXd dispersion;  // K; sigma_k^2 for Gaussian experts, ones otherwise

@@ -66,11 +66,21 @@ VectorXd ColumnScaling::slopes(double value) const {
   return out;
 }
 
+MatrixXd ColumnScaling::to_internal(const MatrixXd& user) const {
+  return carry_over(*this, standardised(*this, user));
+}
+
+MatrixXd ColumnScaling::to_user(const MatrixXd& internal, const MatrixXd* kept) const {
+  const MatrixXd undetermined =
+      kept ? standardised(*this, *kept) : MatrixXd(MatrixXd::Zero(internal.rows(), internal.cols()));
+  return coefficients_out(*this, carry_back(*this, internal, undetermined));
+}
+
 Model Scaling::to_internal(const Model& user) const {
   Model m = user;
-  m.beta = carry_over(x, standardised(x, user.beta));
-  m.alpha = carry_over(z, standardised(z, user.alpha));
-  if (user.family == FamilyKind::gaussian) {
+  m.beta = x.to_internal(user.beta);
+  m.alpha = z.to_internal(user.alpha);
+  if (takes_y()) {
     if (x.intercept >= 0) m.beta.row(x.intercept).array() -= y_centre;
     m.beta /= y_scale;
     m.dispersion /= y_scale * y_scale;
@@ -80,23 +90,13 @@ Model Scaling::to_internal(const Model& user) const {
 
 Model Scaling::to_user(const Model& internal, const Model* kept) const {
   Model m = internal;
-  if (internal.family == FamilyKind::gaussian) {
+  if (takes_y()) {
     m.beta *= y_scale;
     m.dispersion *= y_scale * y_scale;
   }
-  MatrixXd beta = MatrixXd::Zero(m.beta.rows(), m.beta.cols());
-  MatrixXd alpha = MatrixXd::Zero(m.alpha.rows(), m.alpha.cols());
-  if (kept) {
-    beta = standardised(x, kept->beta);
-    alpha = standardised(z, kept->alpha);
-  }
-  m.beta = carry_back(x, m.beta, beta);
-  m.alpha = carry_back(z, m.alpha, alpha);
-  m.beta = coefficients_out(x, m.beta);
-  m.alpha = coefficients_out(z, m.alpha);
-  if (internal.family == FamilyKind::gaussian && x.intercept >= 0) {
-    m.beta.row(x.intercept).array() += y_centre;
-  }
+  m.beta = x.to_user(m.beta, kept ? &kept->beta : nullptr);
+  m.alpha = z.to_user(m.alpha, kept ? &kept->alpha : nullptr);
+  if (takes_y() && x.intercept >= 0) m.beta.row(x.intercept).array() += y_centre;
   return m;
 }
 
@@ -194,10 +194,10 @@ CentredMoments& CentredMoments::operator+=(const CentredMoments& other) {
   return *this;
 }
 
-Scaling scaling_from(const CentredMoments& m, FamilyKind family, Index x_intercept, Index z_intercept) {
+Scaling scaling_from(const CentredMoments& m, bool takes_y, Index x_intercept, Index z_intercept) {
   Scaling scaling{column_scaling(m.mean_x, m.centre_x, m.gram_x, m.weight, x_intercept),
                   column_scaling(m.mean_z, m.centre_z, m.gram_z, m.weight, z_intercept)};
-  if (family != FamilyKind::gaussian) return scaling;
+  if (!takes_y) return scaling;
   scaling.y_centre = m.centre_y;
   const double rms = std::sqrt(m.square_y / m.weight);
   if (rms > 1e-12 * std::abs(m.mean_y)) scaling.y_scale = rms;

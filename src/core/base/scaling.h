@@ -15,6 +15,11 @@ struct ColumnScaling {
   std::vector<bool> aliased;
   MatrixXd combination;        // p x p, standardised columns; 0 for columns that stand on their own
 
+  // Coefficients (columns x any number) of the standardised columns from those of the user's, and back. What
+  // is said about aliased columns is carried over to the columns they are made of; on the way back they get
+  // the coefficients that they have in `kept` (the user's scale; null: 0), and the others make up for it.
+  MatrixXd to_internal(const MatrixXd& user) const;
+  MatrixXd to_user(const MatrixXd& internal, const MatrixXd* kept = nullptr) const;
   // `value` for every slope; 0 for the intercept and for aliased columns.
   VectorXd slopes(double value) const;
   static ColumnScaling identity(Index columns);
@@ -22,16 +27,15 @@ struct ColumnScaling {
 
 struct Scaling {
   ColumnScaling x, z;
-  double y_centre = 0.0, y_scale = 1.0;  // (y - offset - centre) / scale; Gaussian experts only
-  // Residual variance of one regression of the standardised y on the experts' columns, all rows; Gaussian
-  // experts only. What variances are compared with, see Penalty.
+  double y_centre = 0.0, y_scale = 1.0;  // (y - offset - centre) / scale, where the family allows it
+  // Residual variance of one regression of the standardised y on the experts' columns, all rows; likewise.
+  // What variances are compared with, see Penalty.
   double y_residual = 1.0;
 
-  // The same model for standardised and for the user's columns. What a model says about aliased
-  // columns is carried over to the columns they are made of; on the way back they get the
-  // coefficients that they have in `kept` (the user's scale; null: 0), and the others make up for it.
+  // The same model for standardised and for the user's columns (and y).
   Model to_internal(const Model& user) const;
   Model to_user(const Model& internal, const Model* kept = nullptr) const;
+  bool takes_y() const { return y_centre != 0.0 || y_scale != 1.0; }
   // What one row adds to the log-likelihood on going back to the user's scale of y.
   double log_lik_shift() const { return -std::log(y_scale); }
 };
@@ -48,9 +52,9 @@ struct CentredMoments {
   CentredMoments& operator+=(const CentredMoments& other);
 };
 
-// The standardisation by weighted means and root mean squares of the centred columns. `x_intercept`,
-// `z_intercept`: the columns of ones, or -1. Sets `aliased` of both designs.
-Scaling scaling_from(const CentredMoments& moments, FamilyKind family, Index x_intercept, Index z_intercept);
+// The standardisation by weighted means and root mean squares of the centred columns, and of y with `takes_y`.
+// `x_intercept`, `z_intercept`: the columns of ones, or -1. Sets `aliased` of both designs.
+Scaling scaling_from(const CentredMoments& moments, bool takes_y, Index x_intercept, Index z_intercept);
 
 // Sums of one pass over blocks whose columns were already shifted by a first guess of the centres.
 struct Moments {

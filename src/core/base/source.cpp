@@ -161,13 +161,13 @@ void HeldSource::put_back() {
   }
 }
 
-CentredMoments centred_moments(const Data& data, FamilyKind family, Index x_intercept, Index z_intercept,
+CentredMoments centred_moments(const Data& data, bool takes_y, Index x_intercept, Index z_intercept,
                                const Services& services) {
   const Index p = data.x_columns();
   const Index q = data.z_columns();
   Scaling scaling{ColumnScaling::identity(p), ColumnScaling::identity(q)};
   const auto pass = [&](bool second) {
-    return sum_over(ScaledSource(data, takes_offset(family), &scaling), Moments(p, q), services,
+    return sum_over(ScaledSource(data, takes_y, &scaling), Moments(p, q), services,
                     [&](const Block& block) { return moments(block, second); });
   };
   // Two passes: means first, spreads about them second, so that a large mean costs no digits.
@@ -184,7 +184,7 @@ CentredMoments centred_moments(const Data& data, FamilyKind family, Index x_inte
   };
   centre_at(scaling.x, out.mean_x, x_intercept);
   centre_at(scaling.z, out.mean_z, z_intercept);
-  scaling.y_centre = family == FamilyKind::gaussian && x_intercept >= 0 ? out.mean_y : 0.0;
+  scaling.y_centre = takes_y && x_intercept >= 0 ? out.mean_y : 0.0;
   m = pass(true);
   out.centre_x = scaling.x.centre;
   out.centre_z = scaling.z.centre;
@@ -196,9 +196,9 @@ CentredMoments centred_moments(const Data& data, FamilyKind family, Index x_inte
   return out;
 }
 
-Scaling find_scaling(const Data& data, FamilyKind family, Index x_intercept, Index z_intercept,
+Scaling find_scaling(const Data& data, bool takes_y, Index x_intercept, Index z_intercept,
                      const Services& services) {
-  return scaling_from(centred_moments(data, family, x_intercept, z_intercept, services), family,
+  return scaling_from(centred_moments(data, takes_y, x_intercept, z_intercept, services), takes_y,
                       x_intercept, z_intercept);
 }
 

@@ -80,7 +80,7 @@ class ScaledSource : public Source {
  public:
   // The memory behind `data` must outlive the source. `rows` picks rows in memory (empty: all, in order).
   // With `scaling` null the columns are shown as they are. With `take_offset` the offset is taken
-  // off y once and for all, as Gaussian experts allow; y is then standardised too.
+  // off y once and for all, as some families allow (Family::location_scale); y is then standardised too.
   ScaledSource(const Data& data, bool take_offset, const Scaling* scaling = nullptr,
                std::vector<Index> rows = {}, Index block_rows = default_block_rows);
   Index rows() const override;
@@ -104,9 +104,6 @@ class ScaledSource : public Source {
   std::vector<Index> rows_;
   Index block_rows_;
 };
-
-// Does the family let an offset be taken off y?
-inline bool takes_offset(FamilyKind family) { return family == FamilyKind::gaussian; }
 
 // A copy of a source's rows, kept: what starts work on.
 class HeldSource : public Source {
@@ -137,11 +134,12 @@ class HeldSource : public Source {
   bool was_shared_ = false;
 };
 
-// The moments of all rows. `x_intercept`, `z_intercept`: the columns of ones, or -1.
-CentredMoments centred_moments(const Data& data, FamilyKind family, Index x_intercept, Index z_intercept,
+// The moments of all rows. takes_y: y is standardised too, after its offset is taken off it (Family::location_scale).
+// `x_intercept`, `z_intercept`: the columns of ones, or -1.
+CentredMoments centred_moments(const Data& data, bool takes_y, Index x_intercept, Index z_intercept,
                                const Services& services);
 // The standardisation of some data, scaling_from() their moments.
-Scaling find_scaling(const Data& data, FamilyKind family, Index x_intercept, Index z_intercept,
+Scaling find_scaling(const Data& data, bool takes_y, Index x_intercept, Index z_intercept,
                      const Services& services);
 
 }  // namespace distmoe

@@ -68,7 +68,7 @@ Model model_from(const Source& source, const ExpertKind& kind, const MatrixXd& r
   model.alpha = MatrixXd::Zero(source.z_columns(), k - 1);
   model.dispersion = VectorXd::Ones(k);
   const bool on_log = family_of(kind.family).starts_on_log();
-  if (on_log) model.family = FamilyKind::gaussian;
+  if (on_log) model.family = least_squares_family;
   const Statistics sums = sum_over(source, Statistics(model), services, [&](const Block& b) {
     const MatrixXd r = responsibility.rows() == 1 ? responsibility.replicate(b.rows(), 1).eval()
                                                   : responsibility.middleRows(b.first, b.rows()).eval();
@@ -113,8 +113,8 @@ ArrayXXd fitness(const HeldSource& sample, const Model& model) {
     out.middleRows(at, block.rows()) =
         log_densities(model.family, block.y, linear_predictors(block.x, model.beta, block.offset),
                       model.dispersion);
-    out.middleRows(at, block.rows()).colwise() +=
-        family_of(model.family).log_base(block.y.array());
+    const ArrayXd base = family_of(model.family).log_base(block.y.array());
+    if (base.size() > 0) out.middleRows(at, block.rows()).colwise() += base;
     at += block.rows();
   });
   return out;

@@ -114,12 +114,12 @@ std::vector<FitResult> still_in_race(const Source& rows, std::vector<FitResult> 
 Sample::Sample(HeldSource&& rows, const Scaling& scaling, const ExpertKind& kind, Index experts,
                const Services& services)
     : rows_(std::move(rows)) {
-  const Scaling own = find_scaling(Data{rows_.all(), false, false}, FamilyKind::binomial, scaling.x.intercept,
+  const Scaling own = find_scaling(Data{rows_.all(), false, false}, false, scaling.x.intercept,
                                    scaling.z.intercept, services);
   const MatrixXd& z = rows_.shared ? rows_.x : rows_.z;
-  // A few Gaussian rows tell their mean, and leaving it out would make outliers of them; classes and
-  // counts tell little, and a coefficient on few of them is soon infinite.
-  const Index least = 25 * experts, least_x = kind.family == FamilyKind::gaussian ? 8 : least;
+  // A few rows tell their mean where that is the predictor, and leaving it out would make outliers of them;
+  // classes and counts tell little, and a coefficient on few of them is soon infinite.
+  const Index least = 25 * experts, least_x = family_of(kind.family).identity_link() ? 8 : least;
   x_out_ = either(own.x.aliased, thin_columns(rows_.x, scaling.x.intercept, least_x));
   z_out_ = either(own.z.aliased, thin_columns(z, scaling.z.intercept, least));
   sees_all_ = own.x.aliased == scaling.x.aliased && own.z.aliased == scaling.z.aliased;

@@ -9,11 +9,6 @@ namespace distmoe {
 
 namespace {
 
-Model above_floor(Model model, double floor) {
-  if (family_of(model.family).has_dispersion()) model.dispersion = model.dispersion.cwiseMax(floor);
-  return model;
-}
-
 // Tries the step, shortened up to three times; the last one, which is near rounding, as it is.
 bool shortened_move(Ascent& at, const std::function<Model(double)>& step, bool last) {
   double length = 1.0;
@@ -48,7 +43,8 @@ enum class Trusted { kept, broken, converged, stuck };
 
 // One step within the trust region. `exact`: the Hessian is that of all rows here; else steps that promise no more than
 // `least` are not worth their pass. The region is narrowed where the quadratic promises what is not there (to where a
-// parabola through what was found has its top), and made two or four times as wide where it can be believed to the border.
+// parabola through what was found has its top), and made two or four times as wide where it can be believed to the
+// border.
 Trusted trusted_move(Ascent& at, const MatrixXd& curvature, const VectorXd& slope, const MatrixXd& metric, bool exact,
                      double least) {
   const Quadratic quadratic(curvature, slope, metric);

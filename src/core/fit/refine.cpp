@@ -41,9 +41,7 @@ RoundStep propose(const Model& model, const Information& information, const Stat
   out.last = out.positive && out.promise <= options.tolerance * unit;
   if (out.positive && (out.last || out.promise <= options.newton_below)) {
     out.kind = StepKind::newton;
-    if (model.family == FamilyKind::gaussian) {
-      out.model.dispersion = out.model.dispersion.cwiseMax(options.dispersion_floor);
-    }
+    out.model = above_floor(out.model, options.dispersion_floor);
   } else {
     out.model = em_step(model, sums, rule, options.dispersion_floor, least, options.length);
   }

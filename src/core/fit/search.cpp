@@ -18,13 +18,13 @@ class Ledger {
                      [](const Maximum& a, const Maximum& b) { return better(a.fit, b.fit); });
     search_.runs += round.runs;
     passes_ += round.passes;
-    const bool better_now = worth_of(search_.maxima.front().fit) > before + one_maximum * search_.maxima.front().fit.mean_weight;
+    const FitResult& best = search_.maxima.front().fit;
+    const bool better_now = worth_of(best) > before + one_maximum * best.mean_weight;
     withstood_ = better_now ? 0 : withstood_ + round.withstood;
     if (fresh) {
       ++search_.rounds;
       search_.ends.push_back(round.end().objective.back());
     }
-    const FitResult& best = search_.maxima.front().fit;
     search_.reached = static_cast<int>(std::count_if(search_.ends.begin(), search_.ends.end(), [&](double end) {
       return std::abs(end - best.objective.back()) <= one_maximum * best.mean_weight;
     }));

@@ -58,8 +58,7 @@ Extreme extreme(const Block& block, const Model& model) {
   Extreme out(model.experts());
   for (Index k = 0; k < model.experts(); ++k) {
     const auto mean = e.mean().middleCols(k * parts, parts).array();
-    ArrayXd least = mean.rowwise().minCoeff();
-    if (model.family != FamilyKind::poisson) least = least.min(1.0 - mean.rowwise().sum());
+    const ArrayXd least = family_of(model.family).to_bound(mean);
     out.mass(k) = weighted.col(k).sum();
     out.weight(k) = (least < near_zero).select(weighted.col(k).array(), 0.0).sum();
   }
@@ -124,7 +123,7 @@ std::vector<bool> columns_of(const VectorXd& part, Index p, Index intercept) {
 
 std::vector<std::vector<bool>> separated_columns(const Source& source, const Model& model, Index intercept,
                                                  const Services& services) {
-  if (family_of(model.family).has_dispersion()) return {};
+  if (family_of(model.family).identity_link()) return {};
   services.interrupt();
   const Extreme seen = sum_over(source, Extreme(model.experts()), services,
                                 [&](const Block& block) { return extreme(block, model); });

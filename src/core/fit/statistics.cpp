@@ -93,7 +93,7 @@ Model em_step(const Model& model, const Statistics& sums, const PenaltyRule& rul
       penalty.on_experts(model) ? penalised_expert_step(model, sums.experts, penalty, floor, least_mass)
                            : expert_step(model, sums.experts, floor, least_mass);
   // The Gaussian update is the exact maximiser of its part, so it needs no shortening.
-  const bool exact = family_of(model.family).has_dispersion();
+  const bool exact = family_of(model.family).least_squares();
   next.beta += (exact ? 1.0 : length) * step.delta;
   next.dispersion = step.dispersion;
   next.alpha = penalised_gates(model.alpha, sums.gates, penalty);

@@ -127,7 +127,7 @@ MatrixXd fit_experts(const Model& model, const MatrixView& x, const VectorView& 
                      const MatrixXd& weighted_response, const MatrixXd& weight,
                      const VectorXd& deviation, VectorXd& dispersion, int threads) {
   dispersion = model.dispersion;
-  if (family_of(model.family).has_dispersion()) {
+  if (family_of(model.family).least_squares()) {
     ExpertSums sums = sums_of_rows(model, x, offset, weighted_response, weight, threads);
     sums.deviation = deviation;
     const ExpertStep step = expert_step(model, sums, 0.0, 0.0);
@@ -160,7 +160,7 @@ MatrixXd regress_logits(const Model& model, const MatrixView& x, const VectorVie
                                        (offset.size() > 0 ? offset(s) : 0.0));
     }
   }
-  Model linear{FamilyKind::gaussian, model.beta, model.alpha, model.dispersion};
+  Model linear{least_squares_family, model.beta, model.alpha, model.dispersion};
   VectorXd unused;
   return fit_experts(linear, x, VectorXd(0), response, counts, VectorXd::Zero(model.experts()), unused);
 }

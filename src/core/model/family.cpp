@@ -1,7 +1,10 @@
 #include "model/family.h"
 
+#include <stdexcept>
+
 #include "kernels/kernels.h"
 #include "base/numerics.h"
+#include "model/mixture_quantiles.h"
 
 namespace distmoe {
 
@@ -23,6 +26,10 @@ struct Natural {
 class Gaussian : public Family {
  public:
   bool has_dispersion() const override { return true; }
+  bool identity_link() const override { return true; }
+  bool location_scale() const override { return true; }
+  bool least_squares() const override { return true; }
+  bool moments_suffice() const override { return true; }
 
   void log_density(const ArrayView& y, Index, const double* eta, double dispersion, Eigen::Ref<ArrayXd> out,
                    double*) const override {
@@ -33,11 +40,20 @@ class Gaussian : public Family {
   ArrayXXd variance(const PredictorView& mean) const override { return ArrayXXd::Ones(mean.rows(), 1); }
 
   // (S6)
-  ArrayXd divergence(const PredictorView& eta_from, double dispersion_from,
-                     const PredictorView& eta_to, double dispersion_to) const override {
+  double divergence_constant(double dispersion_from, double dispersion_to) const override {
     const double ratio = dispersion_from / dispersion_to;
-    const double constant = 0.5 * (ratio - 1.0 - std::log(ratio));
-    return constant + (eta_from.col(0) - eta_to.col(0)).square() * (0.5 / dispersion_to);
+    return 0.5 * (ratio - 1.0 - std::log(ratio));
+  }
+
+  // (S6)
+  ArrayXd divergence(const ExpertAt& from, const ExpertAt& to) const override {
+    const double constant = divergence_constant(from.dispersion, to.dispersion);
+    return constant + (from.eta.col(0) - to.eta.col(0)).square() * (0.5 / to.dispersion);
+  }
+
+  // (S6)
+  double summed_divergence(double mass, double square, double dispersion_from, double dispersion_to) const override {
+    return mass * divergence_constant(dispersion_from, dispersion_to) + 0.5 * square / dispersion_to;
   }
 
   void divergences(const MatrixXd& eta_from, const VectorXd& dispersion_from, const MatrixXd& eta_to,
@@ -46,10 +62,31 @@ class Gaussian : public Family {
     cost.resize(eta_to.rows(), eta_from.cols() * k_count);
     for (Index l = 0; l < eta_from.cols(); ++l) {
       for (Index k = 0; k < k_count; ++k) {
-        cost.col(l * k_count + k) = divergence(eta_from.col(l).array(), dispersion_from(l),
-                                               eta_to.col(k).array(), dispersion_to(k));
+        // (S6)
+        const double constant = divergence_constant(dispersion_from(l), dispersion_to(k));
+        cost.col(l * k_count + k) =
+            constant + (eta_from.col(l).array() - eta_to.col(k).array()).square() * (0.5 / dispersion_to(k));
       }
     }
+  }
+
+  ArrayXd bhattacharyya(const ExpertAt& from, const ExpertAt& to) const override {
+    const double sum = from.dispersion + to.dispersion;
+    const double gap = std::sqrt(from.dispersion) - std::sqrt(to.dispersion);
+    // log(sum / (2 sd sd)) without loss where the two are nearly equal.
+    const double spread = std::log1p(gap * gap / (sum - gap * gap));
+    return 0.5 * spread + (from.eta.col(0) - to.eta.col(0)).square() / (4.0 * sum);
+  }
+
+  Middle middle(const ExpertAt& from, const ExpertAt& to) const override {
+    const double share = to.dispersion / (from.dispersion + to.dispersion);
+    const ArrayXd gap = share * (from.eta.col(0) - to.eta.col(0));
+    return {to.eta.col(0) + gap, 2.0 * share * from.dispersion + gap.square()};
+  }
+
+  MatrixXd quantiles(const ArrayXXd& share, const ArrayXXd& mean, const VectorXd& dispersion,
+                     const VectorXd& probs) const override {
+    return gaussian_quantiles(share, mean, dispersion.array().sqrt(), probs);
   }
 
   void natural(Index n, Index, const double* eta, double* mean, double* potential) const override {
@@ -62,6 +99,15 @@ class Gaussian : public Family {
 
 class Binomial : public Family {
  public:
+  bool logit_of_mean() const override { return true; }
+
+  ArrayXd to_bound(const PredictorView& mean) const override { return mean.col(0).min(1.0 - mean.col(0)); }
+
+  MatrixXd quantiles(const ArrayXXd& share, const ArrayXXd& mean, const VectorXd&,
+                     const VectorXd& probs) const override {
+    return binomial_quantiles(share, mean, probs);
+  }
+
   ArrayXXd variance(const PredictorView& mean) const override { return mean * (1.0 - mean); }
 
   void natural(Index n, Index, const double* eta, double* mean, double* potential) const override {
@@ -72,6 +118,13 @@ class Binomial : public Family {
 class Poisson : public Family {
  public:
   bool starts_on_log() const override { return true; }
+
+  ArrayXd to_bound(const PredictorView& mean) const override { return mean.col(0); }
+
+  MatrixXd quantiles(const ArrayXXd& share, const ArrayXXd& mean, const VectorXd&,
+                     const VectorXd& probs) const override {
+    return poisson_quantiles(share, mean, probs);
+  }
 
   ArrayXd log_base(const ArrayView& y) const override {
     ArrayXd out(y.size());
@@ -91,6 +144,12 @@ class Poisson : public Family {
 // Softmax over C classes, of which the first is the reference with predictor 0.
 class Multinomial : public Family {
  public:
+  bool ordered() const override { return false; }
+
+  ArrayXd to_bound(const PredictorView& mean) const override {
+    return mean.rowwise().minCoeff().min(1.0 - mean.rowwise().sum());
+  }
+
   ArrayXXd response(const ArrayView& y, Index parts) const override {
     ArrayXXd out = ArrayXXd::Zero(y.size(), parts);
     for (Index i = 0; i < out.rows(); ++i) {
@@ -121,6 +180,14 @@ class Multinomial : public Family {
 
 }  // namespace
 
+ExpertAt::ExpertAt(FamilyKind which, const PredictorView& predictors, double d)
+    : family(which), eta(predictors), mean(eta), dispersion(d) {
+  const Family& f = family_of(family);
+  if (f.identity_link()) return;
+  potential.resize(eta.rows());
+  f.natural(eta.rows(), eta.cols(), eta.data(), mean.data(), potential.data());
+}
+
 ArrayXXd Family::response(const ArrayView& y, Index) const { return y; }
 
 void Family::log_density(const ArrayView& y, Index parts, const double* eta, double, Eigen::Ref<ArrayXd> out,
@@ -132,14 +199,29 @@ void Family::log_density(const ArrayView& y, Index parts, const double* eta, dou
 }
 
 ArrayXXd Family::mean(const PredictorView& eta) const {
-  return has_dispersion() ? ArrayXXd(eta) : Natural(*this, eta).mean;
+  return identity_link() ? ArrayXXd(eta) : Natural(*this, eta).mean;
 }
 
-ArrayXd Family::divergence(const PredictorView& eta_from, double, const PredictorView& eta_to,
-                           double) const {
-  const Natural from(*this, eta_from), to(*this, eta_to);
-  const ArrayXd gap = (from.mean * (eta_to - eta_from)).rowwise().sum();
-  return (to.potential - from.potential - gap).max(0.0);
+// (S12)
+ArrayXd Family::divergence(const ExpertAt& from, const ExpertAt& to) const {
+  return (to.potential - from.potential - (from.mean * (to.eta - from.eta)).rowwise().sum()).max(0.0);
+}
+
+double Family::summed_divergence(double, double, double, double) const {
+  throw std::logic_error("divergences that moments do not tell");
+}
+
+ArrayXd Family::bhattacharyya(const ExpertAt& from, const ExpertAt& to) const {
+  const ExpertAt middle(from.family, 0.5 * (from.eta + to.eta), 1.0);
+  return (0.5 * (from.potential + to.potential) - middle.potential).max(0.0);
+}
+
+Family::Middle Family::middle(const ExpertAt& from, const ExpertAt& to) const {
+  return {ExpertAt(from.family, 0.5 * (from.eta + to.eta), 1.0).mean, ArrayXd::Zero(from.eta.rows())};
+}
+
+MatrixXd Family::quantiles(const ArrayXXd&, const ArrayXXd&, const VectorXd&, const VectorXd&) const {
+  throw std::logic_error("a family without quantiles");
 }
 
 // Exponentials and logarithms once an expert, and not once a pair.
@@ -170,11 +252,12 @@ const Family& family_of(FamilyKind kind) {
   static const Poisson poisson;
   static const Multinomial multinomial;
   switch (kind) {
+    case FamilyKind::gaussian: return gaussian;
     case FamilyKind::binomial: return binomial;
     case FamilyKind::poisson: return poisson;
     case FamilyKind::multinomial: return multinomial;
-    default: return gaussian;
   }
+  throw std::invalid_argument("unknown kind of family");
 }
 
 }  // namespace distmoe

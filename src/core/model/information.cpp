@@ -8,16 +8,6 @@ namespace distmoe {
 
 namespace {
 
-// Where each kind of parameter starts in the vector.
-struct Layout {
-  Index p, q, k, parts, width, gate, dispersion, size;
-  explicit Layout(const Model& m)
-      : p(m.beta.rows()), q(m.alpha.rows()), k(m.experts()), parts(m.parts()), width(k * parts),
-        gate(p * width), dispersion(gate + q * (k - 1)),
-        size(dispersion + (family_of(m.family).has_dispersion() ? k : 0)) {}
-  bool has_dispersion() const { return size > dispersion; }
-};
-
 // With u_k = log pi_k + log phi_k and responsibilities r_k,
 //   grad log f = sum_k r_k grad u_k,
 //   hess log f = sum_k r_k (hess u_k + grad u_k grad u_k') - (grad log f)(grad log f)'.
@@ -64,7 +54,7 @@ struct Derivatives {
   }
 };
 
-VectorXd gradient(const Block& block, const Layout& at, const Derivatives& d) {
+VectorXd gradient(const Block& block, const ParameterLayout& at, const Derivatives& d) {
   MatrixXd weight(block.rows(), at.width + at.k - 1);
   weight.leftCols(at.width) = d.ra.matrix();
   weight.rightCols(at.k - 1) = (d.r - d.pi).leftCols(at.k - 1).matrix();
@@ -90,7 +80,7 @@ struct ProductWeights {
   MatrixXd all;
   Index xx, zz, xz;  // how many of each, in this order
 
-  ProductWeights(const Layout& at, const Derivatives& d)
+  ProductWeights(const ParameterLayout& at, const Derivatives& d)
       : xx(pairs_of(at.width)), zz(pairs_of(at.k - 1)), xz(at.width * (at.k - 1)) {
     all.resize(d.w.size(), xx + zz + xz);
     Index x = 0, z = xx, c = xx + zz;
@@ -118,7 +108,7 @@ struct ProductWeights {
   }
 };
 
-void add_products(const Block& block, const Layout& at, const Derivatives& d, MatrixXd& hessian) {
+void add_products(const Block& block, const ParameterLayout& at, const Derivatives& d, MatrixXd& hessian) {
   const ProductWeights weight(at, d);
   MatrixXd gram_x, gram_z, cross;
   const bool shared = block.shares_design();
@@ -160,7 +150,7 @@ void add_products(const Block& block, const Layout& at, const Derivatives& d, Ma
 }
 
 // Log dispersions with everything: d a / d log dispersion = -a, d b / d log dispersion = -b - 1/2.
-void add_dispersions(const Block& block, const Layout& at, const Derivatives& d, MatrixXd& hessian) {
+void add_dispersions(const Block& block, const ParameterLayout& at, const Derivatives& d, MatrixXd& hessian) {
   for (Index l = 0; l < at.k; ++l) {
     const Index row = at.dispersion + l;
     MatrixXd with_x(block.rows(), at.k), with_z(block.rows(), at.k - 1);
@@ -187,52 +177,6 @@ void add_dispersions(const Block& block, const Layout& at, const Derivatives& d,
 
 }  // namespace
 
-Index parameter_count(const Model& model) { return Layout(model).size; }
-
-VectorXd to_vector(const Model& model) {
-  const Layout at(model);
-  VectorXd v(at.size);
-  v.head(at.gate) = Eigen::Map<const VectorXd>(model.beta.data(), at.gate);
-  v.segment(at.gate, at.q * (at.k - 1)) =
-      Eigen::Map<const VectorXd>(model.alpha.data(), at.q * (at.k - 1));
-  if (at.has_dispersion()) v.tail(at.k) = model.dispersion.array().log().matrix();
-  return v;
-}
-
-Model from_vector(const Model& shape, const VectorXd& parameters) {
-  const Layout at(shape);
-  Model m = shape;
-  m.beta = Eigen::Map<const MatrixXd>(parameters.data(), at.p, at.width);
-  m.alpha = Eigen::Map<const MatrixXd>(parameters.data() + at.gate, at.q, at.k - 1);
-  if (at.has_dispersion()) m.dispersion = parameters.tail(at.k).array().exp().matrix();
-  return m;
-}
-
-bool at_floor(const Model& model, Index k, double floor) {
-  return family_of(model.family).has_dispersion() && model.dispersion(k) <= floor * 1.000001;
-}
-
-std::vector<Index> hold_fixed(const Model& model, double floor, const VectorXd& mass, double least_mass,
-                              VectorXd& gradient, MatrixXd& curvature) {
-  const Layout at(model);
-  std::vector<Index> fixed;
-  for (Index k = 0; k < at.k; ++k) {
-    const bool lost = at.k > 1 && mass(k) <= least_mass;
-    const Index size = at.p * at.parts;
-    for (Index j = 0; lost && j < size; ++j) fixed.push_back(k * size + j);
-    const Index dispersion = at.dispersion + k;
-    if (!family_of(model.family).has_dispersion()) continue;
-    if (lost || (at_floor(model, k, floor) && gradient(dispersion) <= 0)) fixed.push_back(dispersion);
-  }
-  for (Index j : fixed) {
-    gradient(j) = 0.0;
-    curvature.row(j).setZero();
-    curvature.col(j).setZero();
-    curvature(j, j) = 1.0;
-  }
-  return fixed;
-}
-
 Score& Score::operator+=(const Score& other) {
   rows += other.rows;
   weight += other.weight;
@@ -251,7 +195,7 @@ Information& Information::operator+=(const Information& other) {
 }
 
 Score score(const Block& block, const Model& model) {
-  const Layout at(model);
+  const ParameterLayout at(model);
   const Derivatives d(block, model, false);
   Score out(at.k, at.size);
   out.rows = block.rows();
@@ -263,7 +207,7 @@ Score score(const Block& block, const Model& model) {
 }
 
 Information information(const Block& block, const Model& model) {
-  const Layout at(model);
+  const ParameterLayout at(model);
   const Derivatives d(block, model, true);
   Information out(at.size);
   out.weight = d.w.sum();
@@ -277,7 +221,7 @@ Information information(const Block& block, const Model& model) {
 }
 
 MatrixXd score_products(const Block& block, const Model& model) {
-  const Layout at(model);
+  const ParameterLayout at(model);
   const Derivatives d(block, model, false);
   const ArrayXd root = d.w.sqrt();
   MatrixXd rows(block.rows(), at.size);

@@ -3,23 +3,9 @@
 #ifndef DISTMOE_MODEL_INFORMATION_H
 #define DISTMOE_MODEL_INFORMATION_H
 
-#include "base/model.h"
+#include "model/parameters.h"
 
 namespace distmoe {
-
-// The order of all parameters in one vector: beta of expert 1 (predictor by predictor), ..., K, alpha of gate 1, ..., K - 1,
-// then (families with a dispersion) log dispersion of expert 1, ..., K.
-Index parameter_count(const Model& model);
-VectorXd to_vector(const Model& model);
-Model from_vector(const Model& shape, const VectorXd& parameters);
-
-// Is the dispersion of expert k held at its floor?
-bool at_floor(const Model& model, Index k, double floor);
-// What is no free parameter is taken out of the gradient and the negative Hessian: a dispersion at its
-// floor that wants to fall, and an expert (of several) whose mass, that of its rows, is no more than
-// `least_mass`, as in EM. Gives their numbers.
-std::vector<Index> hold_fixed(const Model& model, double floor, const VectorXd& mass, double least_mass,
-                VectorXd& gradient, MatrixXd& curvature);
 
 // The gradient of the log-likelihood, and what else one cheap pass over the rows tells.
 struct Score {

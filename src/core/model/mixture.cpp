@@ -52,7 +52,7 @@ ArrayXXd log_densities(FamilyKind family, const VectorView& y, const MatrixXd& e
   const Family& f = family_of(family);
   ArrayXXd out(eta.rows(), dispersion.size());
   const Index parts = eta.cols() / out.cols();
-  if (!f.has_dispersion()) mean.resize(eta.rows(), eta.cols());
+  if (!f.identity_link()) mean.resize(eta.rows(), eta.cols());
   for (Index k = 0; k < out.cols(); ++k) {
     const Index first = k * parts * eta.rows();
     f.log_density(y, parts, eta.data() + first, dispersion(k), out.col(k), mean.data() + first);
@@ -69,9 +69,8 @@ Evaluation evaluate(const Block& block, const Model& model) {
   // log f = log sum_k exp(gate predictor_k + log phi_k) - log sum_k exp(gate predictor_k).
   e.log_lik = softmax_rows(e.posterior);
   e.log_lik -= softmax_rows(e.gate);
-  if (!family_of(model.family).has_dispersion()) {
-    e.log_lik += family_of(model.family).log_base(block.y.array());
-  }
+  const ArrayXd base = family_of(model.family).log_base(block.y.array());
+  if (base.size() > 0) e.log_lik += base;
   return e;
 }
 

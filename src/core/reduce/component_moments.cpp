@@ -21,13 +21,13 @@ void add_outer(const VectorXd& x, double mass, double* to) {
 
 }  // namespace
 
-MatrixXd gaussian_constants(const VectorXd& dispersion, const Model& to) {
-  if (to.family != FamilyKind::gaussian) return MatrixXd();
+MatrixXd divergence_constants(const VectorXd& dispersion, const Model& to) {
+  const Family& family = family_of(to.family);
+  if (!family.moments_suffice()) return MatrixXd();
   MatrixXd out(to.experts(), dispersion.size());
   for (Index l = 0; l < out.cols(); ++l) {
     for (Index k = 0; k < out.rows(); ++k) {
-      const double ratio = dispersion(l) / to.dispersion(k);
-      out(k, l) = 0.5 * (ratio - 1.0 - std::log(ratio));
+      out(k, l) = family.divergence_constant(dispersion(l), to.dispersion(k));
     }
   }
   return out;
@@ -99,7 +99,7 @@ double* ComponentMoments::place(MatrixXd& in, Index l) const { return &in(l % si
 MatrixXd ComponentMoments::cost(const Model& to) const {
   // (S6) summed over the points, of which only the moments are left.
   const Index k_count = to.experts();
-  const MatrixXd constant = gaussian_constants(components_.dispersion, to);
+  const Family& family = family_of(to.family);
   MatrixXd cost(components_.count(), k_count);
   const Index parts = (blocks() + blocks_at_a_time - 1) / blocks_at_a_time;
   in_parallel(parts, services_.threads, [&](Index part) {
@@ -111,7 +111,7 @@ MatrixXd ComponentMoments::cost(const Model& to) const {
       const Index count = std::min(side, components_.count() - b * side);
       for (Index k = 0; k < k_count; ++k) {
         for (Index i = 0, l = b * side; i < count; ++i, ++l) {
-          cost(l, k) = (mass_(l) * constant(k, l) + 0.5 * form(i, k) / to.dispersion(k)) /
+          cost(l, k) = family.summed_divergence(mass_(l), form(i, k), components_.dispersion(l), to.dispersion(k)) /
                        total_;
         }
       }

@@ -9,9 +9,9 @@
 
 namespace distmoe {
 
-// The part of (S6) that is free of x: components to the experts of a model, K x L. Empty where
-// experts have no dispersion.
-MatrixXd gaussian_constants(const VectorXd& dispersion, const Model& to);
+// The part of (S6) that is free of x: components to the experts of a model, K x L. Empty where moments do
+// not suffice (see Family).
+MatrixXd divergence_constants(const VectorXd& dispersion, const Model& to);
 
 // sum_s v_s gate_l(x_s) of every component.
 VectorXd component_masses(const Components& components);

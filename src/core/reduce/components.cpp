@@ -26,7 +26,7 @@ Components::Components(const HeldSource& points, const std::vector<Model>& model
       services_(services),
       family_(models.front().family),
       parts_(models.front().parts()),
-      fields_(family_ == FamilyKind::gaussian ? 2 : 2 + 2 * parts_) {
+      fields_(family_of(family_).identity_link() ? 2 : 2 + 2 * parts_) {
   const Index count = static_cast<Index>(models.size());
   first_.push_back(0);
   for (const Model& m : models) first_.push_back(first_.back() + m.experts());
@@ -132,7 +132,7 @@ void Components::fill(const Run& part, bool masses_only, Tile& tile, double* buf
   if (masses_only) return;
   double *eta = buffer + size, *mean = eta + parts_ * size, *potential = mean + parts_ * size;
   predictors(tile, beta.middleCols(tile.first * parts_, tile.count * parts_), eta);
-  if (family_ != FamilyKind::gaussian) natural(tile, tile.count, eta, mean, potential);
+  if (!family_of(family_).identity_link()) natural(tile, tile.count, eta, mean, potential);
 }
 
 void Components::natural(const Tile& tile, Index count, const double* eta, double* mean,
@@ -164,7 +164,7 @@ void Components::visit_chunk(Index chunk, bool masses_only, double* keep,
       if (!made) fill({rows.row, rows.rows, m, next - m}, masses_only, tile, at);
       const Index size = tile.height * tile.count;
       if (made || !masses_only) tile.eta = at + size;
-      if (tile.eta && family_ != FamilyKind::gaussian) {
+      if (tile.eta && !family_of(family_).identity_link()) {
         tile.mean = tile.eta + parts_ * size;
         tile.potential = tile.mean + parts_ * size;
       }

@@ -13,8 +13,8 @@ struct Tile {
   Index first, count;        // components
   const double *mass;        // height x count: v_s lambda_m gate_l(x_s)
   const double *eta;         // height x count parts: linear predictors
-  const double *mean;        // the same: b'(eta); null for Gaussian experts
-  const double *potential;   // height x count: b(eta); null for Gaussian experts
+  const double *mean;        // the same: b'(eta); null where the mean is the predictor
+  const double *potential;   // height x count: b(eta); likewise
   bool begins, ends;         // the first, the last tile of these rows
 };
 

@@ -1,5 +1,7 @@
 #include "reduce/cost.h"
 
+#include <stdexcept>
+
 #include "model/experts.h"
 #include "base/gram.h"
 #include "kernels/kernels.h"
@@ -10,21 +12,7 @@ namespace distmoe {
 
 namespace {
 
-// Bregman divergence of the potential, b(to) - b(from) - mean(from)'(to - from).
-ArrayXd bregman(const ExpertAt& from, const ExpertAt& to) {
-  return (to.potential - from.potential - (from.mean * (to.eta - from.eta)).rowwise().sum()).max(0.0);
-}
-
-// KL of two Gaussian experts, (S6).
-ArrayXd gaussian_kl(const ExpertAt& from, const ExpertAt& to) {
-  const double ratio = from.dispersion / to.dispersion;
-  return 0.5 * (ratio - 1.0 - std::log(ratio)) +
-         (from.eta.col(0) - to.eta.col(0)).square() * (0.5 / to.dispersion);
-}
-
-ArrayXd kl(const ExpertAt& from, const ExpertAt& to) {
-  return from.family == FamilyKind::gaussian ? gaussian_kl(from, to) : bregman(from, to);
-}
+ArrayXd kl(const ExpertAt& from, const ExpertAt& to) { return family_of(from.family).divergence(from, to); }
 
 // The least squares or weighted regression of (17) for KL: of the family itself, or of a Gaussian one.
 void regress(Model& model, const MatrixView& x, const VectorView& offset, const PullSums& sums,
@@ -113,14 +101,14 @@ class Reverse : public Cost {
   ArrayXd value(const ExpertAt& from, const ExpertAt& to) const override { return kl(to, from); }
 
   Pull pull(const ExpertAt& from, const ExpertAt&) const override {
-    const double precision = from.family == FamilyKind::gaussian ? 1.0 / from.dispersion : 1.0;
+    const double precision = family_of(from.family).has_dispersion() ? 1.0 / from.dispersion : 1.0;
     const ArrayXd one = ArrayXd::Ones(from.eta.rows());
     return {precision * one, precision * from.eta, one};
   }
 
   void update(Model& model, const MatrixView& x, const VectorView& offset, const PullSums& sums,
               int threads) const override {
-    if (model.family == FamilyKind::gaussian) {
+    if (family_of(model.family).least_squares()) {
       const VectorXd old = model.dispersion;
       regress(model, x, offset, sums, threads);
       const VectorXd precision = sums.weight.colwise().sum().transpose();
@@ -141,7 +129,7 @@ class Reverse : public Cost {
 // the predictors are regressed as for KL, standard deviations are averaged.
 class Wasserstein : public Cost {
  public:
-  bool suits(FamilyKind family) const override { return family == FamilyKind::gaussian; }
+  bool suits(const Family& family) const override { return family.location_scale(); }
   double unit(double y_scale) const override { return y_scale * y_scale; }
 
   ArrayXd value(const ExpertAt& from, const ExpertAt& to) const override {
@@ -178,13 +166,8 @@ class Hellinger : public Cost {
 
   Pull pull(const ExpertAt& from, const ExpertAt& to) const override {
     const ArrayXd weight = coefficient(from, to);
-    if (from.family != FamilyKind::gaussian) {
-      return {weight, middle(from, to).mean.colwise() * weight, ArrayXd::Zero(weight.size())};
-    }
-    const double share = to.dispersion / (from.dispersion + to.dispersion);
-    const double dispersion = 2.0 * share * from.dispersion;
-    const ArrayXd gap = share * (from.eta.col(0) - to.eta.col(0));
-    return {weight, weight * (to.eta.col(0) + gap), weight * (dispersion + gap.square())};
+    const Family::Middle middle = family_of(from.family).middle(from, to);
+    return {weight, middle.mean.colwise() * weight, weight * middle.deviation};
   }
 
   void update(Model& model, const MatrixView& x, const VectorView& offset, const PullSums& sums,
@@ -193,38 +176,15 @@ class Hellinger : public Cost {
   }
 
  private:
-  static ExpertAt middle(const ExpertAt& from, const ExpertAt& to) {
-    return ExpertAt(from.family, 0.5 * (from.eta + to.eta), 1.0);
-  }
-
   // BC.
   static ArrayXd coefficient(const ExpertAt& from, const ExpertAt& to) {
-    ArrayXd out = -distance(from, to);
+    ArrayXd out = -family_of(from.family).bhattacharyya(from, to);
     kernels().exponential(out.size(), out.data());
     return out.min(1.0);
-  }
-
-  // -log BC.
-  static ArrayXd distance(const ExpertAt& from, const ExpertAt& to) {
-    if (from.family != FamilyKind::gaussian) {
-      return (0.5 * (from.potential + to.potential) - middle(from, to).potential).max(0.0);
-    }
-    const double sum = from.dispersion + to.dispersion;
-    const double gap = std::sqrt(from.dispersion) - std::sqrt(to.dispersion);
-    // log(sum / (2 sd sd)) without loss where the two are nearly equal.
-    const double spread = std::log1p(gap * gap / (sum - gap * gap));
-    return 0.5 * spread + (from.eta.col(0) - to.eta.col(0)).square() / (4.0 * sum);
   }
 };
 
 }  // namespace
-
-ExpertAt::ExpertAt(FamilyKind which, const PredictorView& predictors, double d)
-    : family(which), eta(predictors), mean(eta), dispersion(d) {
-  if (family == FamilyKind::gaussian) return;
-  potential.resize(eta.rows());
-  family_of(family).natural(eta.rows(), eta.cols(), eta.data(), mean.data(), potential.data());
-}
 
 void Cost::values(const Model& from, const MatrixXd& eta_from, const VectorXd& dispersion_to,
                   const MatrixXd& eta_to, ArrayXXd& cost) const {
@@ -248,11 +208,12 @@ const Cost& cost_of(CostKind kind) {
   static const Wasserstein wasserstein;
   static const Hellinger hellinger;
   switch (kind) {
+    case CostKind::kl: return forward;
     case CostKind::reverse_kl: return reverse;
     case CostKind::wasserstein: return wasserstein;
     case CostKind::hellinger: return hellinger;
-    default: return forward;
   }
+  throw std::invalid_argument("unknown kind of cost");
 }
 
 }  // namespace distmoe

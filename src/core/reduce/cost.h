@@ -7,16 +7,6 @@
 
 namespace distmoe {
 
-// One expert at some rows: all that a cost looks at.
-struct ExpertAt {
-  FamilyKind family;
-  ArrayXXd eta, mean;  // b x R
-  ArrayXd potential;   // b(eta)
-  double dispersion;
-
-  ExpertAt(FamilyKind family, const PredictorView& eta, double dispersion);
-};
-
 // What a component asks of the expert that it is sent to, a unit of mass at every row. Sums of pulls
 // over components are what Cost::update needs.
 struct Pull {
@@ -35,7 +25,7 @@ struct PullSums {
 class Cost {
  public:
   virtual ~Cost() = default;
-  virtual bool suits(FamilyKind) const { return true; }
+  virtual bool suits(const Family&) const { return true; }
   // Is update() the minimiser? Else it only lowers the sum, and is repeated.
   virtual bool exact() const { return true; }
   // The cost on the user's scale, in units of that of a response divided by y_scale.

@@ -70,7 +70,7 @@ struct ChunkSums {
 // plan_components over all points: the sums of `out` are K x L.
 void sum_components(const Components& components, const Model& to, bool choose, MatrixXd& out,
                     VectorXd& cost) {
-  const MatrixXd constant = gaussian_constants(components.dispersion, to);
+  const MatrixXd constant = divergence_constants(components.dispersion, to);
   std::vector<ExpertsAtTile> experts(static_cast<std::size_t>(components.chunks()),
                                      ExpertsAtTile(components, to, constant));
   std::vector<ChunkSums> sums;
@@ -133,7 +133,7 @@ void Coupling::update_from_moments(Model& to, const std::vector<Index>& target) 
 Spread Coupling::spread(const Model& to) const {
   if (!kl_) return spread_costs(components_, cost_, to, nullptr);
   const Index k_count = to.experts();
-  const MatrixXd constant = gaussian_constants(components_.dispersion, to);
+  const MatrixXd constant = divergence_constants(components_.dispersion, to);
   Spread out = empty_spread(components_, k_count, false);
   const std::size_t chunks = static_cast<std::size_t>(components_.chunks());
   std::vector<ExpertsAtTile> experts(chunks, ExpertsAtTile(components_, to, constant));

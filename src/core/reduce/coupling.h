@@ -42,7 +42,7 @@ class Coupling {
   ComponentPlan component_plan(const std::vector<Index>& target, const MatrixXd& cost) const;
   // Does the update (17) under given targets need moments alone? Then: beta and dispersion that
   // minimise (15), (S8).
-  bool updates_from_moments() const { return kl_ && components_.family() == FamilyKind::gaussian; }
+  bool updates_from_moments() const { return kl_ && family_of(components_.family()).moments_suffice(); }
   void update_from_moments(Model& to, const std::vector<Index>& target) const;
 
  private:

@@ -38,15 +38,15 @@ ExpertMoments expert_moments(const Block& block, const Model& model) {
 }
 
 MatrixXd costs(const ExpertMoments& moments, const Model& model, const Model& to) {
+  const Family& family = family_of(model.family);
   MatrixXd out(model.experts(), to.experts());
   for (Index l = 0; l < out.rows(); ++l) {
     const MatrixXd gap =
         moments.factor[static_cast<std::size_t>(l)].triangularView<Eigen::Upper>() *
         (to.beta.colwise() - model.beta.col(l));
     for (Index k = 0; k < out.cols(); ++k) {
-      const double ratio = model.dispersion(l) / to.dispersion(k);
-      out(l, k) = 0.5 * (moments.mass(l) * (ratio - 1.0 - std::log(ratio)) +
-                         gap.col(k).squaredNorm() / to.dispersion(k));
+      out(l, k) = family.summed_divergence(moments.mass(l), gap.col(k).squaredNorm(), model.dispersion(l),
+                                           to.dispersion(k));
     }
   }
   return out;

@@ -49,13 +49,9 @@ SoftmaxFit gates_from_reference(const Data& points, Index z_intercept, const Mat
                                 const MatrixXd& slope, const MatrixXd& curvature, double total,
                                 const MatrixXd& alpha, double ridge, const Services& services) {
   const Scaling scaling =
-      find_scaling(points, FamilyKind::binomial, z_intercept, z_intercept, services);
+      find_scaling(points, false, z_intercept, z_intercept, services);
   const Index q = alpha.rows(), gate_count = alpha.cols();
-  const auto internal = [&](const MatrixXd& a) {
-    return scaling.to_internal(Model{FamilyKind::binomial, MatrixXd::Zero(points.x_columns(), 1), a,
-                                     VectorXd::Ones(1)}).alpha;
-  };
-  const MatrixXd from = internal(reference), to = standardising(scaling.z), score = to * slope;
+  const MatrixXd from = scaling.z.to_internal(reference), to = standardising(scaling.z), score = to * slope;
   MatrixXd all_rows(curvature.rows(), curvature.cols());
   for (Index a = 0; a < gate_count; ++a) {
     for (Index b = 0; b < gate_count; ++b) {
@@ -73,11 +69,10 @@ SoftmaxFit gates_from_reference(const Data& points, Index z_intercept, const Mat
       solve_symmetric(all_rows, Eigen::Map<const VectorXd>(score.data(), score.size())).x;
   const MatrixXd at_points = Eigen::Map<const MatrixXd>(move.data(), q, gate_count);
   GatePrior prior = gate_prior(scaling.z, gate_count + 1, ridge);
-  prior.centre = internal(alpha);
+  prior.centre = scaling.z.to_internal(alpha);
   SoftmaxFit fit = softmax_regression(z, targets, held.gate_offset, prior.centre, prior, services.threads, 100,
                                       1e-12, &at_points, true);
-  const Model kept{FamilyKind::binomial, MatrixXd::Zero(points.x_columns(), 1), alpha, VectorXd::Ones(1)};
-  fit.alpha = scaling.to_user(Model{FamilyKind::binomial, kept.beta, fit.alpha, kept.dispersion}, &kept).alpha;
+  fit.alpha = scaling.z.to_user(fit.alpha, &alpha);
   return fit;
 }
 

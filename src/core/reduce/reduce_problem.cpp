@@ -6,7 +6,7 @@ namespace distmoe {
 
 ReduceProblem::ReduceProblem(const LocalModels& locals, CostKind cost, UpdateKind kind,
                              double cache_bytes, const Services& services)
-    : scaling(find_scaling(locals.points, locals.models.front().family, locals.x_intercept,
+    : scaling(find_scaling(locals.points, takes_offset(locals.models.front().family), locals.x_intercept,
                            locals.z_intercept, services)),
       points(ScaledSource(locals.points, takes_offset(locals.models.front().family), &scaling)),
       models(internal(locals.models)),
@@ -16,9 +16,9 @@ ReduceProblem::ReduceProblem(const LocalModels& locals, CostKind cost, UpdateKin
       unit(cost_of(cost).unit(scaling.y_scale)),
       threads(services.threads) {
   const FamilyKind family = locals.models.front().family;
-  if (!cost_of(cost).suits(family)) throw std::invalid_argument("a cost that the family has not");
+  if (!cost_of(cost).suits(family_of(family))) throw std::invalid_argument("a cost that the family has not");
   if (kind == UpdateKind::closed_form &&
-      (family != FamilyKind::binomial || cost != CostKind::kl)) {
+      (!family_of(family).logit_of_mean() || cost != CostKind::kl)) {
     throw std::invalid_argument("the closed form (S14) is for logistic experts and KL");
   }
 }

@@ -104,7 +104,7 @@ std::vector<MatrixXd> costs_of_experts(const Model& reference, const std::vector
                                        const Source& points, const Services& services) {
   std::vector<MatrixXd> out;
   // Three times as many models as columns: there the factors are cheaper than the points.
-  if (reference.family == FamilyKind::gaussian &&
+  if (family_of(reference.family).moments_suffice() &&
       static_cast<Index>(models.size()) > 3 * reference.beta.rows()) {
     ExpertMoments moments(reference.beta.rows(), reference.experts());
     points.visit([&](const Block& block) {
