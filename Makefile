@@ -41,7 +41,7 @@ INSTALL_HERE := { \
 WITH_LIBRARY := R_LIBS="$(CURDIR)/$(OUT)/library$${R_LIBS:+:$$R_LIBS}"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test run-tests test-paths test-engines install check document site bench paper paper-quick clean
+.PHONY: help setup demo lint test run-tests test-paths test-engines install check document site bench paper paper-quick clean
 .NOTPARALLEL:
 
 help: ## Show this list
@@ -54,6 +54,10 @@ demo: ## Run the demo (installs what is missing first)
 	@bash tools/setup.sh demo
 	@$(INSTALL_HERE)
 	@$(WITH_LIBRARY) Rscript inst/demo/flights.R
+
+# Base R alone is needed.
+lint: ## Check who includes whom in the core, and lengths; names every fault
+	@Rscript tools/check-rooms.R; rooms=$$?; Rscript tools/check-lengths.R && [ $$rooms -eq 0 ]
 
 # When a command fails, make adds a line "*** Error" of its own, but the last
 # line of `make test` is to be the number of tests that passed and failed. With
