@@ -1,9 +1,9 @@
 // Doors to the local fit. Each converts, calls the core and returns a named list.
 #include "convert.h"
 #include "core/fit/driver.h"
-#include "core/model/information.h"
 #include "core/fit/separation.h"
 #include "core/fit/trust.h"
+#include "core/model/information.h"
 
 using namespace distmoe;
 
@@ -257,9 +257,8 @@ Rcpp::List cpp_softmax_regression(Rcpp::List data, Eigen::MatrixXd targets, Eige
                                   Rcpp::NumericVector ridge, bool keep_products = false) {
   const RData r(data);
   const Block b = r.block();
-  const SoftmaxFit s = softmax_regression(b.z, targets, b.gate_offset, alpha,
-                                          prior_from(r, alpha.cols() + 1, ridge), 1, 100, 1e-12, nullptr,
-                                          keep_products);
+  const GatePrior prior = prior_from(r, alpha.cols() + 1, ridge);
+  const SoftmaxFit s = softmax_regression({b.z, targets, b.gate_offset, prior}, alpha, 1, keep_products);
   return Rcpp::List::create(Rcpp::_["alpha"] = s.alpha, Rcpp::_["iterations"] = s.iterations,
                             Rcpp::_["converged"] = s.converged);
 }

@@ -2,10 +2,10 @@
 #include <chrono>
 
 #include "convert.h"
-#include "core/model/information.h"
-#include "core/kernels/kernels.h"
 #include "core/base/parallel.h"
 #include "core/fit/statistics.h"
+#include "core/kernels/kernels.h"
+#include "core/model/information.h"
 
 using namespace distmoe;
 

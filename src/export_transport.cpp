@@ -1,8 +1,8 @@
 // Doors to transport and reduction.
 #include "convert.h"
-#include "core/reduce/gate_reference.h"
 #include "core/base/gram.h"
 #include "core/reduce/coupling.h"
+#include "core/reduce/gate_reference.h"
 #include "core/reduce/reduce.h"
 #include "core/reduce/transport.h"
 

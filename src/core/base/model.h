@@ -51,6 +51,11 @@ struct Block {
   bool shares_design() const { return x.data() == z.data() && x.cols() == z.cols(); }
 };
 
+// Some of the rows of a vector of which there may be none (see Block).
+inline VectorView some_rows(const VectorView& from, Index start, Index count) {
+  return from.size() > 0 ? VectorView(from.segment(start, count)) : from;
+}
+
 // What the core may ask of its caller; it never reaches for them itself.
 struct Services {
   std::function<void()> interrupt = [] {};   // throws when the user wants to stop

@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "base/gram.h"
-#include "kernels/kernels.h"
 #include "base/numerics.h"
+#include "kernels/kernels.h"
 
 namespace distmoe {
 
@@ -126,9 +126,7 @@ Block HeldSource::all() const {
 
 void HeldSource::show(Index start, Index count,
                       const std::function<void(const Block&)>& see) const {
-  const auto part = [&](const VectorXd& from) {
-    return from.size() > 0 ? VectorView(from.segment(start, count)) : VectorView(from);
-  };
+  const auto part = [&](const VectorXd& from) { return some_rows(from, start, count); };
   see(Block{x.middleRows(start, count),
             shared ? MatrixView(x.middleRows(start, count)) : MatrixView(z.middleRows(start, count)),
             part(y), part(weight), part(offset), part(gate_offset), start});

@@ -41,13 +41,11 @@ Sums sum_over(const Source& source, const Sums& zero, const Services& services, 
   for (Index start = 0, seen = 0; start < source.blocks(); start += wave, ++seen) {
     if (wave > 1 || seen % 64 == 0) services.interrupt();
     const Index count = std::min(wave, source.blocks() - start);
-    std::vector<Sums> part(static_cast<std::size_t>(count), zero);
-    in_parallel(count, services.threads, [&](Index i) {
-      source.show_block(start + i, [&](const Block& block) {
-        part[static_cast<std::size_t>(i)] = map(block);
-      });
-    });
-    for (const Sums& sums : part) total += sums;
+    add_parts(count, zero, services.threads, [&](Index i) {
+      Sums part = zero;
+      source.show_block(start + i, [&](const Block& block) { part = map(block); });
+      return part;
+    }, total);
   }
   return total;
 }

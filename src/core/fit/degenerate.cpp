@@ -1,6 +1,6 @@
 #include "fit/degenerate.h"
 
-#include "model/information.h"
+#include "model/parameters.h"
 
 namespace distmoe {
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "base/kmeans.h"
-#include "model/mixture.h"
 #include "base/numerics.h"
+#include "model/mixture.h"
 
 namespace distmoe {
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "base/gram.h"
-#include "model/information.h"
 #include "base/numerics.h"
+#include "model/parameters.h"
 
 namespace distmoe {
 

@@ -4,9 +4,9 @@
 #ifndef DISTMOE_FIT_PENALTY_H
 #define DISTMOE_FIT_PENALTY_H
 
+#include "base/scaling.h"
 #include "model/experts.h"
 #include "model/gating.h"
-#include "base/scaling.h"
 
 namespace distmoe {
 

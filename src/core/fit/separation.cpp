@@ -2,8 +2,8 @@
 
 #include <Eigen/Eigenvalues>
 
-#include "model/family.h"
 #include "base/gram.h"
+#include "model/family.h"
 #include "model/mixture.h"
 
 namespace distmoe {

@@ -3,8 +3,8 @@
 #ifndef DISTMOE_FIT_STARTS_H
 #define DISTMOE_FIT_STARTS_H
 
-#include "fit/growth.h"
 #include "base/random.h"
+#include "fit/growth.h"
 
 namespace distmoe {
 

@@ -1,8 +1,8 @@
 #include "fit/statistics.h"
 
 #include "base/gram.h"
-#include "model/information.h"
 #include "model/mixture.h"
+#include "model/parameters.h"
 
 namespace distmoe {
 

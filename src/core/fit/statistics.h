@@ -35,7 +35,7 @@ Statistics statistics(const Block& block, const Model& model, const MatrixXd& re
 Model em_step(const Model& model, const Statistics& sums, const PenaltyRule& rule, double floor,
               double least_mass, double length = 1.0);
 
-// The negative Hessian of the objective that an M-step maximises, ordered as in to_vector() (information.h): the
+// The negative Hessian of the objective that an M-step maximises, ordered as in to_vector() (parameters.h): the
 // information of rows whose experts were known. The curvature of the observed objective is never more. The sums may be
 // those of a model nearby: experts count by their present `mass`.
 MatrixXd complete_curvature(const Model& model, const Statistics& sums, const VectorXd& mass, const Penalty& penalty);

@@ -1,8 +1,8 @@
 #include "model/experts.h"
 
 #include "base/gram.h"
-#include "model/mixture.h"
 #include "base/parallel.h"
+#include "model/mixture.h"
 
 namespace distmoe {
 
@@ -47,51 +47,62 @@ ExpertStep expert_step(const Model& model, const ExpertSums& sums, double floor,
   for (Index k = 0; k < model.experts(); ++k) {
     if (!(sums.mass(k) > least_mass)) continue;
     const MatrixXd score = sums.score.middleCols(k * parts, parts);
-    const VectorXd delta =
+    const VectorXd delta =  // (S8a) for Gaussian experts, one step (S16), (S17) for logistic ones
         solve_symmetric(unpack_blocks(sums.gram.middleRows(k * pairs, pairs), p, parts),
                         Eigen::Map<const VectorXd>(score.data(), score.size())).x;
     step.delta.middleCols(k * parts, parts) = Eigen::Map<const MatrixXd>(delta.data(), p, parts);
     if (!has_dispersion) continue;
-    // The residual sum of squares falls by delta'score when beta moves to its minimiser.
+    // (S8b), corrected: sum of W_lk [ dispersion_l + (x'(beta_k - beta_l))^2 ] / mass at the new beta_k. At the old
+    // one the sum is `deviation`; it falls by delta'score as beta moves to its minimiser.
     const double rss = sums.deviation(k) - step.delta.col(k).dot(sums.score.col(k));
     step.dispersion(k) = std::max(rss / sums.mass(k), floor);
   }
   return step;
 }
 
-namespace {
-
-const Index rows_at_a_time = 1200;
-
-// The sums of all experts over all rows, added in the order of the rows whatever the number of threads.
-ExpertSums sums_of_rows(const Model& model, const MatrixView& x, const VectorView& offset,
-                        const MatrixXd& weighted_response, const MatrixXd& weight, int threads) {
-  const Index blocks = (x.rows() + rows_at_a_time - 1) / rows_at_a_time;
-  const ExpertSums zero(x.cols(), model.experts(), model.parts());
-  std::vector<ExpertSums> part(static_cast<std::size_t>(blocks), zero);
-  in_parallel(blocks, threads, [&](Index i) {
-    const Index row = i * rows_at_a_time, rows = std::min(rows_at_a_time, x.rows() - row);
-    const VectorXd none(0);
-    const MatrixXd eta = linear_predictors(
-        x.middleRows(row, rows), model.beta,
-        offset.size() > 0 ? VectorView(offset.segment(row, rows)) : VectorView(none));
-    part[static_cast<std::size_t>(i)] =
-        expert_sums(model.family, x.middleRows(row, rows), eta,
-                    weighted_response.middleRows(row, rows), weight.middleRows(row, rows));
-  });
-  ExpertSums sums = zero;
-  for (const ExpertSums& p : part) sums += p;
-  return sums;
+Model model_of_expert(const Model& model, Index k) {
+  const Index parts = model.parts();
+  return {model.family, model.beta.middleCols(k * parts, parts), MatrixXd(model.alpha.rows(), 0),
+          model.dispersion.segment(k, 1)};
 }
 
-// (S15) for one expert: Newton steps, halved where the fit would fall. What is maximised is
-// sum of wr'eta - w b(eta).
+MatrixXd fit_by_halved_steps(Model one, const std::function<ExpertSums()>& sums_here,
+                             const std::function<bool(const MatrixXd&)>& take) {
+  for (int iteration = 0; iteration < 100; ++iteration) {
+    const ExpertSums sums = sums_here();
+    const ExpertStep step = expert_step(one, sums, 0.0, 0.0);
+    const double promise = step.delta.cwiseProduct(sums.score).sum();
+    bool taken = false;
+    double length = 1.0;
+    for (int halving = 0; halving < 40 && !taken; ++halving, length /= 2) {
+      const MatrixXd beta = one.beta + length * step.delta;
+      taken = take(beta);
+      if (taken) one.beta = beta;
+    }
+    if (!taken || promise <= 1e-13 * sums.mass(0)) break;
+  }
+  return one.beta;
+}
+
+namespace {
+
+// The sums of all experts over all rows.
+ExpertSums sums_of_rows(const Model& model, const MatrixView& x, const VectorView& offset,
+                        const MatrixXd& weighted_response, const MatrixXd& weight, int threads) {
+  const ExpertSums zero(x.cols(), model.experts(), model.parts());
+  return sum_rows(x.rows(), zero, threads, [&](Index start, Index count) {
+    const auto rows = x.middleRows(start, count);
+    return expert_sums(model.family, rows, linear_predictors(rows, model.beta, some_rows(offset, start, count)),
+                       weighted_response.middleRows(start, count), weight.middleRows(start, count));
+  });
+}
+
+// (S15) for one expert, by Newton's steps (S16), (S17). What is maximised is sum of wr'eta - w b(eta).
 MatrixXd fit_by_newton(const Model& model, Index k, const MatrixView& x, const VectorView& offset,
                        const MatrixXd& wr, const MatrixXd& w) {
   const Family& f = family_of(model.family);
   const Index parts = model.parts();
-  Model one{model.family, model.beta.middleCols(k * parts, parts), MatrixXd(x.cols(), 0),
-            model.dispersion.segment(k, 1)};
+  const Model one = model_of_expert(model, k);
   MatrixXd eta = linear_predictors(x, one.beta, offset);
   MatrixXd mean(x.rows(), parts);
   VectorXd potential(x.rows());
@@ -100,25 +111,15 @@ MatrixXd fit_by_newton(const Model& model, Index k, const MatrixView& x, const V
     return wr.cwiseProduct(at).sum() - w.col(0).dot(potential);
   };
   double value = fitness(eta);
-  for (int iteration = 0; iteration < 100; ++iteration) {
-    const ExpertSums sums = expert_sums(model.family, x, eta, wr, w);
-    const ExpertStep step = expert_step(one, sums, 0.0, 0.0);
-    const double promise = step.delta.cwiseProduct(sums.score).sum();
-    double length = 1.0, next = value;
-    for (int halving = 0; halving < 40; ++halving, length /= 2) {
-      const MatrixXd beta = one.beta + length * step.delta;
-      const MatrixXd eta_next = linear_predictors(x, beta, offset);
-      next = fitness(eta_next);
-      if (!(next >= value)) continue;
-      one.beta = beta;
-      eta = eta_next;
-      break;
-    }
-    const bool done = promise <= 1e-13 * sums.mass(0) || !(next >= value);
-    value = std::max(value, next);
-    if (done) break;
-  }
-  return one.beta;
+  return fit_by_halved_steps(one, [&] { return expert_sums(model.family, x, eta, wr, w); },
+                             [&](const MatrixXd& beta) {
+    const MatrixXd there = linear_predictors(x, beta, offset);
+    const double next = fitness(there);
+    if (!(next >= value)) return false;
+    eta = there;
+    value = next;
+    return true;
+  });
 }
 
 }  // namespace

@@ -35,6 +35,14 @@ struct ExpertStep {
 // Experts whose mass is not above `least_mass` are left as they are.
 ExpertStep expert_step(const Model& model, const ExpertSums& sums, double floor, double least_mass);
 
+// Expert k alone.
+Model model_of_expert(const Model& model, Index k);
+
+// One expert's coefficients by steps of Newton's kind from the sums here, each halved until `take` takes the
+// coefficients that it leads to. Ends where a step promises nothing, or none is taken.
+MatrixXd fit_by_halved_steps(Model one, const std::function<ExpertSums()>& sums,
+                             const std::function<bool(const MatrixXd& beta)>& take);
+
 // The update (17) of every expert to convergence, at points x with weights and weighted responses
 // (S x K, S x K R): least squares (S8a) for Gaussian experts, for the others a weighted regression of
 // their family, (S15) for binomial ones. Sets `dispersion` from `deviation` (at model.beta) where the family has one.

@@ -2,8 +2,8 @@
 
 #include <stdexcept>
 
-#include "kernels/kernels.h"
 #include "base/numerics.h"
+#include "kernels/kernels.h"
 #include "model/mixture_quantiles.h"
 
 namespace distmoe {

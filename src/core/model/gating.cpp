@@ -1,8 +1,8 @@
 #include "model/gating.h"
 
 #include "base/gram.h"
-#include "model/mixture.h"
 #include "base/parallel.h"
+#include "model/mixture.h"
 
 namespace distmoe {
 
@@ -66,7 +66,7 @@ void gate_weights(const ArrayXXd& probability, const MatrixXd& targets, Eigen::R
 
 namespace {
 
-// A target of 0 contributes 0 also where log pi is -inf.
+// (S5). A target of 0 contributes 0 also where log pi is -inf.
 double target_log_lik(const Gates& gate, const MatrixXd& targets) {
   return (targets.array() > 0).select(targets.array() * gate.log, 0.0).sum();
 }
@@ -111,23 +111,12 @@ MatrixXd gate_step(const MatrixXd& alpha, const GateSums& sums, const GatePrior&
 
 GateSums gate_sums(const MatrixView& z, const MatrixXd& targets, const VectorView& gate_offset,
                    const MatrixXd& alpha, int threads, bool products) {
-  const Index rows_at_a_time = 1200;
-  const Index blocks = (z.rows() + rows_at_a_time - 1) / rows_at_a_time;
-  const GateSums zero(z.cols(), targets.cols());
-  std::vector<GateSums> part(static_cast<std::size_t>(blocks), zero);
-  in_parallel(blocks, threads, [&](Index i) {
-    const Index row = i * rows_at_a_time, rows = std::min(rows_at_a_time, z.rows() - row);
-    const VectorXd none(0);
-    const Gates gate = gates(
-        z.middleRows(row, rows), alpha,
-        gate_offset.size() > 0 ? VectorView(gate_offset.segment(row, rows)) : VectorView(none));
-    const MatrixXd target = targets.middleRows(row, rows);
-    part[static_cast<std::size_t>(i)] = products ? gate_sums(z.middleRows(row, rows), gate, target)
-                                                 : gate_scores(z.middleRows(row, rows), gate, target);
+  return sum_rows(z.rows(), GateSums(z.cols(), targets.cols()), threads, [&](Index start, Index count) {
+    const auto rows = z.middleRows(start, count);
+    const Gates gate = gates(rows, alpha, some_rows(gate_offset, start, count));
+    const MatrixXd target = targets.middleRows(start, count);
+    return products ? gate_sums(rows, gate, target) : gate_scores(rows, gate, target);
   });
-  GateSums sums = zero;
-  for (const GateSums& p : part) sums += p;
-  return sums;
 }
 
 namespace {
@@ -143,16 +132,15 @@ double even_log_lik(const MatrixXd& targets, const VectorView& gate_offset) {
 
 }  // namespace
 
-SoftmaxFit softmax_regression(const MatrixView& z, const MatrixXd& targets,
-                              const VectorView& gate_offset, MatrixXd alpha, const GatePrior& prior,
-                              int threads, int max_iterations, double tolerance,
-                              const MatrixXd* slope, bool keep_products) {
+SoftmaxFit softmax_regression(const SoftmaxProblem& problem, MatrixXd alpha, int threads, bool keep_products) {
+  const MatrixXd& targets = problem.targets;
+  const GatePrior& prior = problem.prior;
   SoftmaxFit fit;
   const auto sums_at = [&](const MatrixXd& a, bool products) {
-    GateSums sums = gate_sums(z, targets, gate_offset, a, threads, products);
-    if (slope) {
-      sums.log_lik += slope->cwiseProduct(a).sum();
-      sums.score += *slope;
+    GateSums sums = gate_sums(problem.z, targets, problem.gate_offset, a, threads, products);
+    if (problem.slope) {
+      sums.log_lik += problem.slope->cwiseProduct(a).sum();
+      sums.score += *problem.slope;
     }
     return sums;
   };
@@ -161,11 +149,13 @@ SoftmaxFit softmax_regression(const MatrixView& z, const MatrixXd& targets,
   const double scale = targets.sum();
   // Where the start is sure of wrong gates there is no curvature to come back by: even ones are better.
   const MatrixXd even = MatrixXd::Zero(alpha.rows(), alpha.cols());
-  if (!(objective >= even_log_lik(targets, gate_offset) - prior.value(even))) {
+  if (!(objective >= even_log_lik(targets, problem.gate_offset) - prior.value(even))) {
     alpha = even;
     sums = sums_at(alpha, true);
     objective = sums.log_lik - prior.value(alpha);
   }
+  const int max_iterations = 100;
+  const double tolerance = 1e-12;
   const double near = 1e-4;
   bool current = true;
   double last_gain = std::numeric_limits<double>::infinity();

@@ -53,14 +53,20 @@ struct SoftmaxFit {
   bool converged = false;
 };
 
-// Weighted softmax regression to convergence, (S5). The penalised objective never falls. `slope`
-// (q x (K - 1)): what other rows add to the score, whatever the gates are. Sums of products of columns cost
-// twenty times what the score does. keep_products: near the end, where they hardly change, those of an
-// earlier step serve as long as every step gains a tenth of the last or less.
-SoftmaxFit softmax_regression(const MatrixView& z, const MatrixXd& targets,
-                              const VectorView& gate_offset, MatrixXd alpha, const GatePrior& prior,
-                              int threads = 1, int max_iterations = 100, double tolerance = 1e-12,
-                              const MatrixXd* slope = nullptr, bool keep_products = false);
+// What a softmax regression is of. It refers to what it is made from.
+struct SoftmaxProblem {
+  MatrixView z;                     // n x q
+  const MatrixXd& targets;          // n x K, weights included
+  VectorView gate_offset;           // n or 0
+  const GatePrior& prior;
+  const MatrixXd* slope = nullptr;  // q x (K - 1), what other rows add to the score whatever the gates are
+};
+
+// Weighted softmax regression to convergence from gates alpha, (S5). The penalised objective never falls. Sums of
+// products of columns cost twenty times what the score does. keep_products: near the end, where they hardly change,
+// those of an earlier step serve as long as every step gains a tenth of the last or less.
+SoftmaxFit softmax_regression(const SoftmaxProblem& problem, MatrixXd alpha, int threads = 1,
+                              bool keep_products = false);
 
 }  // namespace distmoe
 

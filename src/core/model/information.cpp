@@ -1,7 +1,7 @@
 #include "model/information.h"
 
-#include "model/gating.h"
 #include "base/gram.h"
+#include "model/gating.h"
 #include "model/mixture.h"
 
 namespace distmoe {

@@ -3,8 +3,8 @@
 #ifndef DISTMOE_MODEL_MIXTURE_H
 #define DISTMOE_MODEL_MIXTURE_H
 
-#include "model/family.h"
 #include "base/numerics.h"
+#include "model/family.h"
 
 namespace distmoe {
 

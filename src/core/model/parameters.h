@@ -6,7 +6,7 @@
 
 namespace distmoe {
 
-// The order of all parameters in one vector: beta of expert 1 (predictor by predictor), ..., K, alpha of gate 1, ...,
+// Their order: beta of expert 1 (predictor by predictor), ..., K, alpha of gate 1, ...,
 // K - 1, then (families with a dispersion) log dispersion of expert 1, ..., K.
 Index parameter_count(const Model& model);
 VectorXd to_vector(const Model& model);
@@ -27,7 +27,7 @@ Model above_floor(Model model, double floor);
 // floor that wants to fall, and an expert (of several) whose mass, that of its rows, is no more than
 // `least_mass`, as in EM. Gives their numbers.
 std::vector<Index> hold_fixed(const Model& model, double floor, const VectorXd& mass, double least_mass,
-                VectorXd& gradient, MatrixXd& curvature);
+                              VectorXd& gradient, MatrixXd& curvature);
 
 }  // namespace distmoe
 

@@ -153,16 +153,13 @@ ExpertSums ComponentMoments::sums_to(const Model& to, const std::vector<Index>& 
 }
 
 void ComponentMoments::update(Model& to, const std::vector<Index>& target) const {
-  // Sums are added in the same order whatever the number of threads.
   const Index parts = (blocks() + blocks_at_a_time - 1) / blocks_at_a_time;
-  std::vector<ExpertSums> part(static_cast<std::size_t>(parts),
-                               ExpertSums(to.beta.rows(), to.experts(), 1));
-  in_parallel(parts, services_.threads, [&](Index i) {
-    part[static_cast<std::size_t>(i)] = sums_to(to, target, i * blocks_at_a_time,
-                                                std::min(blocks(), (i + 1) * blocks_at_a_time));
-  });
-  ExpertSums sums(to.beta.rows(), to.experts(), 1);
-  for (const ExpertSums& p : part) sums += p;
+  const ExpertSums zero(to.beta.rows(), to.experts(), 1);
+  ExpertSums sums = zero;
+  add_parts(parts, zero, services_.threads, [&](Index i) {
+    return sums_to(to, target, i * blocks_at_a_time, std::min(blocks(), (i + 1) * blocks_at_a_time));
+  }, sums);
+  // (S8a), (S8b)
   const ExpertStep step = expert_step(to, sums, 0.0, 0.0);
   to.beta += step.delta;
   to.dispersion = step.dispersion;

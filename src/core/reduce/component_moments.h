@@ -3,9 +3,9 @@
 #ifndef DISTMOE_REDUCE_COMPONENT_MOMENTS_H
 #define DISTMOE_REDUCE_COMPONENT_MOMENTS_H
 
+#include "model/experts.h"
 #include "reduce/components.h"
 #include "reduce/expert_moments.h"
-#include "model/experts.h"
 
 namespace distmoe {
 

@@ -1,7 +1,7 @@
 #include "reduce/components.h"
 
-#include "model/family.h"
 #include "kernels/kernels.h"
+#include "model/family.h"
 
 namespace distmoe {
 

@@ -2,11 +2,11 @@
 
 #include <stdexcept>
 
-#include "model/experts.h"
 #include "base/gram.h"
-#include "kernels/kernels.h"
-#include "model/mixture.h"
 #include "base/parallel.h"
+#include "kernels/kernels.h"
+#include "model/experts.h"
+#include "model/mixture.h"
 
 namespace distmoe {
 
@@ -49,19 +49,18 @@ double reverse_sum(const ExpertAt& at, const MatrixXd& w, const MatrixXd& r) {
   return (at.mean * gap).sum() - (w.col(0).array() * at.potential).sum();
 }
 
-// Its minimum by Gauss-Newton steps, halved where the sum would rise. The slope by the predictors is
-// V (W eta - R), V the variance at eta: at V held, a least squares problem.
+// Its minimum by Gauss-Newton steps. The slope by the predictors is V (W eta - R), V the variance at eta: at V
+// held, a least squares problem.
 MatrixXd reverse_fit(const Model& model, Index k, const MatrixView& x, const VectorView& offset,
                      const MatrixXd& r, const MatrixXd& w) {
   const Index parts = model.parts();
-  Model one{model.family, model.beta.middleCols(k * parts, parts), MatrixXd(x.cols(), 0),
-            model.dispersion.segment(k, 1)};
+  const Model one = model_of_expert(model, k);
   const auto look = [&](const MatrixXd& beta) {
     return ExpertAt(one.family, linear_predictors(x, beta, offset).array(), 1.0);
   };
   ExpertAt at = look(one.beta);
   double value = reverse_sum(at, w, r);
-  for (int iteration = 0; iteration < 100; ++iteration) {
+  const auto sums_here = [&] {
     const ArrayXXd variance = family_of(one.family).variance(at.mean);
     const ArrayXXd gap = r.array() - (at.eta.colwise() * w.col(0).array());
     MatrixXd residual = MatrixXd::Zero(x.rows(), parts);
@@ -75,23 +74,16 @@ MatrixXd reverse_fit(const Model& model, Index k, const MatrixView& x, const Vec
     sums.mass(0) = w.sum();
     sums.score = transposed_multiply(x, residual);
     add_weighted_grams(x, (variance.colwise() * w.col(0).array()).matrix(), sums.gram);
-    const ExpertStep step = expert_step(one, sums, 0.0, 0.0);
-    const double promise = step.delta.cwiseProduct(sums.score).sum();
-    bool lower = false;
-    double length = 1.0;
-    for (int halving = 0; halving < 40 && !lower; ++halving, length /= 2) {
-      const MatrixXd beta = one.beta + length * step.delta;
-      const ExpertAt next = look(beta);
-      const double next_value = reverse_sum(next, w, r);
-      if (!(next_value < value)) continue;
-      lower = true;
-      one.beta = beta;
-      at = next;
-      value = next_value;
-    }
-    if (!lower || promise <= 1e-13 * sums.mass(0)) break;
-  }
-  return one.beta;
+    return sums;
+  };
+  return fit_by_halved_steps(one, sums_here, [&](const MatrixXd& beta) {
+    const ExpertAt there = look(beta);
+    const double next = reverse_sum(there, w, r);
+    if (!(next < value)) return false;
+    at = there;
+    value = next;
+    return true;
+  });
 }
 
 // KL(to || from). Gaussian experts: least squares with the components' precisions as weights, and the

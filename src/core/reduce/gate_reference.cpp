@@ -70,8 +70,8 @@ SoftmaxFit gates_from_reference(const Data& points, Index z_intercept, const Mat
   const MatrixXd at_points = Eigen::Map<const MatrixXd>(move.data(), q, gate_count);
   GatePrior prior = gate_prior(scaling.z, gate_count + 1, ridge);
   prior.centre = scaling.z.to_internal(alpha);
-  SoftmaxFit fit = softmax_regression(z, targets, held.gate_offset, prior.centre, prior, services.threads, 100,
-                                      1e-12, &at_points, true);
+  SoftmaxFit fit = softmax_regression({z, targets, held.gate_offset, prior, &at_points}, prior.centre,
+                                      services.threads, true);
   fit.alpha = scaling.z.to_user(fit.alpha, &alpha);
   return fit;
 }

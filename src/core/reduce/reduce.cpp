@@ -87,9 +87,8 @@ void finish_gates(const ReduceProblem& problem, const ReduceOptions& options, Re
   GatePrior prior = gate_prior(problem.scaling.z, out.model.experts(), options.gate_ridge);
   prior.centre = out.model.alpha;
   const MatrixXd& z = problem.points.shared ? problem.points.x : problem.points.z;
-  const SoftmaxFit gates = softmax_regression(z, weight, problem.points.gate_offset,
-                                              out.model.alpha, prior, problem.threads, 100, 1e-12, nullptr,
-                                              options.gates_are_start);
+  const SoftmaxFit gates = softmax_regression({z, weight, problem.points.gate_offset, prior}, out.model.alpha,
+                                              problem.threads, options.gates_are_start);
   out.model.alpha = gates.alpha;
   out.gates_converged = gates.converged;
 }

@@ -3,8 +3,8 @@
 #ifndef DISTMOE_REDUCE_TRANSPORT_H
 #define DISTMOE_REDUCE_TRANSPORT_H
 
-#include "reduce/options.h"
 #include "base/source.h"
+#include "reduce/options.h"
 #include "reduce/transport_problem.h"
 
 namespace distmoe {
