@@ -7,10 +7,11 @@ template <bool Bregman>
 DISTMOE_INLINE Vec plan_cost(Vec eta, Vec mean, Vec below, Vec to, Vec above, double constant,
                              double precision, Vec& square) {
   if (Bregman) {
+    // (S12)
     const Vec gap = (above - below) - mean * (to - eta);
     return gap > 0.0 ? gap : gap < 0.0 ? Vec{} : gap;  // what is no number stays none
   }
-  const Vec gap = eta - to;
+  const Vec gap = eta - to;  // (S6)
   square = gap * gap;
   return square * precision + constant;
 }
@@ -105,14 +106,15 @@ void spread_of(const PlanRows& a, double* weight, double* response, double* obje
       Vec left = mass;  // ties: the first expert takes all
       DISTMOE_UNROLL
       for (std::ptrdiff_t k = 0; k < (K > 0 ? K : v.count); ++k) {
-        const Vec taken = v.cost(k) <= best ? left : Vec{};
+        const Vec taken = v.cost(k) <= best ? left : Vec{};  // (16)
         left -= taken;
-        v.sum(k) += taken;
+        v.sum(k) += taken;  // (S10)
         v.more(k) += taken * mean;
         for (std::ptrdiff_t j = 1; Bregman && j < a.parts; ++j) {
           double* to = response + (k * a.parts + j) * n + i;
           store(to, load(to) + taken * load(a.mean + (l * a.parts + j) * n + i));
         }
+        // (S8b), corrected
         if (!Bregman) spread[k] += taken * (v.square(k) + a.dispersion[l]);
       }
     }
@@ -149,7 +151,7 @@ void components_of(const PlanRows& a, double* out, double* cost, Vec* lent) {
           v.sum(k) += mass * v.cost(k);
           continue;
         }
-        const Vec taken = v.cost(k) <= best ? left : Vec{};
+        const Vec taken = v.cost(k) <= best ? left : Vec{};  // (16)
         left -= taken;
         v.sum(k) += taken;
       }

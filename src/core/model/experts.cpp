@@ -47,7 +47,7 @@ ExpertStep expert_step(const Model& model, const ExpertSums& sums, double floor,
   for (Index k = 0; k < model.experts(); ++k) {
     if (!(sums.mass(k) > least_mass)) continue;
     const MatrixXd score = sums.score.middleCols(k * parts, parts);
-    const VectorXd delta =  // (S8a) for Gaussian experts, one step (S16), (S17) for logistic ones
+    const VectorXd delta =  // (S8a) for Gaussian experts, a Newton step to the root of (S15) for logistic ones
         solve_symmetric(unpack_blocks(sums.gram.middleRows(k * pairs, pairs), p, parts),
                         Eigen::Map<const VectorXd>(score.data(), score.size())).x;
     step.delta.middleCols(k * parts, parts) = Eigen::Map<const MatrixXd>(delta.data(), p, parts);
@@ -97,7 +97,7 @@ ExpertSums sums_of_rows(const Model& model, const MatrixView& x, const VectorVie
   });
 }
 
-// (S15) for one expert, by Newton's steps (S16), (S17). What is maximised is sum of wr'eta - w b(eta).
+// (S15) for one expert, by Newton's steps. What is maximised is minus (S13), the sum of wr'eta - w b(eta).
 MatrixXd fit_by_newton(const Model& model, Index k, const MatrixView& x, const VectorView& offset,
                        const MatrixXd& wr, const MatrixXd& w) {
   const Family& f = family_of(model.family);
@@ -157,6 +157,7 @@ MatrixXd regress_logits(const Model& model, const MatrixView& x, const VectorVie
       const double success = std::max(weighted_response(s, k), least);
       const double failure = std::max(mass - weighted_response(s, k), 1e-16 * mass);
       counts(s, k) = point_weight.size() > 0 ? point_weight(s) : 1.0;
+      // (S14): the logit of V_k.
       response(s, k) = counts(s, k) * (std::log(success / failure) -
                                        (offset.size() > 0 ? offset(s) : 0.0));
     }

@@ -67,7 +67,7 @@ Evaluation evaluate(const Block& block, const Model& model) {
   e.posterior = log_densities(model.family, block.y, e.eta, model.dispersion, e.own_mean);
   e.posterior += e.gate;
   // log f = log sum_k exp(gate predictor_k + log phi_k) - log sum_k exp(gate predictor_k).
-  e.log_lik = softmax_rows(e.posterior);
+  e.log_lik = softmax_rows(e.posterior);  // (1)
   e.log_lik -= softmax_rows(e.gate);
   const ArrayXd base = family_of(model.family).log_base(block.y.array());
   if (base.size() > 0) e.log_lik += base;

@@ -141,6 +141,7 @@ ExpertSums ComponentMoments::sums_to(const Model& to, const std::vector<Index>& 
     for (Index i = 0, l = b * side; i < count; ++i, ++l) {
       const Index k = target[static_cast<std::size_t>(l)];
       sums.mass(k) += mass_(l);
+      // (S8b), corrected: the spread of each component about expert k, and no cross terms.
       sums.deviation(k) += mass_(l) * components_.dispersion(l) + gap.row(i).dot(moved.row(i));
     }
   }

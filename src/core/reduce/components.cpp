@@ -120,7 +120,7 @@ void Components::fill_masses(const Run& part, Index height, double* out) const {
     if (lambda_.rows() > 1) weight = point * lambda_.col(m).segment(part.row, part.rows).array();
     else if (lambda_.rows() == 1) weight = point * lambda_(0, m);
     for (Index l = first(m) - begin; l < first(m + 1) - begin; ++l) {
-      mass.col(l).head(part.rows).array() *= weight;
+      mass.col(l).head(part.rows).array() *= weight;  // (6)
     }
   }
   if (part.rows < height) mass.bottomRows(height - part.rows).setZero();

@@ -32,6 +32,7 @@ class Forward : public Cost {
   }
 
   Pull pull(const ExpertAt& from, const ExpertAt& to) const override {
+    // What (S8b), corrected, averages: not the cross terms of different components.
     return {ArrayXd::Ones(from.eta.rows()), from.mean,
             from.dispersion + (from.mean.col(0) - to.mean.col(0)).square()};
   }

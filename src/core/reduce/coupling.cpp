@@ -166,7 +166,7 @@ Spread Coupling::spread_targets(const std::vector<Index>& target, Index experts,
     for (Index l = 0; l < tile.count; ++l) {
       const Index k = target[static_cast<std::size_t>(tile.first + l)];
       const Eigen::Map<const VectorXd> mass(tile.mass + l * tile.height, tile.height);
-      sums.weight.col(k) += mass;
+      sums.weight.col(k) += mass;  // (S10), (S4)
       if (masses_only) continue;
       const Eigen::Map<const MatrixXd> mean(means + l * parts() * tile.height, tile.height, parts());
       sums.response.middleCols(k * parts(), parts()) += mass.asDiagonal() * mean;

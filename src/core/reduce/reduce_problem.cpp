@@ -59,7 +59,7 @@ Assigned assign(const Coupling& coupling, const Model& model, PlanKind plan) {
   const MatrixXd cost = coupling.cost(model);
   a.target = cheapest(cost);
   a.cost = cost.rowwise().minCoeff();
-  a.objective = a.cost.sum();
+  a.objective = a.cost.sum();  // (11) under the component plan
   a.mass = VectorXd::Zero(model.experts());
   for (Index k : a.target) a.mass(k) += 1.0;
   return a;

@@ -61,7 +61,7 @@ class Comparison {
       for (Index l = 0, column = 0; l < a.gate.cols(); ++l) {
         for (Index k = 0; k < b.gate.cols(); ++k, ++column) problem_.cost(l, k) = cost_(s, column);
       }
-      sums.value += weight(s) * problem_.solve();
+      sums.value += weight(s) * problem_.solve();  // (9)
       sums.plan += weight(s) * problem_.plan;
     }
   }
@@ -71,12 +71,12 @@ class Comparison {
     const Index k_count = sums.plan.cols();
     for (Index l = 0; l < a.gate.cols(); ++l) {
       for (Index s = 0; s < weight.size(); ++s) {
-        Index best = 0;
+        Index best = 0;  // (16)
         for (Index k = 1; k < k_count; ++k) {
           if (cost_(s, l * k_count + k) < cost_(s, l * k_count + best)) best = k;
         }
         const double mass = weight(s) * a.gate(s, l);
-        sums.value += mass * cost_(s, l * k_count + best);
+        sums.value += mass * cost_(s, l * k_count + best);  // (11)
         sums.plan(l, best) += mass;
       }
     }
