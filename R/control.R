@@ -57,7 +57,7 @@
 #' x and on (x, y), regressions fitted to a few random rows or grown one after the other, slices and boxes of
 #' the data, the residuals of one regression, random labels. Each gets a short run and is finished; where a
 #' pass over the rows is dear the better half go on after the short run, and the best three of these are finished.
-#' In every fourth round, and where passes are dear in all, the best end is then moved, while that helps: one
+#' In every eighth round, and where passes are dear in all, the best end is then moved, while that helps: one
 #' expert is split or grown anew and two others are merged or one dropped (Ueda et al. 2000), or rows get random
 #' weights for a few iterations. From the fifth on, every such round is followed by an excursion from the best
 #' maxima known: moves, or shakes, in which the rows get random weights, the fit to them is taken to its end, and

@@ -133,7 +133,7 @@ Round Rounds::fresh(int number, const Services& services) const {
   // Where a walk is dear and all finished runs came to the same place, that is evidence enough.
   const auto same = [&](const Arrival& a) { return same_maximum(a.run, ends[0].run); };
   const bool agreed = effort_.enough == 1 && witnesses(ends) > 1 && std::all_of(ends.begin(), ends.end(), same);
-  if (!agreed && (number % 4 == 0 || !all)) walk(best_of(ends), others, 1, turn);
+  if (!agreed && (number % 8 == 0 || !all)) walk(best_of(ends), others, 1, turn);
   return turn.round;
 }
 
