@@ -67,11 +67,11 @@ test_that("what a room of the core may not include is named", {
 })
 
 test_that("what is too long, or goes in too large a circle, is named", {
-  long <- strrep("# ", 61)
+  long <- paste("#", strrep("long", 40))
   planted <- list(
-    list("R/a.R", long, "a.R:2: a line of 122 characters"),
+    list("R/a.R", long, "a.R:2: a line of 162 characters"),
     list("src/door.cpp", sub("#", "//", long), "door.cpp:3: a line of"),
-    list("R/a.R", rep("# a", 400), "a.R:1: a file of 401 lines"),
+    list("R/a.R", rep("# a", 500), "a.R:1: a file of 501 lines"),
     list("src/core/fit/fit.h", rep("// a", 300), "fit.h:1: a file of 301 lines"),
     list("R/a.R", c("long <- function() {", rep("  1", 59), "}"), "a.R:2: long() has 61 lines")
   )
