@@ -54,7 +54,7 @@ most_information <- function(model) {
   vapply(seq_along(index$kind), function(i) of_kind[[index$kind[i]]][index$owner[i]], 0)
 }
 
-# What the priors and the ridge that the record tells of add, see Penalty in src/core/penalty.h.
+# What the priors and the ridge that the record tells of add, see Penalty in src/core/fit/penalty.h.
 penalty_information <- function(model, dispersion) {
   r <- model$record
   value <- function(name, default) if (is.null(r[[name]]) || anyNA(r[[name]])) default else r[[name]]

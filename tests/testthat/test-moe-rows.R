@@ -7,7 +7,8 @@ d$w <- rep(c(1, 2, 0, 1), 75)
 d$u <- withr::with_seed(7, runif(300, 1, 2))
 fits <- list(
   plain = moe(y ~ x, d, K = 2, start = d$label),
-  bases = moe(log(y^2 + 1) ~ poly(x, 2) + g + offset(u / 10), d, K = 2, start = d$label, gating = ~ splines::ns(x, 3) + u),
+  bases = moe(log(y^2 + 1) ~ poly(x, 2) + g + offset(u / 10), d, K = 2, start = d$label,
+    gating = ~ splines::ns(x, 3) + u),
   weighted = moe(y ~ x + g, d, K = 2, start = d$label[d$u > 1.1], weights = w, subset = u > 1.1),
   logistic = suppressWarnings(moe(f ~ x, d, K = 2, family = binomial(), start = d$label)),
   classes = suppressWarnings(moe(g ~ x + u, d, K = 2, family = multinomial(), start = d$label)))
@@ -22,7 +23,8 @@ test_that("what works on rows works on those of the fit", {
     for (type in types) expect_equal(predict(fit, type = type), predict(fit, rows, type), tolerance = 1e-10)
     expect_equal(predict(fit, se.fit = TRUE), predict(fit, rows, se.fit = TRUE), tolerance = 1e-8)
     if (name != "classes") {
-      expect_equal(predict(fit, interval = "prediction"), predict(fit, rows, interval = "prediction"), tolerance = 1e-10)
+      expect_equal(predict(fit, interval = "prediction"), predict(fit, rows, interval = "prediction"),
+        tolerance = 1e-10)
     }
     expect_equal(simulate(fit, 2, seed = 1), simulate(fit, 2, seed = 1, newdata = rows), ignore_attr = TRUE)
     added <- c(".expert", ".probability", grep("^.fitted|^.resid|^.class", names(augment(fit)), value = TRUE))
