@@ -64,7 +64,7 @@
 #' from there the fit to the rows as they are. An excursion may find a better maximum but is no evidence for the
 #' one that it starts from.
 #'
-#' The search stops when six rounds have ended in the best maximum known, if these are all; else ten, if these
+#' The search stops when five rounds have ended in the best maximum known, if these are all; else eight, if these
 #' are half of them, or twenty-four (the rarer it is, the likelier there is a still rarer one); where a pass over the
 #' rows is dear, fewer are enough, down to one round and two finished runs. The best maximum must also have
 #' withstood six shakes, and more on a sample of more than a thousand rows, up to thirty-six. It stops at the latest after 300

@@ -79,7 +79,7 @@ Effort::Effort(const HeldSource& sample, const ExpertKind& kind, Index experts, 
                       static_cast<double>(sample.rows()) * (8.0 * k * r + 0.06 * products);
   // A larger sample may cost more, but not many times more.
   const double size = std::min(6.0, std::max(1.0, static_cast<double>(sample.rows()) / 1000.0));
-  most_passes = 7.5e8 * size / pass;
+  most_passes = 6.6e8 * size / pass;
   enough = static_cast<int>(std::max(1.0, std::min(8.0, 3.2e5 * size / pass)));
   if (experts == 2) {
     moves = 2;

@@ -32,9 +32,9 @@ class Ledger {
 
   bool enough() const {
     if (search_.maxima.front().reached < 2) return false;
-    if (search_.reached == search_.rounds) return search_.reached >= (3 * effort_.enough + 3) / 4;
+    if (search_.reached == search_.rounds) return search_.reached >= (5 * effort_.enough + 7) / 8;
     const bool easy = 2 * search_.reached >= search_.rounds;
-    return search_.reached >= (easy ? 5 * effort_.enough / 4 : 3 * effort_.enough);
+    return search_.reached >= (easy ? effort_.enough : 3 * effort_.enough);
   }
 
   bool settled() const { return enough() && withstood_ >= effort_.shakes_of_best; }

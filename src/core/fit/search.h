@@ -25,7 +25,7 @@ struct Search {
   Index rows = 0;               // of the sample
 };
 
-// The search stops when enough fresh rounds have ended in the best maximum known: six if these are all, ten if
+// The search stops when enough fresh rounds have ended in the best maximum known: five if these are all, eight if
 // half of them, 24 else (the rarer it is, the likelier one is that is rarer still), and fewer where rounds are
 // dear: at least one, and two finished runs; and when that maximum has withstood six shakes (up to 36 where the
 // sample has more than a thousand rows, none where rounds are dear). Or, at the latest, after 300 rounds or as many
