@@ -19,10 +19,13 @@ endif
 
 # Compiled in a copy, so that the checkout's src/ holds sources only. The copy
 # keeps the files' times, so objects there serve again. R's make rules do not
-# know which headers an object depends on: those older than any are dropped.
+# know which headers an object depends on: those older than any are dropped, as
+# are files that are no longer in src/.
 STAGE := mkdir -p $(OUT)/pkg/src; \
 	  (cd $(OUT)/pkg && rm -rf R man inst exec DESCRIPTION NAMESPACE); \
 	  cp -Rp DESCRIPTION NAMESPACE R man inst exec $(OUT)/pkg/; cp -Rp src/. $(OUT)/pkg/src/; \
+	  (cd $(OUT)/pkg/src && find . \( -name '*.h' -o -name '*.cpp' \) -exec sh -c \
+	  '[ -f "../../../src/$$1" ] || rm -f "$$1" "$${1%.cpp}.o"' _ {} \;); \
 	  find $(OUT)/pkg/src \( -name '*.h' -o -name 'Makevars*' \) \
 	  -exec find $(OUT)/pkg/src -name '*.o' ! -newer {} -delete \;
 
@@ -38,7 +41,7 @@ INSTALL_HERE := { \
 WITH_LIBRARY := R_LIBS="$(CURDIR)/$(OUT)/library$${R_LIBS:+:$$R_LIBS}"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test run-tests test-paths test-engines install check document site bench paper paper-quick clean
+.PHONY: help setup demo lint test run-tests test-paths test-engines install check document site bench paper paper-quick clean
 .NOTPARALLEL:
 
 help: ## Show this list
@@ -51,6 +54,10 @@ demo: ## Run the demo (installs what is missing first)
 	@bash tools/setup.sh demo
 	@$(INSTALL_HERE)
 	@$(WITH_LIBRARY) Rscript inst/demo/flights.R
+
+# Base R alone is needed.
+lint: ## Check who includes whom in the core, and lengths; names every fault
+	@Rscript tools/check-rooms.R; rooms=$$?; Rscript tools/check-lengths.R && [ $$rooms -eq 0 ]
 
 # When a command fails, make adds a line "*** Error" of its own, but the last
 # line of `make test` is to be the number of tests that passed and failed. With

@@ -103,7 +103,7 @@ most_votes <- function(votes) {
   out
 }
 
-# The gates on all rows (see src/core/gate_reference.h), or NULL where they can't be had. Which of the
+# The gates on all rows (see src/core/reduce/gate_reference.h), or NULL where they can't be had. Which of the
 # start's gates is whose the sites' experts tell, that have kept its labels: any order gives the right
 # sums, a good one makes what the points add small.
 gates_from_shares <- function(fit, models, problem, ridge) {

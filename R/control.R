@@ -55,15 +55,19 @@
 #' The likelihood has many maxima, and EM ends in the one near its start. With `starts = "auto"` the search
 #' goes in rounds that know nothing of each other. A round makes twelve starts of different kinds: k-means on
 #' x and on (x, y), regressions fitted to a few random rows or grown one after the other, slices and boxes of
-#' the data, the residuals of one regression, random labels. Each gets a short run; the better half go on, the
-#' best three of these are finished. The best one is then moved, while that helps: one expert is split or
-#' grown anew and two others are merged or one dropped (Ueda et al. 2000), or rows get random weights for a
-#' few iterations. From the ninth on, every such round is followed by an excursion: more moves, from the best
-#' maxima known, which may find a better one but are no evidence for the one they start from.
+#' the data, the residuals of one regression, random labels. Each gets a short run and is finished; where a
+#' pass over the rows is dear the better half go on after the short run, and the best three of these are finished.
+#' In every eighth round, and where passes are dear in all, the best end is then moved, while that helps: one
+#' expert is split or grown anew and two others are merged or one dropped (Ueda et al. 2000), or rows get random
+#' weights for a few iterations. From the fifth on, every such round is followed by an excursion from the best
+#' maxima known: moves, or shakes, in which the rows get random weights, the fit to them is taken to its end, and
+#' from there the fit to the rows as they are. An excursion may find a better maximum but is no evidence for the
+#' one that it starts from.
 #'
-#' The search stops when six rounds have ended in the best maximum known, if these are all; else eight, if these
-#' are half of them, or twenty (the rarer it is, the likelier there is a still rarer one); where a pass over the
-#' rows is dear, fewer are enough, down to one round and two finished runs. It stops at the latest after 300
+#' The search stops when five rounds have ended in the best maximum known, if these are all; else eight, if these
+#' are half of them, or twenty-four (the rarer it is, the likelier there is a still rarer one); where a pass over the
+#' rows is dear, fewer are enough, down to one round and two finished runs. The best maximum must also have
+#' withstood six shakes, and more on a sample of more than a thousand rows, up to thirty-six. It stops at the latest after 300
 #' rounds and excursions, or as many passes as cost about a second, a few on a sample of more than a thousand
 #' rows (by a formula, not by the clock), but not before two rounds. With a number of starts there is one
 #' round of so many, half of which are finished. `record$search` of the fit (see

@@ -23,7 +23,7 @@ check_plot_kind <- function(which, kinds) {
 }
 
 plot_class <- function(x, class) {
-  labels <- if (x$family$family == "multinomial") x$schema$labels
+  labels <- if (has_many_classes(x)) x$schema$labels
   if (is.null(class)) return(labels[length(labels)])
   if (is.null(labels)) input_error("{.arg class} is for multinomial experts.")
   check_choice(class, labels, "class")
@@ -222,12 +222,6 @@ other_values <- function(x, data) {
 }
 
 has_range <- function(v) is.numeric(unclass(v)) && !is.factor(v) && any(is.finite(as.numeric(v)))
-
-# A number as the class that the variable had (dates, times).
-as_like <- function(value, described) {
-  attributes(value) <- described$like
-  value
-}
 
 # The rows at which the formulas can be evaluated: log(x) has no value at x < 0.
 drawable <- function(x, grid) {

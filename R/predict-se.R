@@ -57,7 +57,7 @@ prediction_weights <- function(object, gate, means, type) {
 
 # Of y, or of every class's indicator: the experts' means (n x K) and their derivatives in the linear predictors.
 mean_slopes <- function(object, means) {
-  if (object$family$family == "multinomial") {
+  if (has_many_classes(object)) {
     labels <- object$schema$labels
     all <- all_classes(means, object$K, labels)
     return(lapply(seq_along(labels), function(j) {
@@ -67,15 +67,13 @@ mean_slopes <- function(object, means) {
       list(mean = matrix(all[, , j], nrow(means)), slope = matrix(unlist(slope), nrow(means)))
     }))
   }
-  slope <- switch(object$family$family, gaussian = array(1, dim(means)), binomial = means * (1 - means),
-    poisson = means)
-  list(list(mean = means, slope = slope))
+  list(list(mean = means, slope = family_traits(object)$slope(means)))
 }
 
 # Means of counts are positive, those of classes also below 1.
 within_range <- function(object, v) {
-  least <- if (object$family$family == "gaussian") -Inf else 0
-  pmin(pmax(v, least), if (has_classes(object$schema)) 1 else Inf)
+  ends <- family_traits(object)$range
+  pmin(pmax(v, ends[1]), ends[2])
 }
 
 confidence_interval <- function(object, newdata, level, se.fit, na.action) {

@@ -13,7 +13,8 @@
 #'   fewer experts), else a list of matrices, named by site. `predict()`: a matrix with a column a site, where a
 #'   model's prediction is a vector; else a list of these, named by site. `nobs()`: rows in all (the sum of
 #'   their weights). `sigma()`: a matrix with a row an expert and a column a site. `fitted()` and `residuals()`:
-#'   an error, for sites' models hold no rows. `summary()`: a list of class `summary.moe_sites` with `table` (of the object), `coefficients` (as of `coef()`), `spread`
+#'   an error, for sites' models hold no rows. `summary()`: a list of class `summary.moe_sites` with
+#'   `table` (of the object), `coefficients` (as of `coef()`), `spread`
 #'   (matrix: least, median and largest of each coefficient over the sites), `family`, `K` and `n`. `plot()`
 #'   draws the experts' coefficients at the sites, with 95 % intervals where sites sent their information.
 #' @examples
@@ -109,7 +110,7 @@ print.summary.moe_sites <- function(x, digits = 4, ...) {
   t <- x$table
   count <- table(factor(t$status, unique(c("fitted", t$status))))
   cat("Models of sites: ", paste(count, names(count), collapse = ", "), "\n", sep = "")
-  cat(format_big(x$n), " rows, ", paste(x$K, collapse = " or "), " ", known_families[[x$family]]$words,
+  cat(format_big(x$n), " rows, ", paste(x$K, collapse = " or "), " ", family_traits(x)$words,
     if (identical(x$K, 1L)) " expert" else " experts", " a site\n", sep = "")
   if (!all(is.na(t$loglik))) {
     cat("Mean log-likelihood of a row: ", paste(format(range(t$loglik, na.rm = TRUE), digits = digits),

@@ -27,22 +27,38 @@ Eigen::Map<const MatrixXd> view(const Rcpp::NumericMatrix& m) {
 
 }  // namespace
 
+namespace {
+
+struct NamedFamily {
+  const char* name;
+  FamilyKind kind;
+  bool one_predictor;  // has an expert one predictor only?
+};
+
+const NamedFamily families[] = {
+    {"gaussian", FamilyKind::gaussian, true},
+    {"binomial", FamilyKind::binomial, true},
+    {"poisson", FamilyKind::poisson, true},
+    {"multinomial", FamilyKind::multinomial, false},
+};
+
+const NamedFamily& named_family(FamilyKind kind) {
+  for (const NamedFamily& f : families) {
+    if (f.kind == kind) return f;
+  }
+  throw std::invalid_argument("a family without a name");
+}
+
+}  // namespace
+
 FamilyKind family_from_name(const std::string& name) {
-  if (name == "gaussian") return FamilyKind::gaussian;
-  if (name == "binomial") return FamilyKind::binomial;
-  if (name == "poisson") return FamilyKind::poisson;
-  if (name == "multinomial") return FamilyKind::multinomial;
+  for (const NamedFamily& f : families) {
+    if (name == f.name) return f.kind;
+  }
   throw std::invalid_argument("unknown family '" + name + "'");
 }
 
-std::string name_of_family(FamilyKind family) {
-  switch (family) {
-    case FamilyKind::binomial: return "binomial";
-    case FamilyKind::poisson: return "poisson";
-    case FamilyKind::multinomial: return "multinomial";
-    default: return "gaussian";
-  }
-}
+std::string name_of_family(FamilyKind family) { return named_family(family).name; }
 
 PlanKind plan_from_name(const std::string& name) {
   if (name == "exact") return PlanKind::exact;
@@ -66,7 +82,7 @@ Model model_from_list(const Rcpp::List& list) {
   m.alpha = Rcpp::as<MatrixXd>(list["alpha"]);
   m.dispersion = Rcpp::as<VectorXd>(list["dispersion"]);
   const Index k = m.dispersion.size();
-  const bool one_part = m.family != FamilyKind::multinomial;
+  const bool one_part = named_family(m.family).one_predictor;
   if (k == 0 || m.alpha.cols() + 1 != k || m.beta.cols() % k != 0 || m.beta.cols() == 0 ||
       (one_part && m.beta.cols() != k)) {
     throw std::invalid_argument("beta, alpha and dispersion disagree about the number of experts");

@@ -4,9 +4,9 @@
 
 #include <RcppEigen.h>
 
-#include "core/fit.h"
-#include "core/reduce.h"
-#include "core/scratch.h"
+#include "core/base/scratch.h"
+#include "core/fit/penalty.h"
+#include "core/reduce/options.h"
 
 namespace distmoe {
 

@@ -1,9 +1,9 @@
 // Doors to the local fit. Each converts, calls the core and returns a named list.
 #include "convert.h"
-#include "core/driver.h"
-#include "core/information.h"
-#include "core/separation.h"
-#include "core/trust.h"
+#include "core/fit/driver.h"
+#include "core/fit/separation.h"
+#include "core/fit/trust.h"
+#include "core/model/information.h"
 
 using namespace distmoe;
 
@@ -160,7 +160,7 @@ GatePrior prior_from(const RData& data, Index experts, const Rcpp::NumericVector
 // [[Rcpp::export(rng = false)]]
 Rcpp::List cpp_aliased(Rcpp::List data, std::string family) {
   const RData r(data);
-  return aliased_columns_of(find_scaling(r.data(), family_from_name(family), r.x_intercept,
+  return aliased_columns_of(find_scaling(r.data(), takes_offset(family_from_name(family)), r.x_intercept,
                                          r.z_intercept, r_services(1)));
 }
 
@@ -174,7 +174,7 @@ Rcpp::List cpp_fit(Rcpp::List data, std::string family, int parts, int experts, 
   const ExpertKind kind{family_from_name(family), parts};
   const FitOptions fit_opts = fit_options(options);
   const Services services = r_services(Rcpp::as<int>(options["threads"]));
-  const Scaling scaling = find_scaling(r.data(), kind.family, r.x_intercept, r.z_intercept, services);
+  const Scaling scaling = find_scaling(r.data(), takes_offset(kind.family), r.x_intercept, r.z_intercept, services);
   const Rcpp::List aliased = aliased_columns_of(scaling);
   const auto any = [](const std::vector<bool>& v) { return std::count(v.begin(), v.end(), true) > 0; };
   if (!Rcpp::as<bool>(options["singular_ok"]) && (any(scaling.x.aliased) || any(scaling.z.aliased))) {
@@ -257,9 +257,8 @@ Rcpp::List cpp_softmax_regression(Rcpp::List data, Eigen::MatrixXd targets, Eige
                                   Rcpp::NumericVector ridge, bool keep_products = false) {
   const RData r(data);
   const Block b = r.block();
-  const SoftmaxFit s = softmax_regression(b.z, targets, b.gate_offset, alpha,
-                                          prior_from(r, alpha.cols() + 1, ridge), 1, 100, 1e-12, nullptr,
-                                          keep_products);
+  const GatePrior prior = prior_from(r, alpha.cols() + 1, ridge);
+  const SoftmaxFit s = softmax_regression({b.z, targets, b.gate_offset, prior}, alpha, 1, keep_products);
   return Rcpp::List::create(Rcpp::_["alpha"] = s.alpha, Rcpp::_["iterations"] = s.iterations,
                             Rcpp::_["converged"] = s.converged);
 }

@@ -1,8 +1,9 @@
 // Doors to information matrices and to the rounds between sites. Models in lists are on the user's
 // scale, unless they go with a scaling: then they are on the scale of its standardised columns.
 #include "convert.h"
-#include "core/degenerate.h"
-#include "core/refine.h"
+#include "core/fit/degenerate.h"
+#include "core/fit/objective.h"
+#include "core/fit/refine.h"
 
 using namespace distmoe;
 
@@ -48,7 +49,7 @@ Rcpp::List cpp_model_information(Rcpp::List data, Rcpp::List model, Rcpp::List o
   const RData r(data);
   const Model user = model_for(r, model);
   const Services services = r_services(Rcpp::as<int>(options["threads"]));
-  const Scaling scaling = find_scaling(r.data(), user.family, r.x_intercept, r.z_intercept, services);
+  const Scaling scaling = find_scaling(r.data(), takes_offset(user.family), r.x_intercept, r.z_intercept, services);
   const ScaledSource source(r.data(), takes_offset(user.family), &scaling);
   const Model m = scaling.to_internal(user);
   const Information info = information_at(source, m, services);
@@ -83,7 +84,7 @@ Rcpp::List cpp_model_information(Rcpp::List data, Rcpp::List model, Rcpp::List o
 // [[Rcpp::export(rng = false)]]
 Rcpp::List cpp_site_moments(Rcpp::List data, std::string family, int threads) {
   const RData r(data);
-  const CentredMoments m = centred_moments(r.data(), family_from_name(family), r.x_intercept,
+  const CentredMoments m = centred_moments(r.data(), takes_offset(family_from_name(family)), r.x_intercept,
                                            r.z_intercept, r_services(threads));
   return Rcpp::List::create(
       Rcpp::_["weight"] = m.weight, Rcpp::_["mean_x"] = m.mean_x, Rcpp::_["mean_z"] = m.mean_z,
@@ -98,7 +99,7 @@ Rcpp::List cpp_site_moments(Rcpp::List data, std::string family, int threads) {
 Rcpp::List cpp_pooled_scaling(Rcpp::List moments, std::string family, int x_intercept, int z_intercept) {
   CentredMoments all;
   for (R_xlen_t i = 0; i < moments.size(); ++i) all += moments_from_list(moments[i]);
-  return scaling_to_list(scaling_from(all, family_from_name(family), x_intercept - 1, z_intercept - 1));
+  return scaling_to_list(scaling_from(all, takes_offset(family_from_name(family)), x_intercept - 1, z_intercept - 1));
 }
 
 // Between the scales of a model.
@@ -135,7 +136,8 @@ Rcpp::List cpp_site_sums(Rcpp::List data, Rcpp::List model, Rcpp::List scaling, 
 }
 
 // The centre's part of a round, from the sites' summed sums. options:
-// dispersion_floor, tolerance, newton_below, length, those of penalty_options(). Objectives are on the scale of standardised y.
+// dispersion_floor, tolerance, newton_below, length, those of penalty_options(). Objectives are on the scale of
+// standardised y.
 // [[Rcpp::export(rng = false)]]
 Rcpp::List cpp_propose(Rcpp::List model, Rcpp::List scaling, Rcpp::List sums, Rcpp::List options) {
   const Model m = model_from_list(model);
@@ -150,7 +152,7 @@ Rcpp::List cpp_propose(Rcpp::List model, Rcpp::List scaling, Rcpp::List sums, Rc
   const auto number = [&](const char* name) { return Rcpp::as<double>(options[name]); };
   const RoundOptions o{number("tolerance"), number("dispersion_floor"), number("newton_below"),
                        number("length")};
-  const Proposal p = propose(m, info, s, rule, o);
+  const RoundStep p = propose(m, info, s, rule, o);
   const double least = least_mass(m, s.weight / static_cast<double>(s.rows));
   std::vector<bool> empty, held;
   for (Index k = 0; k < m.experts(); ++k) {

@@ -5,11 +5,11 @@
 
 #include <Rcpp.h>
 
-#include "core/json_scan.h"
+#include "core/base/json_scan.h"
 
 using namespace distmoe;
 
-// What a parser of this text would meet: see core/json_scan.h.
+// What a parser of this text would meet: see core/base/json_scan.h.
 // [[Rcpp::export(rng = false)]]
 Rcpp::List cpp_scan_json(Rcpp::RawVector bytes) {
   const JsonScan found = scan_json(reinterpret_cast<const char*>(RAW(bytes)), static_cast<std::size_t>(bytes.size()));

@@ -2,10 +2,10 @@
 #include <chrono>
 
 #include "convert.h"
-#include "core/information.h"
-#include "core/kernels.h"
-#include "core/parallel.h"
-#include "core/statistics.h"
+#include "core/base/parallel.h"
+#include "core/fit/statistics.h"
+#include "core/kernels/kernels.h"
+#include "core/model/information.h"
 
 using namespace distmoe;
 
@@ -49,7 +49,7 @@ Rcpp::List cpp_pass(Rcpp::List data, Rcpp::List model, std::string what, int thr
   const RData r(data);
   const Model user = model_for(r, model);
   const Services services = r_services(threads);
-  const Scaling scaling = find_scaling(r.data(), user.family, r.x_intercept, r.z_intercept, services);
+  const Scaling scaling = find_scaling(r.data(), takes_offset(user.family), r.x_intercept, r.z_intercept, services);
   const ScaledSource source(r.data(), takes_offset(user.family), &scaling);
   const Model m = scaling.to_internal(user);
   const auto pass = [&] {

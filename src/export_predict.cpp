@@ -1,7 +1,7 @@
 // Door to prediction.
 #include "convert.h"
-#include "core/predict.h"
-#include "core/quantiles.h"
+#include "core/model/predict.h"
+#include "core/model/quantiles.h"
 
 using namespace distmoe;
 

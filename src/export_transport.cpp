@@ -1,9 +1,10 @@
 // Doors to transport and reduction.
 #include "convert.h"
-#include "core/gate_reference.h"
-#include "core/gram.h"
-#include "core/coupling.h"
-#include "core/transport.h"
+#include "core/base/gram.h"
+#include "core/reduce/coupling.h"
+#include "core/reduce/gate_reference.h"
+#include "core/reduce/reduce.h"
+#include "core/reduce/transport.h"
 
 using namespace distmoe;
 

@@ -122,9 +122,10 @@ have_service() {
   PATH=$PATH:/usr/sbin:/sbin have "$1" || { [ "$1" = initdb ] && ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; }
 }
 
-# Sets missing_services (Debian packages, not required), missing_programs ("R", "compiler", "pandoc", ...), missing (packages that
-# are needed, as "name version" lines), missing_optional (likewise) and
-# missing_library ("libopenblas0-serial" or nothing; not required).
+# Sets missing_services (Debian packages, not required), missing_programs ("R",
+# "compiler", "pandoc", ...), missing (packages that are needed, as "name version"
+# lines), missing_optional (likewise) and missing_library ("libopenblas0-serial"
+# or nothing; not required).
 look() {
   local all p
   missing_programs=""
@@ -147,7 +148,8 @@ if [ -z "$missing_programs$missing$missing_optional$missing_library$missing_serv
   echo "Nothing to install."
   exit 0
 fi
-echo "Installing: $(in_one_line "$missing_programs" "$(names "$missing")" "$(names "$missing_optional")" "$missing_library" "$missing_services")"
+echo "Installing: $(in_one_line "$missing_programs" "$(names "$missing")" "$(names "$missing_optional")" \
+  "$missing_library" "$missing_services")"
 
 load=yes
 
@@ -249,7 +251,8 @@ fi
 # ---- Is all there now? -----------------------------------------------------
 
 if [ -n "$missing_optional$missing_library$missing_services" ]; then
-  echo "Not installed, but not required: $(in_one_line "$(names "$missing_optional")" "$missing_library" "$missing_services")"
+  echo "Not installed, but not required: $(in_one_line "$(names "$missing_optional")" "$missing_library" \
+    "$missing_services")"
 fi
 if [ -n "$missing_programs$missing" ]; then
   failed=$(sed -E '/ ./ s/^([^ ]+) +(.+)$/\1(>=\2)/' <<<"$missing")

@@ -118,7 +118,8 @@ for dir in /usr/lib/postgresql/*/bin; do [ -x "$dir/initdb" ] && bin=$dir; done
 if ! asked postgresql; then :
 elif [ -z "${bin:-}" ]; then skip postgresql "no server is installed"
 elif ! root; then skip postgresql "needs root"
-elif ! Rscript -e 'quit(status = !(requireNamespace("RPostgres", quietly = TRUE) || requireNamespace("RPostgreSQL", quietly = TRUE)))' >/dev/null 2>&1; then
+elif ! Rscript -e 'there <- vapply(c("RPostgres", "RPostgreSQL"), requireNamespace, NA, quietly = TRUE)' \
+  -e 'quit(status = !any(there))' >/dev/null 2>&1; then
   skip postgresql "neither RPostgres nor RPostgreSQL is installed"
 else
   install -d -o postgres "$scratch/pg" "$scratch/pgsocket"

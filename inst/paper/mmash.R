@@ -1,6 +1,6 @@
 # The paper's Table 1: heart rate against accelerometer and other signals, MMASH data (22 healthy men, 24 hours).
 #
-#   Rscript mmash.R data=FOLDER [results=FOLDER] [seeds=1]
+#   Rscript mmash.R data=FOLDER [results=FOLDER] [seeds=1] [movement=now]
 #
 # The data are not part of this package. Get them from PhysioNet (free, no account):
 #   https://physionet.org/content/mmash/1.0.0/   https://doi.org/10.13026/cerq-fc86
@@ -17,6 +17,9 @@
 
 mmash_formula <- heart_rate ~ log1p(magnitude) + axis1 + axis2 + axis3 + steps + posture + asleep + effort + eating +
   screen + hour_cos + hour_sin + weight + height + age + stai1 + daily_stress + pittsburgh
+
+averaged_formula <- heart_rate ~ moved_10 + moved_60 + moved_300 + moved_900 + moved_3600 + steps_10 + steps_60 +
+  steps_300 + steps_900 + steps_3600 + standing + sitting + lying + hour_cos + hour_sin
 
 # ---- files ------------------------------------------------------------------------------------
 
@@ -185,6 +188,26 @@ read_mmash <- function(folder) {
     account = do.call(rbind, lapply(users, `[[`, "account")))
 }
 
+# Means over the last seconds, within one user, of what was recorded in them: log1p of the movement, steps, and over five
+# minutes postures (their shares; without one: none of them).
+add_averages <- function(data) {
+  data <- data[order(data$second), ]
+  last <- seq_len(nrow(data))
+  mean_of <- function(value, seconds) {
+    before <- findInterval(data$second - seconds, data$second)
+    sums <- c(0, cumsum(value))
+    (sums[last + 1] - sums[before + 1]) / (last - before)
+  }
+  for (seconds in c(10, 60, 300, 900, 3600)) {
+    data[[paste0("moved_", seconds)]] <- mean_of(log1p(data$magnitude), seconds)
+    data[[paste0("steps_", seconds)]] <- mean_of(data$steps, seconds)
+  }
+  for (posture in c("standing", "sitting", "lying")) {
+    data[[posture]] <- mean_of(as.numeric(data$posture %in% posture), 300)
+  }
+  data
+}
+
 # Rows that have all variables of a formula, and by user how many lack which: list(data, lacking).
 mmash_complete <- function(data, formula) {
   variables <- all.vars(formula)
@@ -206,15 +229,18 @@ main <- function() {
   }
   read <- read_mmash(folder)
   print(read$account, row.names = FALSE)
-  complete <- mmash_complete(read$data, mmash_formula)
+  averaged <- option("movement", "now") == "averaged"
+  formula <- if (averaged) averaged_formula else mmash_formula
+  data <- if (averaged) do.call(rbind, lapply(split(read$data, read$data$user), add_averages)) else read$data
+  complete <- mmash_complete(data, formula)
   if (nrow(complete$lacking)) {
     cat("\nRows left out because a variable is missing:\n")
     print(complete$lacking, row.names = FALSE)
   }
   cat("\n", format(nrow(complete$data), big.mark = ","), " rows of ", length(unique(complete$data$user)),
     " users (the paper: 1,453,000 of 22)\n", sep = "")
-  file <- file.path(option("results", file.path(here, "results")), "mmash.csv")
-  results <- run_seeds(complete$data, mmash_formula, seq_len(as.numeric(option("seeds", 1))), file)
+  file <- file.path(option("results", file.path(here, "results")), if (averaged) "mmash-averaged.csv" else "mmash.csv")
+  results <- run_seeds(complete$data, formula, seq_len(as.numeric(option("seeds", 1))), file)
   print(table_1(results), digits = 4, row.names = FALSE)
   cat("done\n")
 }

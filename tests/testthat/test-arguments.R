@@ -29,7 +29,8 @@ test_that("weights are bare or quoted everywhere", {
   same(moe_refine(start, sources, weights = case), moe_refine(start, sources, weights = "case"))
   expect_equal(moe_statistics(start, d, weights = case), moe_statistics(start, d, weights = "case"))
   pick <- function(...) suppressWarnings(moe_select(y ~ x, d, K = 1:2, ..., seed = 1))$path$BIC
-  expect_equal(suppressWarnings(moe_select(y ~ x, d, K = 1:2, weights = case, seed = 1))$path$BIC, pick(weights = "case"))
+  expect_equal(suppressWarnings(moe_select(y ~ x, d, K = 1:2, weights = case, seed = 1))$path$BIC,
+    pick(weights = "case"))
   expect_equal(moe_path(y ~ x, d, K = 2, n_lambda = 2, weights = case, start = start)$path$BIC,
     moe_path(y ~ x, d, K = 2, n_lambda = 2, weights = "case", start = start)$path$BIC)
 })

@@ -63,7 +63,8 @@ test_that("the convergence and the plan are the model's", {
 test_that("every family, factors, logicals, dates and matrices can be drawn", {
   counts <- moe(round(abs(y)) ~ x + day, d, K = 2, family = poisson(), start = d$label)
   classes <- suppressWarnings(moe(g ~ x + flag, d, K = 2, family = multinomial(), start = d$label))
-  logistic <- suppressWarnings(moe(flag ~ x + g, transform(d, flag = y > 0), K = 2, family = binomial(), start = d$label))
+  logistic <- suppressWarnings(moe(flag ~ x + g, transform(d, flag = y > 0), K = 2, family = binomial(),
+    start = d$label))
   by_matrix <- moe(cbind(a = d$x, b = d$x^2), d$y, K = 2, start = d$label)
   for (model in list(counts, classes, logistic, by_matrix, merged, fit)) {
     for (which in plot_kinds(model)) layers_of(ggplot2::autoplot(model, which))
@@ -95,7 +96,8 @@ test_that("variables of all kinds are drawn together, each with its own axis", {
     rows <- plot$data[plot$data$variable == "g" & plot$data$expert == 2, ]
     at <- data.frame(x = mixed$schema$variables$x$mean, g = rows$label, flag = mixed$schema$variables$flag$mode,
       day = as.Date(mixed$schema$variables$day$mean, origin = "1970-01-01"))
-    expect_equal(rows$y, unname(predict(mixed, at, if (which == "experts") "expert" else "gate")[, 2]), tolerance = 1e-6)
+    expect_equal(rows$y, unname(predict(mixed, at, if (which == "experts") "expert" else "gate")[, 2]),
+      tolerance = 1e-6)
   }
   expect_match(ggplot2::autoplot(mixed)$labels$caption, "held at x = ")
 })

@@ -352,7 +352,8 @@ engine_outcome <- function(plan, code, seconds = 100) {
     "status <- function(...) moe_sites(y ~ ., ..., K = 2)$table$status", paste0("out <- ", code),
     paste0("saveRDS(out, ", deparse(result), ")"))
   writeLines(lines, script)
-  suppressWarnings(system2(file.path(R.home("bin"), "Rscript"), script, stdout = FALSE, stderr = FALSE, timeout = seconds))
+  suppressWarnings(system2(file.path(R.home("bin"), "Rscript"), script, stdout = FALSE, stderr = FALSE,
+    timeout = seconds))
   if (file.exists(result)) readRDS(result) else "did not return"
 }
 

@@ -104,7 +104,8 @@ test_that("tidiers take one another's arguments", {
   expect_equal(tidy(two, vcov = "sandwich")$std.error, unname(sqrt(diag(sandwich))))
   expect_equal(tidy(two, vcov = sandwich, conf.int = TRUE), tidy(two, vcov = function(m) sandwich, conf.int = TRUE))
   ends <- confint(two, type = "sandwich")
-  expect_equal(unname(as.matrix(tidy(two, vcov = "sandwich", conf.int = TRUE)[c("conf.low", "conf.high")])), unname(ends))
+  expect_equal(unname(as.matrix(tidy(two, vcov = "sandwich", conf.int = TRUE)[c("conf.low", "conf.high")])),
+    unname(ends))
   expect_error(tidy(two, vcov = "robust"), class = "moe_input_error")
   expect_error(tidy(two, vcov = diag(2)), "vcov", class = "moe_input_error")
   ratios <- tidy(counts, exponentiate = TRUE, conf.int = TRUE)
@@ -117,7 +118,9 @@ test_that("tidiers take one another's arguments", {
   expect_equal(more$.se.fit, predict(two, d, se.fit = TRUE)$se.fit)
   expect_equal(unname(as.matrix(more[c(".lower", ".upper")])),
     unname(predict(two, d, interval = "prediction", level = 0.8)[, 2:3]))
-  for (argument in c("use.fallback", "REML")) expect_no_error(do.call(logLik, c(list(two), setNames(list(FALSE), argument))))
+  for (argument in c("use.fallback", "REML")) {
+    expect_no_error(do.call(logLik, c(list(two), setNames(list(FALSE), argument))))
+  }
   expect_identical(nobs(two, use.fallback = TRUE), nobs(two))
 })
 

@@ -17,7 +17,8 @@ test_that("matrices of honest fits are taken: units, weights, priors, fits that 
   file <- withr::local_tempfile(fileext = ".json")
   settings <- list(list(), list(max_iterations = 1, newton = FALSE, starts = 1),
     list(expert_ridge = 1e5, gate_ridge = 1e3),
-    list(lambda = 0.5, l1_share = 0), list(variance_prior = 50), list(max_iterations = 4, starts = 1, variance_prior = 0))
+    list(lambda = 0.5, l1_share = 0), list(variance_prior = 50),
+    list(max_iterations = 4, starts = 1, variance_prior = 0))
   count <- 0
   for (family in families) for (seed in 1:6) for (K in c(1, 3)) {
     d <- info_data(family, seed = seed)
@@ -106,7 +107,8 @@ test_that("other sums of squares and products must be some too", {
   expect_no_error(read_moe(forge(message_of(site), file)))
   expect_no_error(read_moe(forge(first, file)))
   # Products larger than their squares allow.
-  expect_error(read_moe(forge({ t <- message_of(site); t$shared$x$covariance[[2]] <- 50; t }, file)), "shared.x.covariance")
+  expect_error(read_moe(forge({ t <- message_of(site); t$shared$x$covariance[[2]] <- 50; t }, file)),
+    "shared.x.covariance")
   expect_error(read_moe(forge({ t <- message_of(site); t$shared$gates$curvature[[2]] <- 1e4; t }, file)),
     "shared.gates.curvature")
   m <- first$moments$gram_x

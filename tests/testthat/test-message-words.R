@@ -56,12 +56,14 @@ test_that("names of files and sites are shown escaped wherever they are shown", 
     })
   expect_match(clean(told), "<U+202E>", fixed = TRUE)
   expect_match(clean(utils::capture.output(print(a))), "x<U+202E>nosj", fixed = TRUE)
-  for (name in evil) clean(conditionMessage(expect_error(read_moe(file.path(folder, name)), class = "moe_message_error")))
+  for (name in evil) {
+    clean(conditionMessage(expect_error(read_moe(file.path(folder, name)), class = "moe_message_error")))
+  }
 })
 
 test_that("names that a person can't tell apart are one", {
-  for (pair in list(c("North", "north"), c("north", "nor\u200bth"), c("a b", "a\u00a0b"), c("a", " A\u2060 "), c("A", "A"),
-    c("a", "a\u17b4"), c("a", "a\u2800"), c("a", "a\U0001d173"))) {
+  for (pair in list(c("North", "north"), c("north", "nor\u200bth"), c("a b", "a\u00a0b"), c("a", " A\u2060 "),
+    c("A", "A"), c("a", "a\u17b4"), c("a", "a\u2800"), c("a", "a\U0001d173"))) {
     folder <- site_messages(pair)
     t <- read_moe(folder)$table
     expect_identical(t$status, c("refused", "refused"))

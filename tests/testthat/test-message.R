@@ -4,11 +4,13 @@ random_model <- function(seed) {
   d <- two_experts(200, family, seed)
   d$when <- as.Date("2020-01-01") + seq_len(200)
   side <- sample(list(quote(x + v), quote(poly(x, 2) + g), quote(x * g + log(w)), quote(splines::ns(v, 3) + scale(x)),
-    quote(0 + g + I(x^2)), quote(x + offset(v / 7)), quote(splines::bs(x, 4) + (x > 0.25)), quote(when + ifelse(x > 0, v, -1e-3))), 2)
+    quote(0 + g + I(x^2)), quote(x + offset(v / 7)), quote(splines::bs(x, 4) + (x > 0.25)),
+    quote(when + ifelse(x > 0, v, -1e-3))), 2)
   f <- stats::as.formula(call("~", quote(y), side[[1]]), env = asNamespace("splines"))
   gating <- if (seed %% 3 == 0) stats::as.formula(call("~", side[[2]]), env = asNamespace("splines"))
   K <- 1 + seed %% 3
-  control <- moe_control(starts = 1, max_iterations = 3, newton = FALSE, information = seed %% 2 == 0, singular_ok = TRUE)
+  control <- moe_control(starts = 1, max_iterations = 3, newton = FALSE, information = seed %% 2 == 0,
+    singular_ok = TRUE)
   if (seed %% 10 == 9) {
     x <- as.matrix(d[c("x", "v")])
     return(suppressWarnings(moe(x, d$y, K = K, family = family, control = control)))

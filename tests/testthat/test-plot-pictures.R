@@ -1,7 +1,8 @@
 # What stands in the pictures of plot(): words, axes, points. The words are read from a PDF.
 
 d <- crossing_lines(500)
-d$g <- withr::with_seed(2, factor(sample(c("first level", "second", "third", "the fourth one", "five", "six", "seven", "eight"),
+d$g <- withr::with_seed(2, factor(sample(
+  c("first level", "second", "third", "the fourth one", "five", "six", "seven", "eight"),
   500, TRUE)))
 d$b <- as.integer(d$y + withr::with_seed(3, rnorm(500)) > 1)
 fit <- moe(y ~ x + g, d, K = 2, start = d$label)

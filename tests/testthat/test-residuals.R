@@ -113,7 +113,8 @@ test_that("gaps are where na.exclude and new data have them", {
 })
 
 test_that("rows that do not count have residuals of 0, whatever their probability", {
-  d <- data.frame(x = c(rep(0:1, each = 40), 5), y = factor(c(rep_len(c("a", "b", "c"), 40), rep_len(c("a", "b"), 40), "c")),
+  classes <- c(rep_len(c("a", "b", "c"), 40), rep_len(c("a", "b"), 40), "c")
+  d <- data.frame(x = c(rep(0:1, each = 40), 5), y = factor(classes),
     w = c(rep(1, 80), 0))
   fit <- suppressWarnings(moe(y ~ x, d, K = 1, family = multinomial(), weights = w))
   fit$parameters$beta["x", ] <- c(0, -800)  # c is impossible at x = 5

@@ -84,7 +84,8 @@ test_that("a text file that ends within a line is refused, or told of where its 
   first <- regexpr(",", lines[20001])
   for (more in c(1, first - 1, first, first + 1)) {
     cut_file(file, bad, upto + more)
-    expect_error(suppressWarnings(moe(y ~ x, moe_source(bad), K = 1)), "cut.csv was cut short or is damaged at row 20,000",
+    expect_error(suppressWarnings(moe(y ~ x, moe_source(bad), K = 1)),
+      "cut.csv was cut short or is damaged at row 20,000",
       class = "moe_input_error")
     # In chunks as well.
     expect_error(suppressWarnings(moe(y ~ x, moe_source(bad, memory_rows = 0, chunk_rows = 7000), K = 1)),
@@ -100,7 +101,8 @@ test_that("a text file that ends within a line is refused, or told of where its 
   utils::write.csv(d, file, row.names = FALSE)
   lines <- readLines(file)
   cut_file(file, bad, sum(nchar(lines[1:20000]) + 1) + regexpr("and", lines[20001]))
-  expect_error(suppressWarnings(source_read(moe_source(bad))), "cut.csv was cut short or is damaged", class = "moe_input_error")
+  expect_error(suppressWarnings(source_read(moe_source(bad))), "cut.csv was cut short or is damaged",
+    class = "moe_input_error")
 })
 
 test_that("empty files and pipes are refused unopened", {
@@ -139,13 +141,15 @@ test_that("a full disk under the scratch file is told once, with what is needed"
     "told <- character()",
     "e <- withCallingHandlers(tryCatch(moe(y ~ x + v, source, K = 1), error = identity),",
     "  warning = function(w) told <<- c(told, conditionMessage(w)))",
-    "cat('class', class(e)[1:2], '\\nwarnings', length(told), '\\n', cli::ansi_strip(conditionMessage(e)), sep = ' ')"), script)
+    paste("cat('class', class(e)[1:2], '\\nwarnings', length(told), '\\n',",
+      "cli::ansi_strip(conditionMessage(e)), sep = ' ')")), script)
   # Files of more than 2 MB can't be written there.
   code <- paste("trap '' XFSZ; ulimit -f 2000;", shQuote(file.path(R.home("bin"), "Rscript")), shQuote(script))
   out <- paste(suppressWarnings(system2("bash", c("-c", shQuote(code)), stdout = TRUE, stderr = FALSE)), collapse = " ")
   expect_match(out, "class moe_input_error")
   expect_match(out, "warnings 0")
-  expect_match(gsub("\\s+", " ", out), "can't be written: is there no room left.*It has [0-9]+ MB, of.*all rows need 5 MB")
+  expect_match(gsub("\\s+", " ", out),
+    "can't be written: is there no room left.*It has [0-9]+ MB, of.*all rows need 5 MB")
   expect_match(out, basename(folder), fixed = TRUE)
   expect_length(list.files(folder), 0)
 })

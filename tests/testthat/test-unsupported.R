@@ -34,7 +34,8 @@ test_that("what is not supported is named, with a way out", {
   for (case in cases) {
     for (fit in list(function(...) moe(..., data = d, K = 1), function(f) moe_select(f, d, K = 1:2),
       function(f) moe_path(f, d, K = 2), function(f) moe_sites(f, list(A = d, B = d), K = 1),
-      function(f) moe_distributed(f, d, K = 1, sites = 2), function(f) moe(f, moe_source(d, memory_rows = 10), K = 1))) {
+      function(f) moe_distributed(f, d, K = 1, sites = 2),
+      function(f) moe(f, moe_source(d, memory_rows = 10), K = 1))) {
       text <- gsub("\\s+", " ", told(case[[1]], fit = fit))
       for (words in case[[2]]) expect_match(text, words, fixed = TRUE)
       expect_no_match(text, if (identical(case[[2]], "nosuch")) "empty" else "empty|could not find")

@@ -1,0 +1,112 @@
+// Families of experts: exponential families with canonical link. The linear predictors eta are the
+// natural parameter, so the cost KL of two experts is a Bregman divergence of their means.
+//
+// An expert has R predictors: 1, or for the multinomial family one for each of the C - 1 classes after
+// the first. "Pairs" of them are (0,0), (1,0), (1,1), (2,0), ...: a packed lower triangle.
+#ifndef DISTMOE_MODEL_FAMILY_H
+#define DISTMOE_MODEL_FAMILY_H
+
+#include "base/model.h"
+
+namespace distmoe {
+
+using ArrayView = Eigen::Ref<const ArrayXd>;
+using PredictorView = Eigen::Ref<const ArrayXXd>;  // b x R
+
+// One expert at some rows: all that a divergence or a cost looks at.
+struct ExpertAt {
+  FamilyKind family;
+  ArrayXXd eta, mean;  // b x R
+  ArrayXd potential;   // b, b(eta); empty where the mean is the predictor
+  double dispersion;
+
+  ExpertAt(FamilyKind family, const PredictorView& eta, double dispersion);
+};
+
+// What families differ in. All else in the core asks here, and nowhere which family it is; of a family that
+// says no more than it must, the defaults are those of one without a dispersion.
+class Family {
+ public:
+  virtual ~Family() = default;
+  // Does an expert have a dispersion parameter of its own?
+  virtual bool has_dispersion() const { return false; }
+  // Is the mean the predictor? Then natural() is never asked.
+  virtual bool identity_link() const { return false; }
+  // May y be shifted and scaled, and the coefficients with it? Then it is standardised, and an offset is taken
+  // off it once and for all.
+  virtual bool location_scale() const { return false; }
+  // Are the family's regressions least squares, so that one Newton step is exact?
+  virtual bool least_squares() const { return false; }
+  // Is the divergence of two experts divergence_constant() and a multiple of (x'b)^2, so that of the rows sums of
+  // x x' suffice?
+  virtual bool moments_suffice() const { return false; }
+  // Is the mean one probability and the predictor its logit? Then there is the closed form (S14).
+  virtual bool logit_of_mean() const { return false; }
+  // Has y an order, and with it quantiles?
+  virtual bool ordered() const { return true; }
+  // Does a first Newton step from predictors of 0 go astray where y is large? Then fits begin with
+  // least squares on log(y + 1/2).
+  virtual bool starts_on_log() const { return false; }
+  // What y counts in every predictor's score: y itself, or for classes (numbered from 0) R columns
+  // of which that of the class is 1.
+  virtual ArrayXXd response(const ArrayView& y, Index parts) const;
+  // The part of log phi that no parameter enters.
+  // Empty where there is none.
+  virtual ArrayXd log_base(const ArrayView&) const { return ArrayXd(); }
+  // log phi(y | eta, dispersion) - log_base(y), row by row, into `out`, and where the mean is not the predictor
+  // the means that natural() gives with it.
+  virtual void log_density(const ArrayView& y, Index parts, const double* eta, double dispersion,
+                           Eigen::Ref<ArrayXd> out, double* mean) const;
+  // E[response | eta], b x R.
+  ArrayXXd mean(const PredictorView& eta) const;
+  // d mean_i / d eta_j of all pairs, b x R (R + 1) / 2, as a function of the mean.
+  virtual ArrayXXd variance(const PredictorView& mean) const = 0;
+  // How far means are from where the predictors become infinite; empty where they can't.
+  virtual ArrayXd to_bound(const PredictorView&) const { return ArrayXd(); }
+  // KL(from || to), row by row: (S6), (S12), as the Bregman divergence b(to) - b(from) - mean(from)'(to - from)
+  // where there is no dispersion.
+  virtual ArrayXd divergence(const ExpertAt& from, const ExpertAt& to) const;
+  // What it is where the predictors are equal.
+  virtual double divergence_constant(double, double) const { return 0.0; }
+  // Its sum over rows with weights that sum to `mass`, if the weighted squares of the differences of the predictors
+  // sum to `square`; for families of which moments_suffice().
+  virtual double summed_divergence(double mass, double square, double dispersion_from, double dispersion_to) const;
+  // The divergence of every expert l of one mixture and every expert k of another (K of them): column
+  // l K + k of `cost`, which is made to fit. Predictors of the experts side by side.
+  virtual void divergences(const MatrixXd& eta_from, const VectorXd& dispersion_from,
+                           const MatrixXd& eta_to, const VectorXd& dispersion_to,
+                           ArrayXXd& cost) const;
+  // -log BC, BC the Bhattacharyya coefficient: b(mid) - (b(from) + b(to)) / 2, mid half way between the natural
+  // parameters.
+  virtual ArrayXd bhattacharyya(const ExpertAt& from, const ExpertAt& to) const;
+  // The mean half way between the natural parameters, and the mean square of y about the mean of `to` there (0
+  // where there is no dispersion).
+  struct Middle {
+    ArrayXXd mean;
+    ArrayXd deviation;
+  };
+  virtual Middle middle(const ExpertAt& from, const ExpertAt& to) const;
+  // Quantiles of a mixture of the family's experts, rows x probs, given the experts' shares and means
+  // (rows x K); for families that are ordered().
+  virtual MatrixXd quantiles(const ArrayXXd& share, const ArrayXXd& mean, const VectorXd& dispersion,
+                             const VectorXd& probs) const;
+  // b'(eta) (n x parts) and b(eta) (n), the columns of eta and mean n apart.
+  virtual void natural(Index n, Index parts, const double* eta, double* mean,
+                       double* potential) const = 0;
+};
+
+// The one object of each kind.
+const Family& family_of(FamilyKind kind);
+
+// One of which least_squares().
+const FamilyKind least_squares_family = FamilyKind::gaussian;
+
+// Does the family let an offset be taken off y, and y be standardised?
+inline bool takes_offset(FamilyKind kind) { return family_of(kind).location_scale(); }
+
+// Number of pairs of an expert's predictors.
+inline Index pairs_of(Index parts) { return parts * (parts + 1) / 2; }
+
+}  // namespace distmoe
+
+#endif

@@ -1,0 +1,212 @@
+#include "reduce/cost.h"
+
+#include <stdexcept>
+
+#include "base/gram.h"
+#include "base/parallel.h"
+#include "kernels/kernels.h"
+#include "model/experts.h"
+#include "model/mixture.h"
+
+namespace distmoe {
+
+namespace {
+
+ArrayXd kl(const ExpertAt& from, const ExpertAt& to) { return family_of(from.family).divergence(from, to); }
+
+// The least squares or weighted regression of (17) for KL: of the family itself, or of a Gaussian one.
+void regress(Model& model, const MatrixView& x, const VectorView& offset, const PullSums& sums,
+             int threads) {
+  model.beta = fit_experts(model, x, offset, sums.response, sums.weight, sums.deviation,
+                           model.dispersion, threads);
+}
+
+// KL(from || to): the experts' means are regressed on x, (S8), (S15).
+class Forward : public Cost {
+ public:
+  ArrayXd value(const ExpertAt& from, const ExpertAt& to) const override { return kl(from, to); }
+
+  void values(const Model& from, const MatrixXd& eta_from, const VectorXd& dispersion_to,
+              const MatrixXd& eta_to, ArrayXXd& cost) const override {
+    family_of(from.family).divergences(eta_from, from.dispersion, eta_to, dispersion_to, cost);
+  }
+
+  Pull pull(const ExpertAt& from, const ExpertAt& to) const override {
+    // What (S8b), corrected, averages: not the cross terms of different components.
+    return {ArrayXd::Ones(from.eta.rows()), from.mean,
+            from.dispersion + (from.mean.col(0) - to.mean.col(0)).square()};
+  }
+
+  void update(Model& model, const MatrixView& x, const VectorView& offset, const PullSums& sums,
+              int threads) const override {
+    regress(model, x, offset, sums, threads);
+  }
+};
+
+// mean(eta)'(W eta - R) - W b(eta) of one expert: what reverse KL is, up to a constant, as a function of
+// its predictors, where W is the mass and R the sum of mass times the components' predictors.
+double reverse_sum(const ExpertAt& at, const MatrixXd& w, const MatrixXd& r) {
+  const ArrayXXd gap = (at.eta.colwise() * w.col(0).array()) - r.array();
+  return (at.mean * gap).sum() - (w.col(0).array() * at.potential).sum();
+}
+
+// Its minimum by Gauss-Newton steps. The slope by the predictors is V (W eta - R), V the variance at eta: at V
+// held, a least squares problem.
+MatrixXd reverse_fit(const Model& model, Index k, const MatrixView& x, const VectorView& offset,
+                     const MatrixXd& r, const MatrixXd& w) {
+  const Index parts = model.parts();
+  const Model one = model_of_expert(model, k);
+  const auto look = [&](const MatrixXd& beta) {
+    return ExpertAt(one.family, linear_predictors(x, beta, offset).array(), 1.0);
+  };
+  ExpertAt at = look(one.beta);
+  double value = reverse_sum(at, w, r);
+  const auto sums_here = [&] {
+    const ArrayXXd variance = family_of(one.family).variance(at.mean);
+    const ArrayXXd gap = r.array() - (at.eta.colwise() * w.col(0).array());
+    MatrixXd residual = MatrixXd::Zero(x.rows(), parts);
+    for (Index a = 0, pair = 0; a < parts; ++a) {
+      for (Index b = 0; b <= a; ++b, ++pair) {
+        residual.col(a).array() += variance.col(pair) * gap.col(b);
+        if (b < a) residual.col(b).array() += variance.col(pair) * gap.col(a);
+      }
+    }
+    ExpertSums sums(x.cols(), 1, parts);
+    sums.mass(0) = w.sum();
+    sums.score = transposed_multiply(x, residual);
+    add_weighted_grams(x, (variance.colwise() * w.col(0).array()).matrix(), sums.gram);
+    return sums;
+  };
+  return fit_by_halved_steps(one, sums_here, [&](const MatrixXd& beta) {
+    const ExpertAt there = look(beta);
+    const double next = reverse_sum(there, w, r);
+    if (!(next < value)) return false;
+    at = there;
+    value = next;
+    return true;
+  });
+}
+
+// KL(to || from). Gaussian experts: least squares with the components' precisions as weights, and the
+// mean of these precisions. The others: their predictors, not their means, are regressed.
+class Reverse : public Cost {
+ public:
+  ArrayXd value(const ExpertAt& from, const ExpertAt& to) const override { return kl(to, from); }
+
+  Pull pull(const ExpertAt& from, const ExpertAt&) const override {
+    const double precision = family_of(from.family).has_dispersion() ? 1.0 / from.dispersion : 1.0;
+    const ArrayXd one = ArrayXd::Ones(from.eta.rows());
+    return {precision * one, precision * from.eta, one};
+  }
+
+  void update(Model& model, const MatrixView& x, const VectorView& offset, const PullSums& sums,
+              int threads) const override {
+    if (family_of(model.family).least_squares()) {
+      const VectorXd old = model.dispersion;
+      regress(model, x, offset, sums, threads);
+      const VectorXd precision = sums.weight.colwise().sum().transpose();
+      model.dispersion = (precision.array() > 0).select(sums.deviation.array() / precision.array(), old);
+      return;
+    }
+    const Index parts = model.parts();
+    MatrixXd beta = model.beta;
+    in_parallel(model.experts(), threads, [&](Index k) {
+      beta.middleCols(k * parts, parts) = reverse_fit(
+          model, k, x, offset, sums.response.middleCols(k * parts, parts), sums.weight.col(k));
+    });
+    model.beta = beta;
+  }
+};
+
+// Squared 2-Wasserstein distance of Gaussian experts, (gap of means)^2 + (gap of standard deviations)^2:
+// the predictors are regressed as for KL, standard deviations are averaged.
+class Wasserstein : public Cost {
+ public:
+  bool suits(const Family& family) const override { return family.location_scale(); }
+  double unit(double y_scale) const override { return y_scale * y_scale; }
+
+  ArrayXd value(const ExpertAt& from, const ExpertAt& to) const override {
+    const double gap = std::sqrt(from.dispersion) - std::sqrt(to.dispersion);
+    return (from.eta.col(0) - to.eta.col(0)).square() + gap * gap;
+  }
+
+  Pull pull(const ExpertAt& from, const ExpertAt&) const override {
+    const ArrayXd one = ArrayXd::Ones(from.eta.rows());
+    return {one, from.eta, std::sqrt(from.dispersion) * one};
+  }
+
+  void update(Model& model, const MatrixView& x, const VectorView& offset, const PullSums& sums,
+              int threads) const override {
+    const VectorXd old = model.dispersion;
+    regress(model, x, offset, sums, threads);
+    const VectorXd mass = sums.weight.colwise().sum().transpose();
+    model.dispersion = (mass.array() > 0).select((sums.deviation.array() / mass.array()).square(), old);
+  }
+};
+
+// Squared Hellinger distance 1 - BC, BC the Bhattacharyya coefficient. In natural parameters
+// BC = exp(b(mid) - (b(from) + b(to)) / 2), mid half way between the two; exp and b are convex, so the
+// sum of BC lies above what their tangents at the present experts give, and that is, but for a
+// constant, minus the sum of BC KL(mid || to). So a step is the update of KL with every component moved
+// to the middle and weighted by BC. The sum of 1 - BC never rises.
+class Hellinger : public Cost {
+ public:
+  bool exact() const override { return false; }
+
+  ArrayXd value(const ExpertAt& from, const ExpertAt& to) const override {
+    return 1.0 - coefficient(from, to);
+  }
+
+  Pull pull(const ExpertAt& from, const ExpertAt& to) const override {
+    const ArrayXd weight = coefficient(from, to);
+    const Family::Middle middle = family_of(from.family).middle(from, to);
+    return {weight, middle.mean.colwise() * weight, weight * middle.deviation};
+  }
+
+  void update(Model& model, const MatrixView& x, const VectorView& offset, const PullSums& sums,
+              int threads) const override {
+    regress(model, x, offset, sums, threads);
+  }
+
+ private:
+  // BC.
+  static ArrayXd coefficient(const ExpertAt& from, const ExpertAt& to) {
+    ArrayXd out = -family_of(from.family).bhattacharyya(from, to);
+    kernels().exponential(out.size(), out.data());
+    return out.min(1.0);
+  }
+};
+
+}  // namespace
+
+void Cost::values(const Model& from, const MatrixXd& eta_from, const VectorXd& dispersion_to,
+                  const MatrixXd& eta_to, ArrayXXd& cost) const {
+  const Index parts = from.parts(), k_count = dispersion_to.size();
+  cost.resize(eta_from.rows(), from.experts() * k_count);
+  std::vector<ExpertAt> to;
+  for (Index k = 0; k < k_count; ++k) {
+    to.emplace_back(from.family, eta_to.middleCols(k * parts, parts).array(), dispersion_to(k));
+  }
+  for (Index l = 0; l < from.experts(); ++l) {
+    const ExpertAt at(from.family, eta_from.middleCols(l * parts, parts).array(), from.dispersion(l));
+    for (Index k = 0; k < k_count; ++k) {
+      cost.col(l * k_count + k) = value(at, to[static_cast<std::size_t>(k)]);
+    }
+  }
+}
+
+const Cost& cost_of(CostKind kind) {
+  static const Forward forward;
+  static const Reverse reverse;
+  static const Wasserstein wasserstein;
+  static const Hellinger hellinger;
+  switch (kind) {
+    case CostKind::kl: return forward;
+    case CostKind::reverse_kl: return reverse;
+    case CostKind::wasserstein: return wasserstein;
+    case CostKind::hellinger: return hellinger;
+  }
+  throw std::invalid_argument("unknown kind of cost");
+}
+
+}  // namespace distmoe

@@ -1,0 +1,214 @@
+#include "reduce/reduce.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "model/gating.h"
+#include "reduce/reduce_starts.h"
+
+namespace distmoe {
+
+namespace {
+
+// An expert that receives nothing takes over the component that costs most.
+bool reseed(const Coupling& coupling, Model& model, const Assigned& a) {
+  Index lost, worst;
+  if (a.mass.minCoeff(&lost) > 1e-12 * a.mass.sum()) return false;
+  const VectorXd cost = a.target.empty() ? coupling.component_plan(model).cost : a.cost;
+  if (!(cost.maxCoeff(&worst) > 1e-12)) return false;  // nothing is gained by another expert
+  model.beta.middleCols(lost * coupling.parts(), coupling.parts()) = coupling.beta(worst);
+  model.dispersion(lost) = coupling.dispersion(worst);
+  return true;
+}
+
+// A step of an update that only lowers the objective, made twice as long where that pays: towards
+// midpoints (see cost.cpp) it goes half the way. A long step that gains nothing to speak of is not taken,
+// so that it can't be mistaken for convergence.
+Assigned step_down(const ReduceProblem& problem, const ReduceOptions& options, PlanKind plan,
+                   Assigned& now, Model& model) {
+  const Model next = update(problem, model, now);
+  if (!problem.coupling.cost_object().exact()) {
+    Model far = next;
+    far.beta += next.beta - model.beta;
+    far.dispersion = (next.dispersion.array().square() / model.dispersion.array()).matrix();
+    Assigned there = assign(problem.coupling, far, plan);
+    if (now.objective - there.objective > std::abs(options.tolerance) * now.objective + 1e-14) {
+      model = far;
+      return there;
+    }
+  }
+  model = next;
+  return assign(problem.coupling, model, plan);
+}
+
+ReduceResult descend(const ReduceProblem& problem, const Model& start, const ReduceOptions& options,
+                     PlanKind plan, int most, const Services& services) {
+  ReduceResult out;
+  const bool exact = problem.coupling.cost_object().exact();
+  Model model = start;
+  Assigned now = assign(problem.coupling, model, plan);
+  out.objective.push_back(now.objective);
+  for (int i = 0; i < most && !out.converged; ++i) {
+    services.interrupt();
+    if (out.reseeds < 5 * model.experts() && reseed(problem.coupling, model, now)) {
+      ++out.reseeds;
+      now = assign(problem.coupling, model, plan);
+      out.objective.push_back(now.objective);
+      continue;
+    }
+    Assigned next = step_down(problem, options, plan, now, model);
+    const double change = next.objective - now.objective;
+    if (change > 1e-12 + 1e-9 * now.objective) ++out.rises;
+    const bool still = std::abs(change) <= options.tolerance * now.objective + 1e-14;
+    // Where the update is exact, an unchanged component plan is a fixed point.
+    const bool same = plan == PlanKind::component && next.target == now.target;
+    out.converged = options.tolerance >= 0.0 &&
+                    (plan == PlanKind::component ? same && (exact || still) : still);
+    now = std::move(next);
+    out.objective.push_back(now.objective);
+  }
+  out.model = model;
+  return out;
+}
+
+// Gates by softmax regression on the plan's mass, (S4), (S5).
+void finish_gates(const ReduceProblem& problem, const ReduceOptions& options, ReduceResult& out) {
+  const Coupling& coupling = problem.coupling;
+  MatrixXd weight;
+  if (options.plan == PlanKind::pointwise) {
+    weight = coupling.spread(out.model).weight;
+    out.plan = coupling.component_plan(out.model).plan;
+  } else {
+    const MatrixXd cost = coupling.cost(out.model);
+    const std::vector<Index> target = cheapest(cost);
+    weight = coupling.weights(target, out.model.experts());
+    out.plan = coupling.component_plan(target, cost).plan;
+  }
+  GatePrior prior = gate_prior(problem.scaling.z, out.model.experts(), options.gate_ridge);
+  prior.centre = out.model.alpha;
+  const MatrixXd& z = problem.points.shared ? problem.points.x : problem.points.z;
+  const SoftmaxFit gates = softmax_regression({z, weight, problem.points.gate_offset, prior}, out.model.alpha,
+                                              problem.threads, options.gates_are_start);
+  out.model.alpha = gates.alpha;
+  out.gates_converged = gates.converged;
+}
+
+// Best first. Runs that differ by rounding keep their order: labels must not hang on it.
+void sort_by_objective(std::vector<ReduceResult>& runs) {
+  double least = std::numeric_limits<double>::infinity();
+  for (const ReduceResult& run : runs) least = std::min(least, run.objective.back());
+  const double grain = 1e-9 * std::abs(least) + 1e-14;
+  const auto rank = [&](const ReduceResult& run) {
+    return std::floor((run.objective.back() - least) / grain);
+  };
+  std::stable_sort(runs.begin(), runs.end(), [&](const ReduceResult& a, const ReduceResult& b) {
+    return rank(a) < rank(b);
+  });
+}
+
+// The MM algorithm under the component plan from several starts, best first.
+std::vector<ReduceResult> search(const ReduceProblem& problem, Index experts,
+                                 const ReduceOptions& options, const Services& services,
+                                 std::vector<double>& tried) {
+  std::vector<ReduceResult> runs;
+  for (const ReduceStart& from : reduction_starts(problem, experts, options, services, tried)) {
+    runs.push_back(descend(problem, from.model, options, PlanKind::component, options.max_iterations,
+                           services));
+    runs.back().start = from.origin;
+  }
+  sort_by_objective(runs);
+  return runs;
+}
+
+// What is said of all runs.
+void list_runs(const std::vector<ReduceResult>& runs, ReduceResult& best) {
+  for (const ReduceResult& run : runs) {
+    best.runs.push_back(run.objective.back());
+    best.run_starts.push_back(run.start);
+  }
+}
+
+// The pointwise plan costs a pass over all points and components a step, and needs many. So its runs
+// start where the component plan's end: one at each of the few best different ends; after a few steps
+// the best alone goes on.
+ReduceResult search_pointwise(const ReduceProblem& problem, const std::vector<ReduceResult>& ends,
+                              const ReduceOptions& options, const Services& services,
+                              std::vector<double>& tried) {
+  for (std::size_t m = 0; m < tried.size(); ++m) {
+    // Objectives are those of the plan asked for: of the models that runs started from.
+    const bool used = std::any_of(ends.begin(), ends.end(), [&](const ReduceResult& end) {
+      return end.start == static_cast<Index>(m);
+    });
+    tried[m] = used ? objective_at(problem.coupling, problem.models[m], PlanKind::pointwise)
+                    : std::numeric_limits<double>::quiet_NaN();
+  }
+  const int few = std::min(5, options.max_iterations);
+  std::vector<ReduceResult> runs;
+  for (std::size_t i = 0; i < ends.size() && runs.size() < 3; ++i) {
+    const double value = ends[i].objective.back();
+    if (i > 0 && value - ends[i - 1].objective.back() <= 1e-6 * value) continue;
+    runs.push_back(descend(problem, ends[i].model, options, PlanKind::pointwise, few, services));
+    runs.back().start = ends[i].start;
+  }
+  sort_by_objective(runs);
+  ReduceResult& best = runs.front();
+  if (!best.converged && options.max_iterations > few) {
+    ReduceResult more = descend(problem, best.model, options, PlanKind::pointwise,
+                                options.max_iterations - few, services);
+    more.objective.insert(more.objective.begin(), best.objective.begin(), best.objective.end() - 1);
+    more.start = best.start;
+    more.reseeds += best.reseeds;
+    more.rises += best.rises;
+    best = std::move(more);
+  }
+  ReduceResult out = best;
+  list_runs(runs, out);
+  return out;
+}
+
+}  // namespace
+
+ReduceResult reduce(const LocalModels& locals, Index experts, const Model* start,
+                    const ReduceOptions& options, const Services& services) {
+  const ReduceProblem problem(locals, options.cost, options.update, options.cache_bytes, services);
+  ReduceResult best;
+  std::vector<double> tried;
+  if (start) {
+    best = descend(problem, problem.scaling.to_internal(*start), options, options.plan,
+                   options.max_iterations, services);
+    list_runs({best}, best);
+  } else {
+    const std::vector<ReduceResult> ends = search(problem, experts, options, services, tried);
+    if (options.plan == PlanKind::component) {
+      best = ends.front();
+      list_runs(ends, best);
+    } else {
+      best = search_pointwise(problem, ends, options, services, tried);
+    }
+  }
+  best.candidates = tried;
+  finish_gates(problem, options, best);
+  // Columns that the support does not determine keep what the start says of them.
+  const Model* kept = start;
+  if (!start && best.start >= 0) kept = &locals.models[static_cast<std::size_t>(best.start)];
+  best.model = problem.scaling.to_user(best.model, kept);
+  for (std::vector<double>* values : {&best.objective, &best.runs, &best.candidates}) {
+    for (double& value : *values) value *= problem.unit;
+  }
+  return best;
+}
+
+double reduction_objective(const LocalModels& locals, const Model& model, PlanKind plan,
+                           CostKind cost, const Services& services) {
+  const ReduceProblem problem(locals, cost, UpdateKind::exact, 0.0, services);
+  const Model internal = problem.scaling.to_internal(model);
+  if (plan == PlanKind::pointwise) {
+    return problem.unit * problem.coupling.spread(internal).objective;
+  }
+  // Moments of the points would pay for themselves only with more models than one.
+  const MatrixXd costs = locals.moments.empty() ? problem.coupling.cost_at_points(internal)
+                                                : problem.coupling.cost(internal);
+  return problem.unit * costs.rowwise().minCoeff().sum();
+}
+
+}  // namespace distmoe
