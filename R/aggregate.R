@@ -253,36 +253,6 @@ aggregate_control <- function(control) {
     middle_points = check_count(out$middle_points, "middle_points"))
 }
 
-# Sites in the order of their names, so that the order in which they came does not matter.
-as_sites <- function(sites) {
-  if (inherits(sites, "moe_sites")) {
-    if (!length(sites$models)) {
-      message <- sites$table$message[1]
-      input_error("No site has a model: {nrow(sites$table)} site{?s} {?was/were} skipped or failed.",
-        x = "The first says: {message}")
-    }
-    sites$models <- sites$models[order(names(sites$models))]
-    return(sites)
-  }
-  if (inherits(sites, "moe")) sites <- list(site = sites)
-  if (!is.list(sites) || !length(sites) || !all(vapply(sites, inherits, NA, "moe"))) {
-    input_error("{.arg sites} must be made by {.fn moe_sites}, or be a named list of models.")
-  }
-  if (is.null(names(sites))) names(sites) <- paste0("site", seq_along(sites))
-  if (any(names(sites) == "") || anyDuplicated(names(sites))) {
-    input_error("{.arg sites} must have a different name for every model.")
-  }
-  sites <- lapply(sites[order(names(sites))], without_rows)
-  first <- sites[[1]]
-  # By number: looking names up would take time that grows with the square of their count.
-  for (m in seq_along(sites)[-1]) {
-    check_same_model(sites[[m]], paste("site", names(sites)[m]), first$schema, first$family)
-  }
-  table <- data.frame(site = names(sites), n = vapply(sites, function(m) m$n, 0),
-    status = "fitted", stringsAsFactors = FALSE, row.names = NULL)
-  structure(list(models = sites, table = table, schema = first$schema), class = "moe_sites")
-}
-
 aggregate_K <- function(models, K, method) {
   counts <- vapply(models, function(m) m$K, 0L)
   agree <- length(unique(counts)) == 1
@@ -304,19 +274,9 @@ aggregate_K <- function(models, K, method) {
   K
 }
 
-# The costs c(., .) and the families that have them.
-check_cost <- function(cost, family) {
-  cost <- check_choice(cost, c("kl", "reverse-kl", "wasserstein", "hellinger"), "cost")
-  if (cost == "wasserstein" && family$family != "gaussian") {
-    input_error("{.code cost = \"wasserstein\"} is for Gaussian experts; these are
-      {.val {family$family}}.", i = "{.val kl}, {.val reverse-kl} and {.val hellinger} are for all.")
-  }
-  cost
-}
-
 check_update <- function(update, family, cost, method) {
   update <- check_choice(update, c("exact", "closed-form"), "update")
-  fits <- family$family == "binomial" && cost == "kl" && method == "reduction"
+  fits <- family_traits(family)$closed_form && cost == "kl" && method == "reduction"
   if (update == "closed-form" && !fits) {
     input_error("{.code update = \"closed-form\"}, (S14), is for the reduction of logistic experts under
       {.code cost = \"kl\"}; here: {.val {method}}, {.val {family$family}}, {.val {cost}}.",

@@ -1,4 +1,4 @@
-# Arguments that may be spelled in more than one way, brought into one.
+# Arguments that may be spelled in more than one way, brought into one; and the seed.
 
 # `weights` of a call on a data frame or source: the name of a column, quoted, means the column.
 bare_weights <- function(call, columns, frame) {
@@ -29,11 +29,6 @@ weights_column <- function(expression, value) {
 
 is_column_name <- function(value) is.null(value) || is.character(value) && length(value) == 1
 
-# The family of a model to start from, where none was asked for.
-family_or_start <- function(family, asked, start) {
-  if (!asked && inherits(start, "moe")) start$family else check_family(family)
-}
-
 # Sets the seed for the time of a function, which calls what comes back when it ends.
 use_seed <- function(seed) {
   if (is.null(seed)) return(function() NULL)
@@ -43,40 +38,7 @@ use_seed <- function(seed) {
   function() restore_seed(old)
 }
 
-# ---- sites ------------------------------------------------------------------------------------
-
-# Sites as a list of sources, also where they are a data frame and what says whose its rows are.
-listed_sources <- function(sources, sites, formula = NULL, gating = NULL) {
-  if (is.null(sites)) return(check_sources(sources))
-  if (!is.data.frame(sources)) {
-    input_error("{.arg sites} goes with a data frame; {.arg sources} is {.obj_type_friendly {sources}}, whose names are
-      the sites.")
-  }
-  split_sites(sources, sites, formula, gating)$sources
-}
-
-# list(data, rows, sources): a data frame without the column of sites, whose rows are whose, and its parts.
-split_sites <- function(data, sites, formula, gating) {
-  site <- check_sites(sites, data)
-  named <- is.character(sites) && length(sites) == 1
-  if (named && !sites %in% c(all.vars(formula), all.vars(gating))) data[[sites]] <- NULL
-  data <- shared_levels(data)
-  rows <- split(seq_len(nrow(data)), site)
-  list(data = data, rows = rows, sources = lapply(rows, function(i) data[i, , drop = FALSE]))
-}
-
-# The same of a list of data frames: the columns that all have, one below the other.
-join_sites <- function(sources) {
-  sources <- check_sources(sources)
-  if (!all(vapply(sources, is.data.frame, NA))) {
-    input_error("{.arg data} must be a data frame or a list of data frames here.",
-      i = "Of sources {.fn moe_sites} fits the models, and {.fn moe_aggregate} puts them together.")
-  }
-  names <- Reduce(intersect, lapply(sources, names))
-  parts <- lapply(stats::setNames(names, names), function(name) {
-    bind_column(unname(lapply(sources, function(d) d[[name]])), name)
-  })
-  data <- shared_levels(as.data.frame(parts, optional = TRUE, stringsAsFactors = FALSE))
-  rows <- split(seq_len(nrow(data)), rep(factor(names(sources), names(sources)), vapply(sources, nrow, 0L)))
-  list(data = data, rows = rows, sources = lapply(rows, function(i) data[i, , drop = FALSE]))
+restore_seed <- function(old) {
+  if (is.null(old)) rm(".Random.seed", envir = globalenv())
+  else assign(".Random.seed", old, envir = globalenv())
 }

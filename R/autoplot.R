@@ -56,7 +56,7 @@ ggplot_experts <- function(x, variable, rows, class) {
   if (nrow(smooth)) out <- out + ggplot2::geom_line(mixture, data = smooth, linetype = 2)
   out <- out + ggplot2::scale_alpha_continuous(range = c(0.15, 1), limits = c(0, 1), guide = "none")
   cross <- c(if (nrow(discrete)) "crosses", if (nrow(smooth)) "dashed")
-  along(out, x, curves, places) + ggplot2::coord_cartesian(ylim = limits) +
+  along_variables(out, x, curves, places) + ggplot2::coord_cartesian(ylim = limits) +
     ggplot2::labs(y = curves[[1]]$label, title = "Experts' means",
       subtitle = paste0("As strong as their gates there; ", paste(cross, collapse = " and "), ": the mixture's mean",
         if (!all(is.na(lines$low))) "; bands: 95 % intervals"))
@@ -101,11 +101,11 @@ ggplot_gates <- function(x, variable, rows) {
   lines <- long_curves(curves, "gate", places)
   out <- ggplot2::ggplot(lines, ggplot2::aes(.data$value, .data$y, colour = .data$expert)) +
     curve_layers(lines, NULL, 1)
-  along(out, x, curves, places) + ggplot2::coord_cartesian(ylim = c(0, 1)) +
+  along_variables(out, x, curves, places) + ggplot2::coord_cartesian(ylim = c(0, 1)) +
     ggplot2::labs(y = "gate probability", title = "Gate probabilities")
 }
 
-along <- function(plot, x, curves, places) {
+along_variables <- function(plot, x, curves, places) {
   held <- held_words(x, names(curves))
   colours <- expert_colours(x$K)
   plot + ggplot2::scale_colour_manual(values = colours) + ggplot2::scale_fill_manual(values = colours) +

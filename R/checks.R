@@ -1,5 +1,4 @@
-# All user errors that are not about formulas and data are raised here (the others in design.R), in
-# words that name the argument, the value found and the way out. Checks return the normalised value.
+# Checks of arguments, which give the normalised value.
 
 # Shows a value in an error message, on one line.
 show_value <- function(x) {
@@ -16,8 +15,7 @@ check_count <- function(x, name, least = 1) {
   ok <- is.numeric(x) && length(x) == 1 && is.finite(x) && x == round(x) && x >= least &&
     x <= .Machine$integer.max
   if (!ok) {
-    cli::cli_abort("{.arg {name}} must be one whole number, {least} or more, not {show_value(x)}.",
-      call = NULL, class = "moe_input_error")
+    input_error("{.arg {name}} must be one whole number, {least} or more, not {show_value(x)}.")
   }
   as.integer(x)
 }
@@ -28,8 +26,7 @@ check_number <- function(x, name, least = 0, strict = FALSE, most = Inf) {
   if (!ok) {
     range <- if (strict) paste("above", least) else paste("at least", least)
     if (is.finite(most)) range <- paste(range, "and at most", most)
-    cli::cli_abort("{.arg {name}} must be one number {range}, not {show_value(x)}.",
-      call = NULL, class = "moe_input_error")
+    input_error("{.arg {name}} must be one number {range}, not {show_value(x)}.")
   }
   as.numeric(x)
 }
@@ -38,8 +35,7 @@ check_timeout <- function(x) if (identical(x, Inf)) Inf else check_number(x, "ti
 
 check_flag <- function(x, name) {
   if (!is.logical(x) || length(x) != 1 || is.na(x)) {
-    cli::cli_abort("{.arg {name}} must be TRUE or FALSE, not {show_value(x)}.",
-      call = NULL, class = "moe_input_error")
+    input_error("{.arg {name}} must be TRUE or FALSE, not {show_value(x)}.")
   }
   x
 }
@@ -48,8 +44,7 @@ check_flag <- function(x, name) {
 check_choice <- function(x, choices, name) {
   if (identical(x, choices)) return(choices[1])
   if (!is.character(x) || length(x) != 1 || is.na(pmatch(x, choices))) {
-    cli::cli_abort("{.arg {name}} must be one of {.or {.val {choices}}}, not {show_value(x)}.",
-      call = NULL, class = "moe_input_error")
+    input_error("{.arg {name}} must be one of {.or {.val {choices}}}, not {show_value(x)}.")
   }
   choices[pmatch(x, choices)]
 }
@@ -77,8 +72,8 @@ near_name <- function(name, names) {
 
 check_moe <- function(x, name) {
   if (!inherits(x, "moe")) {
-    cli::cli_abort("{.arg {name}} must be a model made by this package (class {.cls moe}), not
-      {.obj_type_friendly {x}}.", call = NULL, class = "moe_input_error")
+    input_error("{.arg {name}} must be a model made by this package (class {.cls moe}), not
+      {.obj_type_friendly {x}}.")
   }
   x
 }
@@ -87,43 +82,24 @@ check_moe <- function(x, name) {
 check_weights <- function(weights, n) {
   if (is.null(weights)) return(NULL)
   if (!is.numeric(weights) || length(weights) != n) {
-    cli::cli_abort("{.arg weights} must be {n} numbers, one a row, not {length(weights)} of type
-      {.cls {class(weights)}}.", call = NULL, class = "moe_input_error")
+    input_error("{.arg weights} must be {n} numbers, one a row, not {length(weights)} of type
+      {.cls {class(weights)}}.")
   }
   bad <- which(!is.finite(weights) | weights < 0)
   if (length(bad)) {
-    cli::cli_abort("{.arg weights} must be finite and not negative; row {bad[1]} has
-      {weights[bad[1]]}.", call = NULL, class = "moe_input_error")
+    input_error("{.arg weights} must be finite and not negative; row {bad[1]} has
+      {weights[bad[1]]}.")
   }
   if (all(weights == 0)) {
-    cli::cli_abort("{.arg weights} are all zero: no row is left to fit.", call = NULL,
-      class = "moe_input_error")
+    input_error("{.arg weights} are all zero: no row is left to fit.")
   }
   as.numeric(weights)
 }
 
-# Number of free parameters, and so the fewest rows that a fit can work with.
-count_parameters <- function(schema, K) {
-  K * length(schema$expert$columns) * count_parts(schema) + (K - 1L) * length(schema$gate$columns) +
-    if (schema$family == "gaussian") K else 0L
-}
-
-check_enough_rows <- function(n, schema, K) {
-  needs <- count_parameters(schema, K) + 1L
-  if (n >= needs) return(invisible())
-  cli::cli_abort(c("{.arg K} = {K} needs at least {needs} rows, one more than the model has
-    parameters; the data have {n}.", i = "Take a smaller {.arg K} or a shorter formula."),
-    call = NULL, class = c("moe_too_small", "moe_input_error"), rows = n, needs = needs)
-}
-
-# Columns that the data do not determine.
-check_aliased <- function(aliased, columns, singular_ok) {
-  bad <- list(formula = columns$x[aliased$x], gating = columns$z[aliased$z])
-  if (singular_ok || !length(unlist(bad))) return(invisible())
-  where <- if (length(bad$formula)) "formula" else "gating"
-  names <- bad[[where]]
-  input_error("{cli::qty(names)}Column{?s} {.val {names}} of {.arg {where}}
-    {cli::qty(names)}{?is/are} constant or follow{?s/} from the other columns.",
-    i = "Leave {cli::qty(names)}{?it/them} out, or set {.code moe_control(singular_ok = TRUE)}:
-    coefficients that the data do not determine then stay at the start's value.")
+# Position of the first value that a design can't hold (0: none), and how many there are. Squares
+# must not overflow.
+bad_values <- function(v) {
+  if (is.numeric(v)) return(cpp_first_bad(v))
+  bad <- is.na(v)
+  c(match(TRUE, bad, 0L), sum(bad))
 }

@@ -54,7 +54,7 @@ has_labels <- function(schema) {
 # tells what is meant, a column that looks like numbers, or like anything but categories, is a warning.
 check_numbers <- function(rows, file, schema, dec) {
   numeric <- names(Filter(function(v) identical(v$type, "numeric"), schema$variables))
-  if (isTRUE(schema$family %in% c("gaussian", "poisson"))) numeric <- c(numeric, schema$response_variables)
+  if (!is.null(schema$family) && !has_classes(schema)) numeric <- c(numeric, schema$response_variables)
   for (name in names(rows)[vapply(rows, is.character, NA)]) {
     v <- rows[[name]]
     v <- v[!is.na(v)]

@@ -74,3 +74,6 @@ newdata_rows <- function(schema, newdata, rows) {
   }
   if (is.data.frame(newdata) || !is.list(newdata)) pick(newdata) else lapply(newdata, pick)
 }
+
+# The types that look at the response.
+y_types <- c("posterior", "class", "density", "log_density")

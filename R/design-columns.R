@@ -81,49 +81,6 @@ plain_columns <- function(part, frame, names = all_columns(part)) {
   if (all(vapply(unclass(frame)[used], plain, NA))) used
 }
 
-row_blocks <- function(n, size) {
-  lapply(seq(1, n, by = size), function(first) first:min(n, first + size - 1))
-}
-
-# Some rows of some columns of a data frame, under row names that cost nothing. What else a model
-# frame carries (its terms) stays.
-frame_rows <- function(frame, rows, names) {
-  pick <- function(v) if (length(dim(v)) == 2) v[rows, , drop = FALSE] else v[rows]
-  structure(lapply(unclass(frame)[names], pick), class = "data.frame", terms = attr(frame, "terms"),
-    row.names = .set_row_names(length(rows)))
-}
-
-# na.omit() and na.exclude() copy all columns, even if no value is missing. This does what `action`
-# does, but leaves a complete frame alone.
-spare_complete <- function(action) {
-  f <- if (is.character(action)) get0(action[1], globalenv(), mode = "function") else action
-  if (!identical(f, stats::na.omit) && !identical(f, stats::na.exclude)) return(action)
-  function(frame) {
-    gaps <- vapply(frame, function(v) is.atomic(v) && anyNA(v), NA)
-    if (any(gaps)) f(frame) else frame
-  }
-}
-
-# The na.action that model.frame() would take by itself.
-default_na_action <- function(data) {
-  own <- attr(data, "na.action")
-  if (is.null(own) || mode(own) == "numeric") getOption("na.action", stats::na.fail) else own
-}
-
-# Which rows of a data frame or matrix have no missing value.
-complete_rows <- function(data) {
-  gaps <- if (is.data.frame(data)) any(vapply(data, anyNA, NA)) else anyNA(data)
-  if (gaps) stats::complete.cases(data) else rep(TRUE, nrow(data))
-}
-
-# Position of the first value that a design can't hold (0: none), and how many there are. Squares
-# must not overflow.
-bad_values <- function(v) {
-  if (is.numeric(v)) return(cpp_first_bad(v))
-  bad <- is.na(v)
-  c(match(TRUE, bad, 0L), sum(bad))
-}
-
 # Inf and NaN are refused, and NA where na.action has left it.
 check_finite <- function(frame) {
   for (name in names(frame)) {

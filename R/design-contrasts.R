@@ -46,3 +46,5 @@ with_contrasts <- function(v, own) {
   if (!is.null(own)) attr(v, "contrasts") <- own
   v
 }
+
+known_contrasts <- c("contr.treatment", "contr.sum", "contr.helmert", "contr.poly", "contr.SAS")

@@ -80,6 +80,24 @@ design_new_matrix <- function(schema, newdata, need_response) {
   x <- check_matrix(x, "newdata")
   z <- if (schema$same) x else check_matrix(z, "newdata$z")
   if (!is.null(y)) y <- check_response(y, schema$family, labels = schema$labels)
-  list(x = x, z = z, y = y, offset = NULL, gate_offset = NULL, x_intercept = 1L, z_intercept = 1L,
-    add_intercept = TRUE, schema = schema, complete = complete)
+  new_design(x, z, schema, y, add_intercept = TRUE, complete = complete)
+}
+
+matrix_design <- function(x, y, gating, weights, family) {
+  x <- check_matrix(x, "x")
+  if (NROW(y) != nrow(x)) {
+    input_error("{.arg y} has {NROW(y)} value{?s}, {.arg x} has {nrow(x)} row{?s}.")
+  }
+  if (anyNA(y)) input_error("{.arg y} holds {sum(is.na(y))} missing value{?s} (first in row
+    {which(is.na(y))[1]}).", i = "Remove these rows from {.arg x} and {.arg y}.")
+  if (inherits(gating, "formula")) {
+    input_error("{.arg gating} must be a matrix where {.arg x} is one.",
+      i = "Use {.code moe(formula, data)} for formulas.")
+  }
+  z <- if (is.null(gating)) x else check_matrix(gating, "gating", nrow(x))
+  labels <- response_labels(y, family$family)
+  given <- list(x = x, y = y, z = if (!is.null(gating)) z, weights = weights)
+  y <- check_response(y, family$family, "response `y`", labels)
+  new_design(x, z, matrix_schema(x, if (!is.null(gating)) z, family$family, labels), y,
+    check_weights(weights, nrow(x)), add_intercept = TRUE, frame = given)
 }

@@ -3,16 +3,6 @@
 
 # ---- schema ---------------------------------------------------------------------------------
 
-# Evaluates what R itself may refuse (an unknown variable, na.fail, poly() of too few values), and
-# refuses in one voice.
-try_formula <- function(code, what = "The formulas can't be evaluated on the data.") {
-  tryCatch(code, moe_input_error = function(e) stop(e), error = function(e) {
-    text <- conditionMessage(e)
-    lacks <- regmatches(text, regexpr("(?<=could not find function \")(ns|bs)(?=\")", text, perl = TRUE))
-    input_error(what, x = "{text}", i = if (length(lacks)) "Write {.code splines::{lacks}()}, or attach {.pkg splines}.")
-  })
-}
-
 # Terms of the experts, of the gates (both with the response, for `.`), and the calls of all
 # variables that occur in either.
 formula_terms <- function(formula, gating, data) {
@@ -47,14 +37,6 @@ spell_out <- function(formula, gating, terms) {
   formula[[3]] <- stats::formula(terms$expert)[[3]]
   if (!is.null(gating)) gating[[2]] <- stats::formula(terms$gate)[[3]]
   list(formula = formula, gating = gating)
-}
-
-deparse_one <- function(x) paste(deparse(x, width.cutoff = 500L), collapse = " ")
-
-# response ~ every variable: one model frame for both designs, so that both lose the same rows.
-frame_formula <- function(terms, environment) {
-  rhs <- if (length(terms$calls) > 1) Reduce(function(a, b) call("+", a, b), terms$calls[-1]) else 1
-  stats::as.formula(call("~", terms$calls[[1]], rhs), env = environment)
 }
 
 # What the schema keeps of a formula's environment: the functions and constants that the formula
@@ -112,8 +94,18 @@ part_offset <- function(part, frame) {
 
 # ---- from a model frame to a design ----------------------------------------------------------
 
-# `frame`: model frame of both designs. Gives list(x, z, y, offset, gate_offset, x_intercept,
-# z_intercept, schema). z is the very object x where both designs are the same.
+# The only constructor of a design: what the core fits and predicts from, and its schema. `x`, `z`: matrices, z the very
+# object x where both are the same. `offset`, `gate_offset`, `weight`: NULL or a number a row. `x_intercept`,
+# `z_intercept`: the columns of ones (0: none); with `add_intercept` they are not among those of x and z, but the core
+# puts them before these. `...`: what only some designs have, such as `frame`, `complete`, or of rows in a file
+# `scratch`, `counts`, `levels` and `file`.
+new_design <- function(x, z, schema, y = NULL, weight = NULL, offset = NULL, gate_offset = NULL, x_intercept = 1L,
+                       z_intercept = 1L, add_intercept = FALSE, ...) {
+  list(x = x, z = z, y = y, weight = weight, offset = offset, gate_offset = gate_offset,
+    x_intercept = x_intercept, z_intercept = z_intercept, add_intercept = add_intercept, schema = schema, ...)
+}
+
+# `frame`: model frame of both designs.
 design_from_frame <- function(frame, schema, need_response = TRUE) {
   check_finite(frame)
   expert <- part_matrix(schema$expert, frame, "formula")
@@ -130,15 +122,15 @@ design_from_frame <- function(frame, schema, need_response = TRUE) {
     y <- check_response(frame[[schema$response]], schema$family,
       paste0("response `", schema$response, "`"), schema$labels)
   }
-  list(x = expert$x, z = gate$x, y = y, offset = part_offset(schema$expert, frame),
+  new_design(expert$x, gate$x, schema, y, offset = part_offset(schema$expert, frame),
     gate_offset = if (schema$same) NULL else part_offset(schema$gate, frame),
-    x_intercept = expert$intercept, z_intercept = gate$intercept, schema = schema)
+    x_intercept = expert$intercept, z_intercept = gate$intercept)
 }
 
 # The schema of a formula pair on data, and the design of the rows. `frame_call` makes the model
 # frame from a formula: moe() passes the user's subset, weights and na.action through it.
-# `keep_frame`: the design has the frame as well.
-design_build <- function(formula, gating, data, family, frame_call, schema = NULL, keep_frame = FALSE) {
+# `with_frame`: the design has the frame as well.
+design_build <- function(formula, gating, data, family, frame_call, schema = NULL, with_frame = FALSE) {
   if (!is.null(schema)) {
     terms <- schema$frame
     environment(terms) <- environment(formula)
@@ -157,7 +149,7 @@ design_build <- function(formula, gating, data, family, frame_call, schema = NUL
   design <- design_from_frame(frame, schema)
   design$weight <- check_weights(stats::model.weights(frame), nrow(frame))
   design$na.action <- stats::na.action(frame)
-  if (keep_frame) design$frame <- frame_to_keep(frame, design$schema)
+  if (with_frame) design$frame <- frame_to_keep(frame, design$schema)
   design
 }
 
@@ -196,105 +188,4 @@ frame_levels <- function(frame) {
   stats::setNames(lapply(named, function(v) {
     if (is.factor(frame[[v]])) levels(frame[[v]]) else sort(unique(frame[[v]]))
   }), named)
-}
-
-# Raw variables of the right-hand sides that have a value a row (the others are constants or names of
-# functions): what new data must hold.
-row_variables <- function(formula, frame, data) {
-  names <- all.vars(stats::delete.response(attr(frame, "terms")))
-  Filter(function(name) {
-    if (name %in% names(data)) return(TRUE)
-    v <- get0(name, envir = environment(formula))
-    !is.null(v) && !is.function(v) && NROW(v) >= nrow(frame)
-  }, names)
-}
-
-# Summaries of the raw variables of the right-hand sides: a typical row and a range for plots.
-# Means and standard deviations only: no single value of any row.
-describe_variables <- function(formula, frame, data, levels) {
-  out <- list()
-  for (name in row_variables(formula, frame, data)) {
-    v <- if (name %in% names(data)) data[[name]] else get0(name, environment(formula))
-    out[[name]] <- describe_variable(v, levels[[name]])
-  }
-  out
-}
-
-# NULL for what has no typical value that may be kept, such as text that only a function looks at.
-describe_variable <- function(v, levels = NULL) {
-  if (is.matrix(v)) return(NULL)
-  if (is.logical(v)) return(list(type = "logical", mode = mean(v, na.rm = TRUE) > 0.5))
-  if (!is.null(levels)) {
-    code <- if (is.factor(v)) match(levels(v), levels)[v] else match(v, levels)
-    count <- tabulate(code, length(levels))
-    return(list(type = "factor", levels = levels, mode = levels[which.max(count)]))
-  }
-  if (!is.numeric(v) && !inherits(v, c("Date", "POSIXct", "difftime"))) return(NULL)
-  like <- attributes(v)[c("class", "tzone", "units")]
-  if (is.object(v)) v <- as.numeric(v)
-  found <- cpp_describe(v)
-  list(type = "numeric", mean = found[1], sd = found[2], like = Filter(Negate(is.null), like))
-}
-
-# ---- new data -------------------------------------------------------------------------------
-
-check_columns <- function(schema, data, with_response = TRUE) {
-  missing <- setdiff(c(if (with_response) schema$response_variables, schema$needs), names(data))
-  if (length(missing)) {
-    has <- escape_braces(first_of(dQuote(names(data), FALSE), 8))
-    input_error("{cli::qty(missing)}Column{?s} {.val {missing}} of the formula {?is/are} not in the
-      data.", i = paste0("The data have ", has, "."))
-  }
-}
-
-# Types as in the fit; factor levels by name, unseen ones refused.
-match_levels <- function(frame, schema) {
-  classes <- attr(schema$frame, "dataClasses")
-  for (name in setdiff(names(frame), c("(weights)", schema$response))) {
-    v <- frame[[name]]
-    expected <- if (!is.null(schema$levels[[name]])) "label"
-                else if (classes[[name]] == "logical") "logical" else "numeric"
-    if (variable_kind(v) != expected) {
-      input_error("Variable {.val {name}} is {.cls {class(v)[1]}} here; the model knows it as
-        {.val {classes[[name]]}}.", i = "Convert it.")
-    }
-    levels <- schema$levels[[name]]
-    if (is.null(levels) || identical(levels(v), levels)) next
-    unseen <- setdiff(as.character(unique(v)), c(levels, NA))
-    if (length(unseen)) {
-      input_error("Variable {.val {name}} has {cli::qty(unseen)}level{?s} {.val {unseen}} that the
-        model does not know.", i = "It knows {.val {levels}}.")
-    }
-    frame[[name]] <- factor(v, levels = levels, ordered = is.ordered(v))
-  }
-  frame
-}
-
-variable_kind <- function(v) {
-  if (is.factor(v) || is.character(v)) "label" else if (is.logical(v)) "logical" else "numeric"
-}
-
-# The design of new rows under a model's schema: of those that are complete, which `complete` lists.
-# Without any there is no design but that list.
-design_new <- function(schema, newdata, need_response = FALSE) {
-  if (schema$kind == "matrix") return(design_new_matrix(schema, newdata, need_response))
-  if (inherits(newdata, "moe_support")) newdata <- support_data(newdata, schema)
-  if (!is.data.frame(newdata)) {
-    input_error("{.arg newdata} must be a data frame, not {.obj_type_friendly {newdata}}.")
-  }
-  if (is_kept_frame(newdata, schema)) {
-    return(c(design_from_frame(newdata, schema, need_response), list(complete = rep(TRUE, nrow(newdata)))))
-  }
-  check_columns(schema, newdata, need_response)
-  terms <- if (need_response) schema$frame else stats::delete.response(schema$frame)
-  # Rows with missing values are set aside before basis functions see them.
-  used <- newdata[intersect(all.vars(terms), names(newdata))]
-  complete <- complete_rows(used)
-  if (!any(complete)) return(list(complete = complete))
-  if (!all(complete)) newdata <- newdata[complete, , drop = FALSE]
-  frame <- try_formula(stats::model.frame(terms, newdata, na.action = stats::na.pass),
-    "The formulas can't be evaluated on {.arg newdata}.")
-  design <- design_from_frame(match_levels(frame, schema), schema, need_response)
-  design$complete <- complete
-  design
 }

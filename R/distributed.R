@@ -76,7 +76,7 @@ moe_distributed <- function(formula, data, K = NULL, sites, family = stats::gaus
   start <- pilot_model(pilot, formula, gating, data, support, K, family, weights, control)
   sources <- parts$sources
   if (missing(share)) {
-    share <- c(if (family$family == "gaussian") "moments", if (!is.null(start)) "gates")
+    share <- c(if (family_traits(family)$moments) "moments", if (!is.null(start)) "gates")
   }
   fitted <- moe_sites(formula, sources, K, family, gating, weights, start, control, share = share,
     information = information, timeout = timeout, retries = retries, cache = cache)
@@ -114,39 +114,6 @@ start_is_better <- function(fit, start, support, own) {
     " against ", shown[2], "): the sites' fits went apart")
 }
 
-# The site of every row, as text or factor.
-check_sites <- function(sites, data) {
-  n <- nrow(data)
-  if (is.numeric(sites) && length(sites) == 1) {
-    count <- check_count(sites, "sites")
-    if (count > n) input_error("{.arg sites} = {count} is more than the {n} rows of {.arg data}.")
-    name <- formatC(seq_len(count), width = nchar(count), flag = "0")
-    return(sample(rep_len(paste0("site", name), n)))
-  }
-  if (is.character(sites) && length(sites) == 1 && n != 1) {
-    if (!sites %in% names(data)) {
-      input_error("{.arg sites} names the column {.val {sites}}, which {.arg data} does not have.")
-    }
-    sites <- data[[sites]]
-  }
-  if (length(sites) != n) {
-    input_error("{.arg sites} must be a number, the name of a column, or {n} values, one a row; it
-      has {length(sites)}.")
-  }
-  if (anyNA(sites)) {
-    input_error("{.arg sites} is missing in {sum(is.na(sites))} row{?s} (first: row
-      {which(is.na(sites))[1]}).")
-  }
-  as.character(sites)
-}
-
-# Text columns become factors with the levels of all rows, so that every site has them all.
-shared_levels <- function(data) {
-  text <- vapply(data, is.character, NA)
-  data[text] <- lapply(data[text], factor)
-  data
-}
-
 # Rows of all sites in proportion to their size, complete in the variables of the formulas.
 draw_support <- function(data, formula, gating, rows, size, least) {
   terms <- formula_terms(formula, gating, data)
@@ -172,9 +139,7 @@ pilot_model <- function(pilot, formula, gating, data, support, K, family, weight
   if (!all(schema$response_variables %in% names(points)) && !is.null(support$y)) {
     points[[schema$response]] <- support$y
   }
-  frame_call <- function(f) {
-    do.call(stats::model.frame, list(f, points, weights = site_weights(points, weights)))
-  }
+  frame_call <- function(f) row_frame(f, points, site_weights(points, weights))
   formula <- schema$formula
   environment(formula) <- environment(schema$frame)
   design <- tryCatch(design_build(formula, schema$gating, points, family$family, frame_call, schema),

@@ -61,8 +61,6 @@ run_at_sites <- function(sources, work, task, seeds = NULL, timeout = Inf, retri
   run$results
 }
 
-clock <- function() proc.time()[[3]]
-
 # Work in this process sets the random state site by site; afterwards it is what it was before.
 keep_random_state <- function() {
   where <- globalenv()

@@ -18,14 +18,6 @@ multinomial <- function() {
   structure(list(family = "multinomial", link = "logit"), class = "family")
 }
 
-# The families of experts: their canonical links, what they are called in prints, who makes them.
-known_families <- list(
-  gaussian = list(link = "identity", words = "Gaussian", make = stats::gaussian),
-  binomial = list(link = "logit", words = "logistic", make = stats::binomial),
-  poisson = list(link = "log", words = "Poisson", make = stats::poisson),
-  multinomial = list(link = "logit", words = "multinomial logistic", make = multinomial)
-)
-
 # A family object, the function that makes one, or its name; canonical link.
 check_family <- function(family) {
   known <- names(known_families)
@@ -49,19 +41,26 @@ check_family <- function(family) {
   family
 }
 
-has_dispersion <- function(model) model$family$family == "gaussian"
+# The row of the table for a family: of a model, a schema, a family object, or by name.
+family_traits <- function(x) {
+  name <- if (is.character(x)) x else if (is.list(x$family)) x$family$family else x$family
+  known_families[[name]]
+}
+
+has_dispersion <- function(x) family_traits(x)$dispersion
 
 # Is the response a class? Its levels are then the schema's labels (none for 0/1).
-has_classes <- function(schema) schema$family %in% c("binomial", "multinomial")
+has_classes <- function(x) family_traits(x)$classes > 0
+
+# Has an expert a predictor for every class after the first, and not one?
+has_many_classes <- function(x) family_traits(x)$classes > 2
 
 # Predictors of an expert: one, or one for every class after the first.
-count_parts <- function(schema) {
-  if (schema$family == "multinomial") length(schema$labels) - 1L else 1L
-}
+count_parts <- function(schema) if (has_many_classes(schema)) length(schema$labels) - 1L else 1L
 
 # The levels of a response that is a factor or text; the first counts as failure, or as reference.
 response_labels <- function(y, family) {
-  if (!has_classes(list(family = family)) || !(is.factor(y) || is.character(y))) return(NULL)
+  if (!has_classes(family) || !(is.factor(y) || is.character(y))) return(NULL)
   if (is.factor(y)) levels(y) else sort(unique(y))
 }
 
@@ -76,8 +75,10 @@ check_response <- function(y, family, name = "response", labels = NULL) {
     input_error("The {name} must be one column, not {ncol(y)}.",
       i = "Aggregated counts are not supported: give one row a trial.")
   }
-  if (family == "binomial") return(check_binary(y, name, labels))
-  if (family == "multinomial") return(check_classes(y, name, labels))
+  known_families[[family]]$check(y, name, labels, family)
+}
+
+check_numeric <- function(y, name, labels, family) {
   if (!is.numeric(y)) {
     input_error("The {name} must be numeric for {.code family = {family}()}, not
       {.cls {class(y)[1]}}.",
@@ -88,19 +89,20 @@ check_response <- function(y, family, name = "response", labels = NULL) {
     input_error("The {name} holds {sum(is.infinite(y))} infinite value{?s} (first in row
       {which(is.infinite(y))[1]}).", i = "Remove or correct these rows.")
   }
-  if (family == "poisson") check_counts(y, name)
   as.numeric(y)
 }
 
-check_counts <- function(y, name) {
+check_counts <- function(y, name, labels, family) {
+  y <- check_numeric(y, name, labels, family)
   bad <- which(y < 0 | y != round(y))
   if (length(bad)) {
     input_error("The {name} must be counts (whole numbers from 0 on) for {.code family = poisson()};
       found {show_value(y[bad[1]])} in row {bad[1]}.")
   }
+  y
 }
 
-check_binary <- function(y, name, labels) {
+check_binary <- function(y, name, labels, family) {
   is_label <- is.factor(y) || is.character(y)
   if (is_label && !is.null(labels)) {
     if (length(labels) != 2) {
@@ -124,7 +126,7 @@ check_binary <- function(y, name, labels) {
   as.numeric(y)
 }
 
-check_classes <- function(y, name, labels) {
+check_classes <- function(y, name, labels, family) {
   if (!is.factor(y) && !is.character(y)) {
     input_error("The {name} must be a factor or text for {.code family = multinomial()}, not
       {.cls {class(y)[1]}}.", i = "{.fn factor} makes one of class numbers.")
@@ -151,10 +153,15 @@ check_varies <- function(y, family, rows = length(y)) {
   if (!length(y)) return(invisible())
   ends <- c(min(y), max(y))
   if (ends[1] == ends[2]) {
-    what <- if (family == "multinomial") "of one class" else paste0("constant (", y[1], ")")
+    what <- if (has_many_classes(family)) "of one class" else paste0("constant (", y[1], ")")
     input_error("The response is {what} in all {rows} rows: there is nothing to model.")
   }
-  if (family == "gaussian" && identical(ends, c(0, 1)) && all(y == 0 | y == 1)) {
+  notice <- family_traits(family)$notice
+  if (!is.null(notice)) notice(y, ends)
+}
+
+notice_binary <- function(y, ends) {
+  if (identical(ends, c(0, 1)) && all(y == 0 | y == 1)) {
     cli::cli_warn(c("The response is 0 or 1 in every row, but {.arg family} is Gaussian.",
       i = "{.code family = binomial()} models a binary response."))
   }
@@ -163,7 +170,7 @@ check_varies <- function(y, family, rows = length(y)) {
 # Names of the experts' coefficient columns: "1", "2", or with classes "1:b", "1:c", "2:b", ...
 expert_columns <- function(schema, K) {
   experts <- as.character(seq_len(K))
-  if (schema$family != "multinomial") return(experts)
+  if (!has_many_classes(schema)) return(experts)
   paste0(rep(experts, each = count_parts(schema)), ":", schema$labels[-1])
 }
 
@@ -180,18 +187,85 @@ all_classes <- function(means, K, labels) {
   out
 }
 
-# E[y | x] of rows: a vector, or the probabilities of all classes (n x C).
-response_means <- function(design, model, threads = moe_threads()) {
-  means <- core_predict(design, core_model(model), "response", threads)
-  if (model$family$family != "multinomial") return(means[, 1])
-  out <- all_classes(means, 1L, model$schema$labels)
-  matrix(out, nrow(means), dimnames = list(NULL, model$schema$labels))
-}
-
 # The response as it compares with response_means(): itself, or an indicator of every class.
 response_indicators <- function(y, schema) {
-  if (schema$family != "multinomial") return(y)
+  if (!has_many_classes(schema)) return(y)
   out <- matrix(0, length(y), length(schema$labels), dimnames = list(NULL, schema$labels))
   out[cbind(seq_along(y), y + 1)] <- 1
   out
 }
+
+# Number of free parameters, and so the fewest rows that a fit can work with.
+count_parameters <- function(schema, K) {
+  K * length(schema$expert$columns) * count_parts(schema) + (K - 1L) * length(schema$gate$columns) +
+    if (has_dispersion(schema)) K else 0L
+}
+
+# The family of a model to start from, where none was asked for.
+family_or_start <- function(family, asked, start) {
+  if (!asked && inherits(start, "moe")) start$family else check_family(family)
+}
+
+# ---- the table -------------------------------------------------------------------------------
+
+# The families of experts, a row each. What differs between families is asked of their row, and stands in no other
+# place:
+#   link, words, make  the canonical link, what they are called in prints, who makes the family object
+#   check              of a response: function(y, name, labels, family) that gives the numbers which the core takes
+#   notice             NULL, or function(y, ends): what to say where the response would rather have another family
+#   classes            0: the response is a number; 2: one of two classes; Inf: of any number of them
+#   dispersion         has an expert a variance of its own?
+#   range              of the means
+#   top_variance       the most that a response's variance can be, in units of the dispersion (Inf: no bound)
+#   moments            do means and covariances at a site tell all of its rows (`share = "moments"`)?
+#   closed_form        has the reduction the update (S14)?
+#   costs              of the transport between experts
+#   slope              of the means in the linear predictors (of a family with one predictor an expert)
+#   variance           of a response, from the experts' means (n x K) and dispersions
+#   deviance           what a response adds to it, given its mean
+#   log_tail           of a continuous response: log P(Y <= y) or log P(Y > y) of every expert, n x K
+#   around             of counts: P(Y < y), P(Y = y), P(Y > y) of every expert, vectors as long as the means
+#   draw               responses of rows whose mean and dispersion are known (classes are drawn by probability)
+#   true_beta          coefficients that make reasonable data of whole numbers, in moe_simulate() of d columns
+#   extreme            what separation makes of fitted values, in words
+known_families <- list(
+  gaussian = list(
+    link = "identity", words = "Gaussian", make = stats::gaussian, check = check_numeric, notice = notice_binary,
+    classes = 0, dispersion = TRUE, range = c(-Inf, Inf), top_variance = 1, moments = TRUE, closed_form = FALSE,
+    costs = c("kl", "reverse-kl", "wasserstein", "hellinger"),
+    slope = function(mean) array(1, dim(mean)),
+    variance = function(mean, dispersion) rep(dispersion, each = nrow(mean)),
+    deviance = function(y, mean) (y - mean)^2,
+    log_tail = function(y, mean, dispersion, lower) {
+      stats::pnorm((y - mean) / rep(sqrt(dispersion), each = length(y)), lower.tail = lower, log.p = TRUE)
+    },
+    draw = function(mean, dispersion) mean + sqrt(dispersion) * stats::rnorm(length(mean))),
+  binomial = list(
+    link = "logit", words = "logistic", make = stats::binomial, check = check_binary,
+    classes = 2, dispersion = FALSE, range = c(0, 1), top_variance = 0.25, moments = FALSE, closed_form = TRUE,
+    costs = c("kl", "reverse-kl", "hellinger"),
+    slope = function(mean) mean * (1 - mean),
+    variance = function(mean, dispersion) mean * (1 - mean),
+    deviance = function(y, mean) -2 * log(ifelse(y == 1, mean, 1 - mean)),
+    draw = function(mean, dispersion) as.numeric(stats::runif(length(mean)) < mean),
+    extreme = "Fitted probabilities numerically 0 or 1"),
+  poisson = list(
+    link = "log", words = "Poisson", make = stats::poisson, check = check_counts,
+    classes = 0, dispersion = FALSE, range = c(0, Inf), top_variance = Inf, moments = FALSE, closed_form = FALSE,
+    costs = c("kl", "reverse-kl", "hellinger"),
+    slope = function(mean) mean,
+    variance = function(mean, dispersion) mean,
+    deviance = function(y, mean) 2 * (ifelse(y == 0, 0, y * log(y / mean)) - (y - mean)),
+    around = function(y, mean) {
+      list(below = stats::ppois(y - 1, mean), here = stats::dpois(y, mean),
+        above = stats::ppois(y, mean, lower.tail = FALSE))
+    },
+    draw = function(mean, dispersion) as.numeric(stats::rpois(length(mean), mean)),
+    true_beta = function(beta, d) beta / c(5, rep(10 * sqrt(d), d)),
+    extreme = "Fitted rates numerically 0"),
+  multinomial = list(
+    link = "logit", words = "multinomial logistic", make = multinomial, check = check_classes,
+    classes = Inf, dispersion = FALSE, range = c(0, 1), top_variance = 0.25, moments = FALSE, closed_form = FALSE,
+    costs = c("kl", "reverse-kl", "hellinger"),
+    extreme = "Fitted probabilities numerically 0 or 1")
+)

@@ -42,14 +42,14 @@ available_cores <- function() {
   set <- options()
   about <- grepl("mc.cores", names(set), fixed = TRUE) | startsWith(names(set), "parallelly.")
   asked <- list(Sys.getpid(), set[about], Sys.getenv("MC_CORES"))
-  if (!identical(asked, counted$asked)) {
-    counted$cores <- as.integer(parallelly::availableCores())
-    counted$asked <- asked
+  if (!identical(asked, cores_counted$asked)) {
+    cores_counted$cores <- as.integer(parallelly::availableCores())
+    cores_counted$asked <- asked
   }
-  counted$cores
+  cores_counted$cores
 }
 
-counted <- new.env(parent = emptyenv())
+cores_counted <- new.env(parent = emptyenv())
 
 #' @rdname moe_threads
 #' @export
@@ -64,9 +64,3 @@ moe_instructions <- function(set = NULL) {
   cpp_use_instructions(set)
   invisible(now)
 }
-
-# Predictions by the core, on as many threads as a fit would use.
-core_predict <- function(design, model, what, threads = moe_threads()) {
-  cpp_predict(design, model, what, threads)
-}
-core_quantiles <- function(design, model, probs) cpp_quantiles(design, model, probs, moe_threads())

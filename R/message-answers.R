@@ -86,7 +86,7 @@ tree_statistics <- function(x) {
   })
   family <- take_text(x$family, "family", among = names(known_families))
   shape <- list(p = length(columns$expert), q = length(columns$gate), K = take_count(x$K, "K", 1, 1000),
-    parts = take_count(x$parts, "parts", 1, if (family == "multinomial") 1000 else 1), family = family)
+    parts = take_count(x$parts, "parts", 1, if (has_many_classes(family)) 1000 else 1), family = family)
   round <- take_count(x$round, "round")
   if ((round == 0) == is.null(x$moments)) bad_field("moments", "must be there in exchange 0, and only then")
   if (round == 0 && !is.null(x$sums)) bad_field("sums", "must be null in exchange 0")

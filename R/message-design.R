@@ -1,7 +1,5 @@
 # The schema of a design as a tree, and back: what a message says of formulas, columns, levels and bases.
 
-known_contrasts <- c("contr.treatment", "contr.sum", "contr.helmert", "contr.poly", "contr.SAS")
-
 # Classes of numbers that plots and drawn points may be given.
 known_classes <- c("Date", "POSIXct", "POSIXt", "difftime", "AsIs")
 
@@ -20,11 +18,6 @@ design_tree <- function(schema) {
   out$gate <- part(schema$gate)
   out$variables <- as_map(lapply(schema$variables, variable_tree))
   out
-}
-
-as_map <- function(x) {
-  if (is.null(names(x))) names(x) <- rep("", length(x))
-  x
 }
 
 formula_fields <- function(schema) {
@@ -127,9 +120,9 @@ take_design <- function(x, at, family) {
 }
 
 take_labels <- function(x, at, family) {
-  many <- family == "multinomial"
+  many <- has_many_classes(family)
   if (is.null(x) && !many) return(NULL)
-  if (!has_classes(list(family = family))) bad_field(at, "must be null: the response is no class")
+  if (!has_classes(family)) bad_field(at, "must be null: the response is no class")
   labels <- take_texts(x, at, if (!many) 2, unique = TRUE)
   if (length(labels) < 2) bad_field(at, "must name two classes or more")
   labels

@@ -188,3 +188,21 @@ check_texts <- function(x, at, kind, most) {
   if (any(is_harmful(x))) bad_field(at, "holds ", kind, " with control characters")
   if (kind == "names" && any(x == "")) bad_field(at, "holds an empty name")
 }
+
+# Control characters and those that change the direction of text.
+harmful <- "[\\x00-\\x1f\\x7f]|\\xc2[\\x80-\\x9f]|\\xe2\\x80[\\xaa-\\xae]|\\xe2\\x81[\\xa6-\\xa9]"
+
+is_harmful <- function(x) grepl(harmful, x, perl = TRUE, useBytes = TRUE)
+
+shown_json <- function(x) {
+  if (is.null(x)) "nothing"
+  else if (is.list(x)) if (is.null(names(x))) paste("an array of", length(x)) else "an object"
+  else if (is.character(x)) paste0("\"", shown_text(x), "\"")
+  else tolower(format(x, digits = 7))
+}
+
+# A file's fault is a condition of class moe_bad_field until somebody knows the file's name.
+bad_field <- function(at, ...) {
+  stop(structure(class = c("moe_bad_field", "error", "condition"),
+    list(message = paste0(...), call = NULL, field = at)))
+}

@@ -44,8 +44,8 @@ most_information <- function(model) {
   information <- model$information
   W <- information$weight
   p <- cpp_to_internal(core_model(model), information$scaling)
-  variance <- switch(model$family$family, gaussian = 1 / p$dispersion, poisson = rep(largest_rate, model$K),
-    rep(0.25, model$K))
+  top <- family_traits(model)$top_variance
+  variance <- (if (is.finite(top)) top else largest_rate) / p$dispersion
   beta <- matrix(p$beta, ncol = model$K)
   residual <- (1 + nrow(p$beta) * colSums(beta^2)) / p$dispersion
   added <- penalty_information(model, p$dispersion)
@@ -67,7 +67,7 @@ penalty_information <- function(model, dispersion) {
 # For counts, whose bound is far: the largest element that the experts have.
 common_size <- function(model, size) {
   out <- rep(Inf, length(size))
-  counts <- model$family$family == "poisson" & parameter_index(model)$kind == "expert"
+  counts <- is.infinite(family_traits(model)$top_variance) & parameter_index(model)$kind == "expert"
   if (any(size[counts] != 0)) out[counts] <- max(abs(size[counts]))
   out
 }

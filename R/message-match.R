@@ -8,8 +8,8 @@ match_design <- function(model, schema) {
   at <- list(x = match(schema$expert$columns, own$expert$columns),
     z = match(schema$gate$columns, own$gate$columns))
   flip <- has_classes(own) && !identical(own$labels, schema$labels)
-  classes <- if (own$family == "multinomial") match(schema$labels[-1], own$labels[-1]) else 1L
-  sign <- if (flip && own$family == "binomial") -1 else 1
+  classes <- if (has_many_classes(own)) match(schema$labels[-1], own$labels[-1]) else 1L
+  sign <- if (flip && !has_many_classes(own)) -1 else 1
   moved <- any(diff(at$x) < 0) || any(diff(at$z) < 0) || flip
   note <- c(if (any(diff(at$x) < 0) || any(diff(at$z) < 0)) "columns", if (flip) "levels of the response")
   for (v in names(schema$levels)) {
@@ -32,7 +32,7 @@ check_same_meaning <- function(own, schema) {
     if (!identical(own[[field]], schema[[field]])) differ(paste0("design.", field), own[[field]], schema[[field]])
   }
   if (is.null(own$labels) != is.null(schema$labels) || !setequal(own$labels, schema$labels) ||
-        own$family == "multinomial" && own$labels[1] != schema$labels[1]) {
+        has_many_classes(own) && own$labels[1] != schema$labels[1]) {
     differ("design.labels", own$labels, schema$labels)
   }
   if (own$kind == "formula") check_same_variables(own, schema, differ)

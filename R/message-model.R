@@ -30,8 +30,6 @@ model_tree <- function(model, site, information = FALSE, state = TRUE) {
   fields
 }
 
-by_column <- function(m) lapply(seq_len(ncol(m)), function(j) I(unname(m[, j])))
-
 record_tree <- function(record) {
   out <- unclass(record)[intersect(names(record), record_fields)]
   many <- intersect(names(out), c("objective", "steps", "empty", "at_floor", "degenerate"))
@@ -42,27 +40,10 @@ record_tree <- function(record) {
   out
 }
 
-# Settings with the two numbers of `lambda` by their names.
-settings_tree <- function(settings) {
-  if (!is.null(settings$lambda)) settings$lambda <- as.list(settings$lambda)
-  settings
-}
-
 information_tree <- function(information) {
   list(rows = information$rows, weight = information$weight, empty = I(information$empty),
     at_floor = I(information$at_floor), scaling = scaling_tree(information$scaling),
     curvature = packed(information$curvature))
-}
-
-packed <- function(m) I(m[lower.tri(m, TRUE)])
-
-scaling_tree <- function(scaling) {
-  part <- function(s) {
-    list(centre = I(s$centre), scale = I(s$scale), intercept = s$intercept, aliased = I(s$aliased),
-      combination = by_column(s$combination[, s$aliased, drop = FALSE]))
-  }
-  list(x = part(scaling$x), z = part(scaling$z), y_centre = scaling$y_centre, y_scale = scaling$y_scale,
-    y_residual = scaling$y_residual)
 }
 
 shared_tree <- function(shared) {
@@ -86,34 +67,6 @@ shared_tree <- function(shared) {
       expected = by_column(g$expected), curvature = packed(g$curvature))
   }
   out
-}
-
-# What a reader would refuse is not written.
-check_tree_sizes <- function(columns, levels = list(), weight = 1) {
-  most <- c(columns = max(lengths(columns)), levels = max(0L, lengths(levels)))
-  large <- most > most_columns
-  if (any(large)) {
-    input_error("A message can't hold {format_big(most[large][1])} {names(most)[large][1]} of experts, gates or a factor:
-      {format_big(most_columns)} are the most.", i = "Take a shorter formula, or put rare levels together.")
-  }
-  if (!is.finite(weight) || weight > most_rows) {
-    input_error("A message can't hold a sum of weights of {format(weight)}: {format(most_rows)} is the most.",
-      i = "Divide the weights by a number.")
-  }
-}
-
-check_tree_texts <- function(tree) {
-  texts <- c(unlist(rapply(tree, function(v) v, "character", how = "list")), tree_names(tree))
-  bad <- is_harmful(texts) | nchar(texts, "bytes") > longest_text | !validUTF8(enc2utf8(texts))
-  if (any(bad)) {
-    input_error("A message can't hold the text {.val {shown_text(texts[bad][1])}}: it has control
-      characters or more than {longest_text} bytes.", i = "Rename that column, level or site.")
-  }
-}
-
-tree_names <- function(tree) {
-  if (!is.list(tree)) return(character())
-  c(names(tree), unlist(lapply(tree, tree_names), use.names = FALSE))
 }
 
 # ---- reading ---------------------------------------------------------------------------------
@@ -146,22 +99,6 @@ tree_model <- function(x) {
   list(site = take_site(x$site), model = out)
 }
 
-take_site <- function(x) {
-  site <- take_text(x, "site", longest_name)
-  if (!nzchar(trimws(site))) bad_field("site", "must be a name")
-  site
-}
-
-take_parameters <- function(x, at, shape) {
-  x <- take_object(x, at, c("beta", "alpha", "dispersion"))
-  dispersion <- take_numbers(x$dispersion, field_at(at, "dispersion"), shape$K, 0, strict = TRUE)
-  if (shape$family != "gaussian" && any(dispersion != 1)) {
-    bad_field(field_at(at, "dispersion"), "must be 1: the family has none")
-  }
-  list(beta = take_matrix(x$beta, field_at(at, "beta"), shape$p, shape$K * shape$parts),
-    alpha = take_matrix(x$alpha, field_at(at, "alpha"), shape$q, shape$K - 1L), dispersion = dispersion)
-}
-
 take_record <- function(x, at, shape, schema) {
   x <- take_object(x, at, character(), record_fields)
   lapply(stats::setNames(nm = names(x)), function(name) {
@@ -177,12 +114,6 @@ take_record <- function(x, at, shape, schema) {
       separated = take_separated(v, here, shape, schema),
       starts = take_starts(v, here), aliased = take_aliased(v, here, schema))
   })
-}
-
-take_lambda <- function(x, at) {
-  parts <- c("expert", "gate")
-  x <- take_object(x, at, parts)
-  vapply(parts, function(part) take_number(x[[part]], field_at(at, part), 0), 0)
 }
 
 take_starts <- function(x, at) {
@@ -203,12 +134,6 @@ take_aliased <- function(x, at, schema) {
   })
 }
 
-# As a number that may be larger than R's integers.
-shape_size <- function(shape) {
-  shape <- lapply(shape, function(v) if (is.numeric(v)) as.numeric(v) else v)
-  shape$p * shape$K * shape$parts + shape$q * (shape$K - 1) + if (shape$family == "gaussian") shape$K else 0
-}
-
 take_information <- function(x, at, shape) {
   x <- take_object(x, at, c("rows", "weight", "empty", "at_floor", "scaling", "curvature"))
   list(curvature = take_symmetric(x$curvature, field_at(at, "curvature"), shape_size(shape)),
@@ -218,32 +143,12 @@ take_information <- function(x, at, shape) {
     rows = take_row_count(x$rows, field_at(at, "rows")), weight = take_weight(x$weight, field_at(at, "weight")))
 }
 
-take_scaling <- function(x, at, shape) {
-  # Without `y_residual` it is of a version that had no prior on variances.
-  x <- take_object(x, at, c("x", "z", "y_centre", "y_scale"), "y_residual")
-  part <- function(s, at, size) {
-    s <- take_object(s, at, c("centre", "scale", "intercept", "aliased", "combination"))
-    aliased <- take_flags(s$aliased, field_at(at, "aliased"), size)
-    combination <- matrix(0, size, size)
-    combination[, aliased] <- take_matrix(s$combination, field_at(at, "combination"), size, sum(aliased))
-    list(centre = take_numbers(s$centre, field_at(at, "centre"), size),
-      scale = take_numbers(s$scale, field_at(at, "scale"), size, 0, strict = TRUE),
-      intercept = take_count(s$intercept, field_at(at, "intercept"), 0, size), aliased = aliased,
-      combination = combination)
-  }
-  list(x = part(x$x, field_at(at, "x"), shape$p), z = part(x$z, field_at(at, "z"), shape$q),
-    y_centre = take_number(x$y_centre, field_at(at, "y_centre")),
-    y_scale = take_number(x$y_scale, field_at(at, "y_scale"), 0, strict = TRUE),
-    y_residual = if (is.null(x$y_residual)) 1
-                 else take_number(x$y_residual, field_at(at, "y_residual"), 0, strict = TRUE, most = 1))
-}
-
 take_shared <- function(x, at, shape, schema) {
   x <- take_object(x, at, character(), c("x", "moments", "gates"))
   out <- list()
   if (!is.null(x$x)) out$x <- take_x_summary(x$x, field_at(at, "x"), schema)
   if (!is.null(x$moments)) {
-    if (shape$family != "gaussian") bad_field(field_at(at, "moments"), "are for Gaussian experts only")
+    if (!family_traits(shape)$moments) bad_field(field_at(at, "moments"), "are for Gaussian experts only")
     m <- take_object(x$moments, field_at(at, "moments"), c("mass", "factor"))
     here <- field_at(at, "moments.factor")
     mass <- take_numbers(m$mass, field_at(at, "moments.mass"), shape$K, 0)

@@ -60,8 +60,8 @@ read_message <- function(file, max_bytes) {
   name <- shown_names(basename(file))
   field <- found$field
   reason <- found$reason
-  cli::cli_abort(c("Message {.file {name}} is refused.", x = "Field {.field {field}} {reason}."), call = NULL,
-    class = c("moe_message_error", "moe_input_error"), file = file, field = field, reason = reason)
+  input_error("Message {.file {name}} is refused.", x = "Field {.field {field}} {reason}.",
+    class = "moe_message_error", fields = list(file = file, field = field, reason = reason))
 }
 
 # The same, or list(field, reason): what is wrong.

@@ -92,10 +92,6 @@ round_key <- function(model) {
   message_checksum(asked)
 }
 
-by_parameters <- function(p) {
-  list(beta = by_column(p$beta), alpha = by_column(p$alpha), dispersion = I(unname(p$dispersion)))
-}
-
 #' @rdname moe_statistics
 #' @export
 moe_update <- function(model, messages, control = moe_control(), max_bytes = 5e7) {

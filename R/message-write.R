@@ -193,8 +193,9 @@ safe_file_names <- function(names) {
   paste0(ifelse(taken == tolower(out), out, taken), ".json")
 }
 
-# What a site's model costs as a file; where it can't be one, NA and `why`.
-message_size <- function(model) {
+#' @export
+#' @noRd
+message_size.moe <- function(model) {
   tryCatch(list(bytes = nchar(moe_message(model, "site", TRUE)$text, "bytes")), moe_input_error = function(e) {
     list(bytes = NA_real_, why = one_line(sub(" \u2139.*", "", said(e))))
   })

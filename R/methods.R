@@ -79,31 +79,6 @@ weights.moe <- function(object, ...) {
   stats::naresid(rows$na.action, rows$weight)
 }
 
-# Parameters that the data determine: those of aliased columns are not free, and those that LASSO has
-# set to 0 neither.
-count_free <- function(model) {
-  count <- count_coefficients(model)
-  sum(count$expert, count$gate) + if (has_dispersion(model)) model$K else 0L
-}
-
-# Free coefficients of every column of experts and gates. Of a column's K gates, the last of which is 0,
-# LASSO makes some equal to each other.
-count_coefficients <- function(model) {
-  p <- model$parameters
-  lambda <- if (is_sparse(model$record)) model$record$lambda else c(expert = 0, gate = 0)
-  out <- list(expert = rep(ncol(p$beta), nrow(p$beta)), gate = rep(ncol(p$alpha), nrow(p$alpha)))
-  if (lambda[["expert"]] > 0) out$expert <- rowSums(p$beta != 0)
-  if (lambda[["gate"]] > 0) {
-    out$gate <- apply(cbind(p$alpha, 0), 1, function(v) model$K - max(table(match(v, v))))
-  }
-  for (part in names(out)) {
-    columns <- model$schema[[part]]$columns
-    names(out[[part]]) <- columns
-    out[[part]][columns %in% model$record$aliased[[part]]] <- 0
-  }
-  out
-}
-
 #' @export
 family.moe <- function(object, ...) object$family
 

@@ -106,27 +106,9 @@ moe.formula <- function(formula, data = NULL, K = NULL, family = stats::gaussian
 }
 
 # The design of a call with `data`, `subset`, `weights` and `na.action`, made from `frame`.
-formula_design <- function(call, formula, data, gating, family, schema, frame, keep_frame = TRUE) {
+formula_design <- function(call, formula, data, gating, family, schema, frame, with_frame = TRUE) {
   frame_call <- frame_maker(call, data, frame, drop_levels = is.null(schema))
-  design_build(formula, gating, data, family$family, frame_call, schema, keep_frame)
-}
-
-# A function of a formula: the model frame of `data` under a call's subset, weights and na.action.
-frame_maker <- function(call, data, frame, drop_levels) {
-  asked <- call[c(1, match(c("data", "subset", "weights", "na.action"), names(call), 0))]
-  asked[[1]] <- quote(stats::model.frame)
-  # `data` is evaluated once: a call such as d[sample(n), ] must not give two sets of rows.
-  caller <- new.env(parent = frame)
-  caller$.moe_data <- data
-  if (!is.null(asked$data)) asked$data <- quote(.moe_data)
-  function(f) {
-    asked$formula <- f
-    action <- if ("na.action" %in% names(asked)) eval(asked$na.action, frame)
-              else default_na_action(data)
-    if (!is.null(action)) asked$na.action <- spare_complete(action)
-    if (drop_levels) asked$drop.unused.levels <- TRUE
-    eval(asked, caller)
-  }
+  design_build(formula, gating, data, family$family, frame_call, schema, with_frame)
 }
 
 #' @rdname moe
@@ -146,26 +128,6 @@ moe.matrix <- function(x, y, K = NULL, family = stats::gaussian(), gating = NULL
   fit_design(design, K, family, start, control, keep, call)
 }
 
-matrix_design <- function(x, y, gating, weights, family) {
-  x <- check_matrix(x, "x")
-  if (NROW(y) != nrow(x)) {
-    input_error("{.arg y} has {NROW(y)} value{?s}, {.arg x} has {nrow(x)} row{?s}.")
-  }
-  if (anyNA(y)) input_error("{.arg y} holds {sum(is.na(y))} missing value{?s} (first in row
-    {which(is.na(y))[1]}).", i = "Remove these rows from {.arg x} and {.arg y}.")
-  if (inherits(gating, "formula")) {
-    input_error("{.arg gating} must be a matrix where {.arg x} is one.",
-      i = "Use {.code moe(formula, data)} for formulas.")
-  }
-  z <- if (is.null(gating)) x else check_matrix(gating, "gating", nrow(x))
-  labels <- response_labels(y, family$family)
-  given <- list(x = x, y = y, z = if (!is.null(gating)) z, weights = weights)
-  y <- check_response(y, family$family, "response `y`", labels)
-  list(frame = given, x = x, z = z, y = y, weight = check_weights(weights, nrow(x)),
-    offset = NULL, gate_offset = NULL, x_intercept = 1L, z_intercept = 1L, add_intercept = TRUE,
-    schema = matrix_schema(x, if (!is.null(gating)) z, family$family, labels))
-}
-
 #' @rdname moe
 #' @export
 moe.default <- function(x, ...) {
@@ -180,22 +142,6 @@ moe.default <- function(x, ...) {
   }
   input_error("The first argument must be a formula or a numeric matrix, not
     {.obj_type_friendly {x}}.", i = "Write {.code moe(y ~ x, data, K = 2)}.")
-}
-
-# Of functions that fit: what is unknown may be a setting.
-check_unused <- function(...) {
-  check_dots(..., hint = "Settings of the fit go into {.code control = moe_control()}.",
-    of = formals(sys.function(sys.parent())))
-}
-
-# A model given as start lends its schema where its formulas are those asked for.
-start_schema <- function(start, formula, gating, data) {
-  if (!inherits(start, "moe") || start$schema$kind != "formula") return(NULL)
-  asked <- spell_out(formula, gating, formula_terms(formula, gating, data))
-  text <- function(f) if (is.null(f)) "" else deparse_one(strip(f))
-  same <- text(asked$formula) == text(start$schema$formula) &&
-    text(asked$gating) == text(start$schema$gating)
-  if (same) start$schema
 }
 
 # The one road from a design to a model. `neighbours`: models of one expert less or more, from which the
@@ -253,94 +199,4 @@ design_counts <- function(design) {
   n <- length(design$y)
   list(rows = n, counted = if (is.null(weight)) n else sum(weight > 0),
     weight = if (is.null(weight)) n else sum(weight), dropped = length(design$na.action), y = design$y)
-}
-
-# A start as the core takes it: NULL, a model, or responsibilities.
-normalise_start <- function(start, K, schema, family, n) {
-  if (is.null(start)) return(NULL)
-  if (inherits(start, "moe")) {
-    check_same_model(start, "start", schema, family)
-    if (start$K != K) input_error("{.arg start} has {start$K} experts, {.arg K} is {K}.")
-    return(core_model(start))
-  }
-  if (is.matrix(start) && is.numeric(start)) {
-    if (!identical(dim(start), c(n, K)) || anyNA(start) || min(start) < 0 || max(start) == Inf ||
-          any(rowSums(start) == 0)) {
-      input_error("A matrix {.arg start} must hold {n} x {K} responsibilities: finite, not negative,
-        some in every row; found {nrow(start)} x {ncol(start)}.")
-    }
-    return(start / rowSums(start))
-  }
-  labels <- if (is.factor(start)) as.integer(start) else start
-  if (!is.numeric(labels) || length(labels) != n || anyNA(labels) || !all(labels %in% seq_len(K))) {
-    input_error("{.arg start} must be a model, {n} labels out of 1..{K}, or a matrix of
-      responsibilities.")
-  }
-  out <- matrix(0, n, K)
-  out[cbind(seq_len(n), as.integer(labels))] <- 1
-  out
-}
-
-# The basis functions behind the columns: columns of the same name mean the same only if these agree.
-# Deparsing is slow, and with thousands of sites most pairs are the very same calls.
-same_basis <- function(a, b) {
-  calls <- list(attr(a$terms, "predvars"), attr(b$terms, "predvars"))
-  identical(a$contrasts, b$contrasts) &&
-    (identical(calls[[1]], calls[[2]]) || identical(deparse_one(calls[[1]]), deparse_one(calls[[2]])))
-}
-
-# Do a model's columns and family fit a schema? `name` is the argument or the site at fault.
-check_same_model <- function(model, name, schema, family) {
-  if (model$family$family != family$family) {
-    input_error("{.arg {name}} has family {.val {model$family$family}}; {.val {family$family}}
-      is expected.")
-  }
-  if (identical(model$schema, schema)) return(invisible())
-  if (!identical(model$schema$labels, schema$labels)) {
-    input_error("{.arg {name}} has the classes {.val {model$schema$labels}} of the response, in this order;
-      {.val {schema$labels}} are expected.", i = "The first counts as failure, or as reference.")
-  }
-  for (part in c("expert", "gate")) {
-    ours <- schema[[part]]$columns
-    theirs <- model$schema[[part]]$columns
-    if (identical(ours, theirs)) {
-      if (same_basis(schema[[part]], model$schema[[part]])) next
-      input_error("{.arg {name}} has the same {part} columns made by other basis functions.",
-        i = "Bases such as {.fn poly} or {.fn scale} depend on the rows they were made on: fit all
-        models through {.fn moe_sites}, or from one common {.arg start}.")
-    }
-    lacks <- setdiff(ours, theirs)
-    extra <- setdiff(theirs, ours)
-    input_error("{.arg {name}} has other {part} columns.",
-      x = if (length(lacks)) "Missing: {.val {lacks}}.",
-      x = if (length(extra)) "Unexpected: {.val {extra}}.",
-      x = if (!length(lacks) && !length(extra)) "The same columns in another order.",
-      i = "All models must be fitted with the same formulas and factor levels.")
-  }
-}
-
-# What the user must hear about a fit. `max_reseeds`: how often its experts could be placed anew.
-warn_about <- function(model, max_reseeds) {
-  r <- model$record
-  if (!r$converged) {
-    cli::cli_warn(c("The fit did not converge in {r$em_iterations} EM iterations.",
-      i = "Raise {.arg max_iterations} in {.fn moe_control}, or take a smaller {.arg K}."))
-  }
-  if (any(r$empty)) {
-    which <- as.character(which(r$empty))
-    cli::cli_warn(c("Expert{?s} {which} lost {?its/their} rows: fewer are left than {?it has/they
-      have} coefficients.", i = "A smaller {.arg K} would do.",
-      i = if (max_reseeds == 0) "{.code moe_control(max_reseeds = 5)} would place {cli::qty(which)}{?it/them} anew."))
-  }
-  if (any(r$at_floor)) {
-    which <- as.character(which(r$at_floor))
-    cli::cli_warn(c("The variance of expert{?s} {which} is held at its floor: it fits its rows
-      exactly.", i = if (model$K > 1) "Take a smaller {.arg K}."))
-  }
-  warn_doubtful(model)
-  warn_separated(model)
-  if (model$weight < length(coef(model))) {
-    cli::cli_warn(c("The weights sum to {signif(model$weight, 3)}, less than the number of parameters:
-      the priors rule.", i = "Weights count rows: rescale them."))
-  }
 }

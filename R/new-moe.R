@@ -118,9 +118,6 @@ lean_call <- function(call) {
   call
 }
 
-# A model as the core takes it.
-core_model <- function(model) c(list(family = model$family$family), model$parameters)
-
 # Relabels the experts: new expert j is old expert order[j].
 relabel <- function(model, order) {
   if (identical(as.integer(order), seq_len(model$K))) return(model)

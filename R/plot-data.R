@@ -23,7 +23,7 @@ check_plot_kind <- function(which, kinds) {
 }
 
 plot_class <- function(x, class) {
-  labels <- if (x$family$family == "multinomial") x$schema$labels
+  labels <- if (has_many_classes(x)) x$schema$labels
   if (is.null(class)) return(labels[length(labels)])
   if (is.null(labels)) input_error("{.arg class} is for multinomial experts.")
   check_choice(class, labels, "class")
@@ -131,9 +131,8 @@ mean_with_band <- function(x, grid, type, class) {
   if (is.null(both)) return(list(at = pick(predict(x, grid, type))))
   at <- pick(both$fit)
   half <- stats::qnorm(0.975) * pick(both$se.fit)
-  least <- if (x$family$family == "gaussian") -Inf else 0
-  most <- if (has_classes(x$schema)) 1 else Inf
-  list(at = at, low = pmax(at - half, least), high = pmin(at + half, most))
+  ends <- family_traits(x)$range
+  list(at = at, low = pmax(at - half, ends[1]), high = pmin(at + half, ends[2]))
 }
 
 # Responses of rows as they are drawn: those that are 0 or 1 (of classes: is it `class`?) are set apart a little,
@@ -206,12 +205,6 @@ plot_grid <- function(x, name, described, data) {
 }
 
 has_range <- function(v) is.numeric(unclass(v)) && !is.factor(v) && any(is.finite(as.numeric(v)))
-
-# A number as the class that the variable had (dates, times).
-as_like <- function(value, described) {
-  attributes(value) <- described$like
-  value
-}
 
 # The rows at which the formulas can be evaluated: log(x) has no value at x < 0.
 drawable <- function(x, grid) {

@@ -300,3 +300,25 @@ plan_bars <- function(parts, K) {
   graphics::text(((parts$left + parts$right) / 2)[named], at[named], parts$local[named], col = "white",
     cex = min(0.9, 20 / nlevels(parts$site)))
 }
+
+# Room for the numbers of a vertical axis, which are written horizontally, and for the axis' title beside them.
+left_lines <- function(values) {
+  width <- max(nchar(format(pretty(values), big.mark = ""))) * 0.55
+  max(3, width + 1)
+}
+
+# A frame with a title, a line below it and room for its numbers; `user`: parameters in the place of ours. Puts
+# nothing back.
+titled_frame <- function(x, y, title, subtitle, xlab, ylab, user, ...) {
+  lines <- left_lines(y)
+  graphics::par(mar = c(4, lines + 1.3, 3.5, 1), mgp = c(2.4, 0.7, 0))
+  if (!is.null(user$ylab)) ylab <- user$ylab
+  panel(x, y, type = "n", las = 1, xlab = xlab, ..., user = utils::modifyList(user, list(ylab = "")))
+  graphics::title(ylab = ylab, line = lines)
+  titles(title, subtitle, user)
+}
+
+titles <- function(title, subtitle, user) {
+  graphics::title(main = if (is.null(user$main)) title else user$main, line = 1.8)
+  if (length(subtitle)) graphics::mtext(subtitle, side = 3, line = 0.5, cex = 0.85)
+}

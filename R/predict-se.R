@@ -57,7 +57,7 @@ prediction_weights <- function(object, gate, means, type) {
 
 # Of y, or of every class's indicator: the experts' means (n x K) and their derivatives in the linear predictors.
 mean_slopes <- function(object, means) {
-  if (object$family$family == "multinomial") {
+  if (has_many_classes(object)) {
     labels <- object$schema$labels
     all <- all_classes(means, object$K, labels)
     return(lapply(seq_along(labels), function(j) {
@@ -67,9 +67,7 @@ mean_slopes <- function(object, means) {
       list(mean = matrix(all[, , j], nrow(means)), slope = matrix(unlist(slope), nrow(means)))
     }))
   }
-  slope <- switch(object$family$family, gaussian = array(1, dim(means)), binomial = means * (1 - means),
-    poisson = means)
-  list(list(mean = means, slope = slope))
+  list(list(mean = means, slope = family_traits(object)$slope(means)))
 }
 
 # list(fit, se.fit), as stats::predict.lm() gives it. Rows that are not complete: NA.

@@ -83,7 +83,7 @@ predict.moe <- function(object, newdata = NULL,
     probs = probs)
   if (own) out <- pad_rows(out, newdata)
   if (type == "label") return(as_label(out[, 1], object$schema))
-  if (type == "expert" && object$family$family == "multinomial") {
+  if (type == "expert" && has_many_classes(object)) {
     names <- list(NULL, as.character(seq_len(object$K)), object$schema$labels)
     dim(out) <- c(nrow(out), lengths(names[-1]))
     dimnames(out) <- names
@@ -116,7 +116,7 @@ asked_quantiles <- function(object, type, interval, level, probs) {
       {.code type = \"{type}\"}.", i = if (type == "quantile") "{.arg probs} says which quantiles.")
   }
   if (type != "quantile" && interval == "none") return(NULL)
-  if (object$family$family == "multinomial") {
+  if (has_many_classes(object)) {
     input_error("The classes of multinomial experts have no order, and so no quantiles and no
       intervals.", i = "{.code type = \"response\"} gives the probabilities of all classes.")
   }
@@ -127,28 +127,6 @@ asked_quantiles <- function(object, type, interval, level, probs) {
   }
   as.numeric(probs)
 }
-
-# "2.5%", as stats::quantile() names them.
-quantile_names <- function(probs) paste0(vapply(100 * probs, format, "", digits = 7), "%")
-
-# Names of a prediction's columns, one an expert or a class; NULL where it is a vector.
-prediction_columns <- function(object, type, probs = NULL) {
-  experts <- as.character(seq_len(object$K))
-  many <- object$family$family == "multinomial"
-  labels <- object$schema$labels
-  switch(type, gate = , posterior = experts,
-    expert = if (many) paste0(experts, ":", rep(labels, each = object$K)) else experts,
-    response = if (many) labels, interval = c("fit", "lwr", "upr"),
-    quantile = quantile_names(probs))
-}
-
-# Numbers of classes, from 0, as the response was given.
-as_label <- function(number, schema) {
-  if (is.null(schema$labels)) number else factor(schema$labels[number + 1], schema$labels)
-}
-
-# The types that look at the response.
-y_types <- c("posterior", "class", "density", "log_density")
 
 # Predictions of all rows, a block of rows at a time, so that nothing beside newdata and the result is
 # as long as they are. What can't be taken apart goes in one go, and so do rows at fault: an error or
@@ -185,7 +163,7 @@ predict_block <- function(object, newdata, type, probs = NULL) {
   if (type == "class" && nrow(out)) out <- matrix(max.col(out, ties.method = "first"), ncol = 1)
   if (type == "label" && nrow(out)) out <- matrix(most_probable(out), ncol = 1)
   if (type == "density") out <- exp(out)
-  if (type == "expert" && object$family$family == "multinomial" && nrow(out)) {
+  if (type == "expert" && has_many_classes(object) && nrow(out)) {
     out <- matrix(all_classes(out, object$K, object$schema$labels), nrow(out))
   }
   # Named here, not where all rows are: that would copy them.
@@ -196,29 +174,4 @@ predict_block <- function(object, newdata, type, probs = NULL) {
 quantile_block <- function(design, object, type, probs) {
   out <- core_quantiles(design, core_model(object), probs)
   if (type == "interval") cbind(response_means(design, object), out) else out
-}
-
-# The number of the most probable class, from 0; `mean`: P(y = 1), or a column for every class.
-most_probable <- function(mean) {
-  if (NCOL(mean) == 1) as.numeric(mean > 0.5) else max.col(mean, ties.method = "first") - 1
-}
-
-check_has_response <- function(object, newdata, needs_y, type) {
-  schema <- object$schema
-  if (!needs_y || schema$kind == "matrix" || inherits(newdata, "moe_support") || is_kept_frame(newdata, schema)) {
-    return()
-  }
-  lacks <- setdiff(object$schema$response_variables, names(newdata))
-  if (length(lacks)) {
-    input_error("{.code type = \"{type}\"} needs the response: {.arg newdata} has no column
-      {.val {lacks}}.", i = "{.code type = \"gate\"} gives the experts' probabilities given x alone.")
-  }
-}
-
-# Results of the complete rows, NA for the others.
-spread_rows <- function(out, complete) {
-  if (all(complete)) return(out)
-  all_rows <- matrix(NA_real_, length(complete), ncol(out), dimnames = dimnames(out))
-  all_rows[complete, ] <- out
-  all_rows
 }

@@ -1,7 +1,7 @@
 # Printing: what fits on a screen, most important first.
 
 family_words <- function(model) {
-  kind <- known_families[[model$family$family]]$words
+  kind <- family_traits(model)$words
   experts <- if (model$K == 1) "expert" else "experts"
   paste0(model$K, " ", kind, " ", experts,
     if (model$K > 1) ", softmax gates")

@@ -210,7 +210,7 @@ round_line <- function(state, round, kind, shift, clock) {
 }
 
 parameter_vector <- function(p) {
-  c(p$beta, p$alpha, if (p$family == "gaussian") log(p$dispersion))
+  c(p$beta, p$alpha, if (has_dispersion(p)) log(p$dispersion))
 }
 
 refined_model <- function(model, run, found, scaling, settings) {

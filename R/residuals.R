@@ -52,7 +52,7 @@ residuals.moe <- function(object, type = c("response", "pearson", "deviance", "q
 
 check_has_deviance <- function(object) {
   if (object$K == 1 || has_classes(object$schema)) return(invisible())
-  words <- known_families[[object$family$family]]$words
+  words <- family_traits(object)$words
   input_error("There are no deviance residuals: a mixture of {words} experts has no saturated
     model to compare it with.",
     i = "{.val pearson} and {.val quantile} residuals are there for all models.")
@@ -77,15 +77,13 @@ response_variances <- function(object, design, mean) {
   if (has_classes(object$schema)) return(mean * (1 - mean))
   gate <- core_predict(design, core_model(object), "gate")
   means <- core_predict(design, core_model(object), "expert")
-  own <- if (has_dispersion(object)) rep(object$parameters$dispersion, each = nrow(means)) else means
+  own <- family_traits(object)$variance(means, object$parameters$dispersion)
   rowSums(gate * (own + (means - mean)^2))
 }
 
 deviance_residuals <- function(object, y, mean, weight) {
-  if (object$family$family == "multinomial") return(sqrt(-2 * weight * log(rowSums(y * mean))))
-  share <- switch(object$family$family, gaussian = (y - mean)^2,
-    binomial = -2 * log(ifelse(y == 1, mean, 1 - mean)),
-    poisson = 2 * (ifelse(y == 0, 0, y * log(y / mean)) - (y - mean)))
+  if (has_many_classes(object)) return(sqrt(-2 * weight * log(rowSums(y * mean))))
+  share <- family_traits(object)$deviance(y, mean)
   sign(y - mean) * sqrt(weight * pmax(share, 0))
 }
 
@@ -93,10 +91,11 @@ quantile_residuals <- function(object, design) {
   core <- core_model(object)
   gate <- core_predict(design, core, "gate")
   y <- design$y
-  if (object$family$family == "gaussian") {
-    z <- (y - core_predict(design, core, "expert")) / rep(sqrt(object$parameters$dispersion), each = length(y))
+  log_tail <- family_traits(object)$log_tail
+  if (!is.null(log_tail)) {
+    means <- core_predict(design, core, "expert")
     tail <- function(lower) {
-      terms <- log(gate) + stats::pnorm(z, lower.tail = lower, log.p = TRUE)
+      terms <- log(gate) + log_tail(y, means, object$parameters$dispersion, lower)
       top <- apply(terms, 1, max)
       pmin(top + log(rowSums(exp(terms - top))), 0)
     }
@@ -116,11 +115,10 @@ quantile_residuals <- function(object, design) {
 # P(Y < y), P(Y = y) and P(Y > y), of counts and classes.
 distribution_at <- function(object, design, gate) {
   y <- design$y
-  if (object$family$family == "poisson") {
+  around <- family_traits(object)$around
+  if (!is.null(around)) {
     means <- core_predict(design, core_model(object), "expert")
-    mixed <- function(f, ...) rowSums(gate * array(f(..., lambda = means), dim(means)))
-    return(list(below = mixed(stats::ppois, y - 1), here = mixed(stats::dpois, y),
-      above = mixed(stats::ppois, y, lower.tail = FALSE)))
+    return(lapply(around(y, means), function(p) rowSums(gate * array(p, dim(means)))))
   }
   p <- response_means(design, object)
   if (!is.matrix(p)) p <- cbind(1 - p, p)

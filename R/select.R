@@ -80,10 +80,12 @@
 #' sources <- split(d, rep(c("A", "B", "C"), length.out = 500))
 #' models <- Map(function(data, K) suppressWarnings(moe(y ~ x, data, K = K)), sources, c(2, 3, 2))
 #' moe_select(models, moe_support(d))
+#' @order 1
 #' @export
 moe_select <- function(x, ...) UseMethod("moe_select")
 
 #' @rdname moe_select
+#' @order 2
 #' @export
 moe_select.formula <- function(formula, data = NULL, K = 1:6, criterion = c("BIC", "ICL", "AIC", "CV"),
                                family = stats::gaussian(), gating = NULL, weights, subset, na.action,
@@ -102,6 +104,7 @@ moe_select.formula <- function(formula, data = NULL, K = 1:6, criterion = c("BIC
 }
 
 #' @rdname moe_select
+#' @order 3
 #' @export
 moe_select.matrix <- function(x, y, K = 1:6, criterion = c("BIC", "ICL", "AIC", "CV"),
                               family = stats::gaussian(), gating = NULL, weights = NULL,
@@ -113,18 +116,6 @@ moe_select.matrix <- function(x, y, K = 1:6, criterion = c("BIC", "ICL", "AIC", 
   family <- check_family(family)
   design <- matrix_design(x, y, gating, weights, family)
   select_local(design, K, criterion, family, control, folds, match.call())
-}
-
-#' @rdname moe_select
-#' @export
-moe_select.default <- function(x, support, K = NULL, criterion = NULL, able = TRUE, elbow = 0.1, ...) {
-  if (missing(x) || !is.list(x) || is.data.frame(x)) {
-    input_error("The first argument must be a formula, a numeric matrix, or sites' models.",
-      i = "Write {.code moe_select(y ~ x, data)} or {.code moe_select(sites, support)}.")
-  }
-  if (missing(support)) input_error("{.arg support}, the support sample, is missing.")
-  select_sites(as_sites(x), moe_support(support), K, criterion, check_flag(able, "able"),
-    check_number(elbow, "elbow", 0, most = 1), match.call(), ...)
 }
 
 #' @export

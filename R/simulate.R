@@ -29,8 +29,8 @@ moe_simulate <- function(n, K = 4, d = 20, seed = NULL, family = stats::gaussian
   K <- check_count(K, "K")
   d <- check_count(d, "d")
   family <- check_family(family)
-  kind <- family$family
-  classes <- if (kind == "multinomial") check_count(classes, "classes", 2) else 2L
+  traits <- family_traits(family)
+  classes <- if (has_many_classes(family)) check_count(classes, "classes", 2) else 2L
   if (classes > length(letters)) input_error("{.arg classes} can be {length(letters)} at most.")
   if (K > n) input_error("{.arg K} = {K} experts need at least as many rows; {.arg n} = {n}.")
   if (!is.null(seed)) {
@@ -44,24 +44,19 @@ moe_simulate <- function(n, K = 4, d = 20, seed = NULL, family = stats::gaussian
   }
   centre <- integers(K, d)
   parameters <- list(beta = integers(d + 1, K * (classes - 1)), alpha = integers(d + 1, K - 1),
-    dispersion = if (kind == "gaussian") sample(1:5, K, replace = TRUE) + 0 else rep(1, K))
-  if (kind == "poisson") parameters$beta <- parameters$beta / c(5, rep(10 * sqrt(d), d))
+    dispersion = if (traits$dispersion) sample(1:5, K, replace = TRUE) + 0 else rep(1, K))
+  if (!is.null(traits$true_beta)) parameters$beta <- traits$true_beta(parameters$beta, d)
   cluster <- sample(rep_len(seq_len(K), n))
   root <- chol(0.25^abs(outer(seq_len(d), seq_len(d), "-")))
   x <- matrix(stats::rnorm(n * d), n, d) %*% root + centre[cluster, , drop = FALSE]
   colnames(x) <- paste0("x", seq_len(d))
-  design <- list(x = x, z = x, x_intercept = 1L, z_intercept = 1L, add_intercept = TRUE)
+  design <- new_design(x, x, NULL, add_intercept = TRUE)
   core <- c(list(family = family$family), parameters)
   labels <- draw_labels(core_predict(design, core, "gate"))
-  y <- draw_responses(core_predict(design, core, "expert"), labels, kind, parameters$dispersion,
+  y <- draw_responses(core_predict(design, core, "expert"), labels, family, parameters$dispersion,
     letters[seq_len(classes)])
   data <- data.frame(y = y, x)
   list(data = data, model = true_model(parameters, data, n, labels, family), labels = labels)
-}
-
-restore_seed <- function(old) {
-  if (is.null(old)) rm(".Random.seed", envir = globalenv())
-  else assign(".Random.seed", old, envir = globalenv())
 }
 
 # One label a row, with the probabilities of that row.
@@ -77,18 +72,16 @@ draw_labels <- function(probabilities) {
 }
 
 # Responses of rows whose experts are known; means as the core gives them.
-draw_responses <- function(means, labels, kind, dispersion, classes) {
+draw_responses <- function(means, labels, family, dispersion, classes) {
   n <- length(labels)
   rows <- seq_len(n)
-  if (kind == "multinomial") {
+  if (has_many_classes(family)) {
     all <- all_classes(means, length(dispersion), classes)
     own <- vapply(seq_along(classes), function(j) all[cbind(rows, labels, j)], numeric(n))
     return(factor(classes[draw_labels(matrix(own, n))], classes))
   }
   mean <- means[cbind(rows, labels)]
-  switch(kind, gaussian = mean + sqrt(dispersion[labels]) * stats::rnorm(n),
-    binomial = as.numeric(stats::runif(n) < mean),
-    poisson = as.numeric(stats::rpois(n, mean)))
+  family_traits(family)$draw(mean, dispersion[labels])
 }
 
 #' Simulate responses from a mixture of experts
@@ -146,7 +139,7 @@ draw_from <- function(object, design, nsim) {
   means <- core_predict(design, core, "expert")
   labels <- object$schema$labels
   lapply(seq_len(nsim), function(i) {
-    y <- draw_responses(means, draw_labels(gate), object$family$family,
+    y <- draw_responses(means, draw_labels(gate), object$family,
       unname(object$parameters$dispersion), labels)
     if (is.factor(y)) y else as_label(y, object$schema)
   })
@@ -156,9 +149,8 @@ draw_from <- function(object, design, nsim) {
 true_model <- function(parameters, data, n, labels, family) {
   formula <- stats::reformulate(names(data)[-1], "y")
   environment(formula) <- globalenv()
-  frame_call <- function(f) do.call(stats::model.frame, list(f, data))
   terms <- formula_terms(formula, NULL, data)
-  schema <- new_schema(formula, NULL, terms, frame_call(frame_formula(terms, globalenv())), data,
+  schema <- new_schema(formula, NULL, terms, row_frame(frame_formula(terms, globalenv()), data), data,
     family$family)
   schema$expert$columns <- schema$gate$columns <- c("(Intercept)", names(data)[-1])
   new_moe(parameters, family, schema, n, share = tabulate(labels, length(parameters$dispersion)) / n)

@@ -85,7 +85,7 @@ print.summary.moe_sites <- function(x, digits = 4, ...) {
   t <- x$table
   count <- table(factor(t$status, unique(c("fitted", t$status))))
   cat("Models of sites: ", paste(count, names(count), collapse = ", "), "\n", sep = "")
-  cat(format_big(x$n), " rows, ", paste(x$K, collapse = " or "), " ", known_families[[x$family]]$words,
+  cat(format_big(x$n), " rows, ", paste(x$K, collapse = " or "), " ", family_traits(x)$words,
     if (identical(x$K, 1L)) " expert" else " experts", " a site\n", sep = "")
   if (!all(is.na(t$loglik))) {
     cat("Mean log-likelihood of a row: ", paste(format(range(t$loglik, na.rm = TRUE), digits = digits),

@@ -39,29 +39,6 @@ site_result <- function(result, source, cached) {
   result
 }
 
-# Rows of a site that did not tell: known here where its data are.
-known_rows <- function(source) {
-  if (is.data.frame(source)) return(nrow(source))
-  rows <- if (is_source(source)) tryCatch(source_rows(source), error = function(e) NA) else NA
-  as.integer(rows)
-}
-
-site_row <- function(n, status, message = "", seconds = NA_real_) {
-  list(n = n, status = status, needs = NA_integer_, loglik = NA_real_, iterations = NA_integer_,
-    converged = NA, seconds = seconds, bytes = NA_real_, message = message)
-}
-
-is_site_result <- function(result) {
-  is.list(result) && (is.null(result$model) || inherits(result$model, "moe")) && is_site_row(result$row)
-}
-
-# With one value for every column of the table: a row that lacked one would shift the others'.
-is_site_row <- function(row) {
-  like <- site_row(NA_integer_, "")
-  is.list(row) && identical(names(row), names(like)) && all(lengths(row) == 1) &&
-    all(vapply(row, is.numeric, NA) == vapply(like, is.numeric, NA))
-}
-
 # A stream of random numbers for each of so many sites, fixed by set.seed(); the session's own generator
 # goes on.
 site_seeds <- function(count) {

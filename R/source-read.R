@@ -1,22 +1,6 @@
 # Reading a source: in chunks, or whole. What is particular to a kind of source is in
 # source-kinds.R; here is what all have in common.
 
-source_error <- function(source, ..., .envir = parent.frame()) {
-  label <- escape_braces(source_label(source))
-  message <- c(...)
-  message[1] <- paste0("The source (", label, "): ", message[1])
-  input_error(message, .envir = .envir)
-}
-
-# Runs what may fail in a file, a data base or a user's function, and names the source. `hint` is only
-# looked for where it failed.
-try_source <- function(code, source, what, hint = NULL) {
-  tryCatch(code, moe_input_error = function(e) stop(e), error = function(e) {
-    text <- one_line(conditionMessage(e))
-    source_error(source, what, x = "{text}", hint)
-  })
-}
-
 # Calls `see` with every chunk in order: data frames of up to `rows` rows of some columns (NULL: all).
 # Gives the number of rows. `enough()` ends a visit from within `see`. A source from counted_source() must have
 # the same number at every visit that is not ended so.
@@ -80,12 +64,6 @@ check_chunk <- function(source, chunk, columns, place) {
   if (is.null(columns)) columns <- names(chunk)
   out <- lapply(stats::setNames(columns, columns), function(name) plain_column(chunk[[name]]))
   structure(out, class = "data.frame", row.names = .set_row_names(nrow(chunk)))
-}
-
-lacks_columns <- function(source, lacks, has, place = "it", hint = NULL) {
-  has <- escape_braces(first_of(dQuote(has, FALSE), 8))
-  source_error(source, "{place} has no {cli::qty(lacks)}column{?s} {.val {lacks}}.",
-    i = paste0("It has ", has, "."), hint)
 }
 
 # Data bases give whole numbers of 64 bits in a class of their own, whose bits are not those of a double.

@@ -148,22 +148,6 @@ check_scratch <- function(scratch) {
 
 is_source <- function(x) inherits(x, "moe_source")
 
-# What a source is, in words: for prints and errors.
-source_label <- function(source) {
-  switch(source$kind,
-    frame = "a data frame",
-    "function" = if (source$by_chunk) "a function of the number of a chunk" else "a function",
-    query = if (is.null(source$query)) paste0("table ", dQuote(table_name(source$table), FALSE))
-            else paste0("query ", dQuote(cut_text(gsub("[[:space:]]+", " ", source$query), 60), FALSE)),
-    files = if (length(source$paths) == 1) source$paths
-            else paste0(source$paths[1], " and ", length(source$paths) - 1, " more"))
-}
-
-table_name <- function(table) {
-  if (is.null(attr(table, "name"))) return(as.character(table))
-  paste(attr(table, "name"), collapse = ".")
-}
-
 #' @export
 print.moe_source <- function(x, ...) {
   cat("Source: ", source_label(x), "\n", sep = "")

@@ -142,7 +142,7 @@ stream_bases <- function(source, calls, terms, columns) {
   names <- intersect(columns, unique(unlist(lapply(calls, all.vars))))
   data <- source_read(source, names)
   f <- stats::as.formula(call("~", Reduce(function(a, b) call("+", a, b), calls)), env = environment(terms))
-  frame <- try_formula(stats::model.frame(f, data, na.action = stats::na.pass))
+  frame <- try_formula(row_frame(f, data, na_action = stats::na.pass))
   known <- vapply(as.list(predvars)[-1], deparse_one, "")
   made <- as.list(attr(attr(frame, "terms"), "predvars"))[-1]
   for (i in seq_along(made)) predvars[[1 + match(names(frame)[i], known)]] <- made[[i]]
@@ -208,8 +208,8 @@ stream_rows <- function(source, columns, schema, frame_of, describe = FALSE) {
   if (describe) schema$variables <- finish_descriptions(variables, schema)
   kept <- TRUE
   empty <- function(columns) matrix(0, 0, columns)
-  list(x = empty(shape$x), z = empty(shape$z), x_intercept = shape$x_intercept,
-    z_intercept = shape$z_intercept, add_intercept = shape$add_intercept, schema = schema,
+  new_design(empty(shape$x), empty(shape$z), schema, x_intercept = shape$x_intercept,
+    z_intercept = shape$z_intercept, add_intercept = shape$add_intercept,
     scratch = c(shape[c("shared", "weight", "offset", "gate_offset")],
       list(path = file$path, rows = seen$rows, block_rows = scratch_rows)),
     counts = seen, levels = levels, file = file)
@@ -228,8 +228,8 @@ in_rows <- function(code, source, first) {
   withCallingHandlers(code, moe_input_error = function(e) {
     if (inherits(e, "moe_source_error")) return()
     text <- cli::ansi_strip(conditionMessage(e))
-    cli::cli_abort(c("The source ({source_label(source)}), a chunk of rows after row {first}:", x = "{text}"),
-      call = NULL, class = c("moe_source_error", "moe_input_error"))
+    input_error("The source ({source_label(source)}), a chunk of rows after row {first}:", x = "{text}",
+      class = "moe_source_error")
   })
 }
 
@@ -322,58 +322,3 @@ scratch_is_full <- function(folder, written, asked, needed, text) {
 }
 
 drop_scratch <- function(design) if (!is.null(design$file)) design$file$remove()
-
-# ---- summaries of variables -------------------------------------------------------------------
-
-# describe_variable() over chunks: counts, means and sums of squares, which add.
-add_descriptions <- function(known, chunk, schema) {
-  one <- list()
-  for (name in intersect(schema$needs, names(chunk))) {
-    v <- chunk[[name]]
-    levels <- schema$levels[[name]]
-    d <- describe_variable(v, levels)
-    if (is.null(d)) next
-    if (d$type == "factor") {
-      code <- if (is.factor(v)) match(levels(v), levels)[v] else match(v, levels)
-      d$count <- stats::setNames(tabulate(code, length(levels)), levels)
-    } else if (d$type == "logical") {
-      d$count <- c(sum(v, na.rm = TRUE), sum(!is.na(v)))
-    } else {
-      d$n <- sum(is.finite(v))
-      if (d$n == 0) next
-      d$square <- if (d$n > 1) d$sd^2 * (d$n - 1) else 0
-    }
-    one[[name]] <- d
-  }
-  join_descriptions(known, one, schema)
-}
-
-join_descriptions <- function(known, more, schema) {
-  for (name in intersect(schema$needs, names(more))) {
-    a <- known[[name]]
-    b <- more[[name]]
-    if (b$type == "factor") {
-      b$levels <- schema$levels[[name]]
-      b$count <- vapply(b$levels, function(l) sum(a$count[l], b$count[l], na.rm = TRUE), 0)
-    } else if (b$type == "logical") {
-      b$count <- b$count + if (is.null(a)) 0 else a$count
-    } else if (!is.null(a)) {
-      n <- a$n + b$n
-      gap <- b$mean - a$mean
-      b$square <- a$square + b$square + gap^2 * a$n * b$n / n
-      b$mean <- a$mean + gap * b$n / n
-      b$n <- n
-    }
-    known[[name]] <- b
-  }
-  known
-}
-
-finish_descriptions <- function(known, schema) {
-  lapply(known[intersect(schema$needs, names(known))], function(one) {
-    switch(one$type,
-      factor = list(type = "factor", levels = one$levels, mode = one$levels[which.max(one$count)]),
-      logical = list(type = "logical", mode = one$count[1] > one$count[2] / 2),
-      list(type = "numeric", mean = one$mean, sd = sqrt(one$square / max(1, one$n - 1)), like = one$like))
-  })
-}

@@ -33,7 +33,8 @@ moe_support <- function(x, site = NULL, y = NULL, n = 20000) {
       input_error("{.arg site} and {.arg y} go with rows; points drawn from sites' summaries carry their
         site and have no y.")
     }
-    return(draw_points(x, n))
+    drawn <- draw_points(x, n)
+    return(moe_support(drawn$x, drawn$site))
   }
   if (is.matrix(x)) x <- check_matrix(x, "x")
   else if (!is.data.frame(x)) {
@@ -69,13 +70,6 @@ print.moe_support <- function(x, ...) {
   invisible(x)
 }
 
-# The points as a data frame that also holds y under the response's name.
-support_data <- function(support, schema) {
-  data <- as.data.frame(support$x)
-  if (!is.null(support$y)) data[[schema$response]] <- support$y
-  data
-}
-
 # The design of the points under a schema. A point with missing values has no place in a mean over
 # points, so it is an error and not left out.
 support_design <- function(support, schema, need_response = FALSE) {
@@ -91,22 +85,9 @@ support_design <- function(support, schema, need_response = FALSE) {
   design
 }
 
-# So many rows of all, spread evenly.
-take_evenly <- function(design, most) {
-  total <- nrow(design$x)
-  if (total <= most) design else take_rows(design, evenly(total, most))
-}
-
-# At most so many of 1, 2, ..., total.
-evenly <- function(total, most) unique(round(seq(1, total, length.out = min(total, most))))
-
-take_rows <- function(design, rows) {
-  same <- identical(design$schema$same, TRUE)
-  design$x <- design$x[rows, , drop = FALSE]
-  design$z <- if (same) design$x else design$z[rows, , drop = FALSE]
-  for (v in c("y", "weight", "offset", "gate_offset")) {
-    if (!is.null(design[[v]])) design[[v]] <- design[[v]][rows]
-  }
-  design$frame <- NULL
-  design
+take_points <- function(support, rows) {
+  support$x <- support$x[rows, , drop = FALSE]
+  support$site <- support$site[rows]
+  support$y <- support$y[rows]
+  support
 }

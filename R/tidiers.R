@@ -100,7 +100,7 @@ tidy_table <- function(x) {
   out <- data.frame(
     component = rep(c("expert", "gate", "dispersion"), c(length(beta), length(alpha), dispersed)),
     expert = c(experts, rep(seq_len(ncol(alpha)), each = nrow(alpha)), seq_len(dispersed)))
-  if (x$family$family == "multinomial") {
+  if (has_many_classes(x)) {
     class <- rep(rep(x$schema$labels[-1], each = nrow(beta)), x$K)
     out$class <- c(class, rep(NA_character_, length(alpha)))
   }

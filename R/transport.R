@@ -81,3 +81,13 @@ match_all <- function(reference, models, design) {
 }
 
 match_experts <- function(reference, model, design) match_all(reference, list(model), design)[, 1]
+
+# The costs c(., .) and the families that have them.
+check_cost <- function(cost, family) {
+  cost <- check_choice(cost, c("kl", "reverse-kl", "wasserstein", "hellinger"), "cost")
+  if (!cost %in% family_traits(family)$costs) {
+    input_error("{.code cost = \"wasserstein\"} is for Gaussian experts; these are
+      {.val {family$family}}.", i = "{.val kl}, {.val reverse-kl} and {.val hellinger} are for all.")
+  }
+  cost
+}

@@ -252,3 +252,25 @@ test_that("responses that do not fit the family are refused", {
   expect_equal(predict(fit, other, "density"), predict(fit, three, "density"))
   expect_error(moe_simulate(10, K = 1, d = 1, family = multinomial(), classes = 1), "classes")
 })
+
+test_that("the rows of the table agree with R's own family objects", {
+  asked <- c("link", "words", "make", "check", "classes", "dispersion", "range", "top_variance", "moments",
+    "closed_form", "costs")
+  for (name in names(known_families)) expect_identical(setdiff(asked, names(known_families[[name]])), character())
+  eta <- matrix(c(-1.5, -0.2, 0.3, 1.1, 0.7, 2), 3)
+  response <- list(gaussian = c(-0.4, 2, 0.1), binomial = c(0, 1, 1), poisson = c(0, 3, 1))
+  for (name in names(response)) {
+    row <- known_families[[name]]
+    own <- row$make()
+    mean <- own$linkinv(eta)
+    dim(mean) <- dim(eta)
+    expect_equal(row$slope(mean), matrix(own$mu.eta(eta), 3), tolerance = 1e-12, info = name)
+    unit <- matrix(own$variance(mean), 3)
+    spread <- if (row$dispersion) c(2, 5) else c(1, 1)
+    expect_equal(matrix(row$variance(mean, spread), 3), unit * rep(spread, each = 3), tolerance = 1e-12, info = name)
+    expect_true(all(unit <= row$top_variance + 1e-12), info = name)
+    y <- response[[name]]
+    expect_equal(row$deviance(y, mean[, 1]), own$dev.resids(y, mean[, 1], 1), tolerance = 1e-12, info = name)
+    expect_true(all(mean >= row$range[1] & mean <= row$range[2]), info = name)
+  }
+})

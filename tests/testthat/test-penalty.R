@@ -217,7 +217,7 @@ test_that("gradient and curvature of the objective are the derivatives of the he
   d <- penalty_problem("gaussian", n = 150)
   s <- standard_problem(d, "gaussian")
   control <- moe_control(variance_prior = 2000, gate_ridge = 0.5, expert_ridge = 3)
-  fit <- suppressWarnings(moe(y ~ . - w, d, K = 2, weights = w,
+  fit <- suppressWarnings(moe(y ~ . - w, d, K = 2, weights = w, start = rep(1:2, 75),
     control = utils::modifyList(control, list(max_iterations = 3L, newton = FALSE))))
   m <- standard_model(fit, s)
   value <- function(theta) {

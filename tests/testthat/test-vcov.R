@@ -187,7 +187,7 @@ test_that("intervals follow from the covariance", {
 
 test_that("summaries test every coefficient, and no variance", {
   for (family in c("gaussian", "multinomial")) {
-    d <- two_experts(400, family)
+    d <- two_experts(1500, family)
     fit <- moe(y ~ x + v, d, K = 2, family = family)
     table <- summary(fit)$coefficients
     expect_equal(table[, 1], coef(fit))

@@ -18,7 +18,7 @@ site_shares <- function(model, design, data, share, start, control) {
   threads <- core_control(control, start)$threads
   if ("x" %in% share) out$x <- x_summary(data, model$schema, design)
   if ("moments" %in% share) {
-    if (model$family$family != "gaussian") {
+    if (!family_traits(model)$moments) {
       input_error("{.code share = \"moments\"} is for Gaussian experts; the family is
         {.val {model$family$family}}.")
     }
@@ -48,10 +48,6 @@ x_summary <- function(data, schema, design) {
     }))
 }
 
-variable_levels <- function(described) {
-  if (described$type == "logical") c("FALSE", "TRUE") else described$levels
-}
-
 # ---- points drawn from summaries -----------------------------------------------------------------
 
 # `n` points, from every site in proportion to its rows (one at least).
@@ -73,7 +69,7 @@ draw_points <- function(sites, n) {
   size <- vapply(summaries, function(s) s$n, 0)
   count <- pmax(1, round(n * size / sum(size)))
   parts <- Map(function(s, k, site) draw_complete(s, k, schema, site), summaries, count, names(summaries))
-  moe_support(do.call(rbind, unname(parts)), site = rep(names(summaries), count))
+  list(x = do.call(rbind, unname(parts)), site = rep(names(summaries), count))
 }
 
 # Normal draws may lie where a formula has no value, log(x) at x < 0: these are drawn anew.
@@ -151,11 +147,11 @@ density_weights <- function(models, points) {
 
 pooled_summary <- function(summaries, size) {
   share <- size / sum(size)
-  average <- function(of) Reduce(`+`, Map(function(s, w) w * of(s), summaries, share))
-  mean <- average(function(s) s$mean)
-  list(variance = average(function(s) diag(as.matrix(s$covariance)) + (s$mean - mean)^2),
+  mean_of <- function(of) Reduce(`+`, Map(function(s, w) w * of(s), summaries, share))
+  mean <- mean_of(function(s) s$mean)
+  list(variance = mean_of(function(s) diag(as.matrix(s$covariance)) + (s$mean - mean)^2),
     frequencies = lapply(stats::setNames(nm = names(summaries[[1]]$frequencies)), function(v) {
-      average(function(s) s$frequencies[[v]])
+      mean_of(function(s) s$frequencies[[v]])
     }))
 }
 

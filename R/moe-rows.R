@@ -1,17 +1,6 @@
 # The rows of a fit, where the model keeps them: `rows` (responses and fitted values), and `model`, the model
 # frame (of matrices: `rows$given`), from which all else can be worked out again. Neither ever travels.
 
-# The frame as a model keeps it: under the schema's terms, whose environment holds no rows.
-frame_to_keep <- function(frame, schema) {
-  attr(frame, "terms") <- schema$frame
-  frame
-}
-
-# Is this what a model of that schema keeps, and not new data?
-is_kept_frame <- function(newdata, schema) {
-  is.data.frame(newdata) && schema$kind == "formula" && identical(attr(newdata, "terms"), schema$frame)
-}
-
 keep_rows <- function(model, design, threads = moe_threads()) {
   model$rows <- list(y = design$y, fitted = response_means(design, model, threads), weight = design$weight,
     na.action = design$na.action)

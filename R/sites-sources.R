@@ -20,10 +20,7 @@ rows_in_memory <- function(data, task) {
 stream_site <- function(source, task) {
   schema <- task$schema
   environment(schema$frame) <- environment(task$formula)
-  frame_of <- function(chunk, terms) {
-    do.call(stats::model.frame, list(terms, chunk, weights = site_weights(chunk, task$weights),
-      drop.unused.levels = FALSE, na.action = spare_complete(default_na_action(chunk))))
-  }
+  frame_of <- function(chunk, terms) row_frame(terms, chunk, site_weights(chunk, task$weights))
   stream_rows(source, unique(site_columns(task)), schema, frame_of)
 }
 
@@ -87,8 +84,8 @@ sketched_schema <- function(formula, gating, seen, family) {
       i = "Give a {.arg start}: a model of the same formula, fitted to a sample of rows or at one site,
       whose basis functions and levels all sites then use.")
   }
-  frame <- try_formula(stats::model.frame(frame_formula(terms, environment(formula)), found$all,
-    na.action = stats::na.pass))
+  frame <- try_formula(row_frame(frame_formula(terms, environment(formula)), found$all,
+    na_action = stats::na.pass))
   schema <- new_schema(found$formula, found$gating, terms, frame, found$all, family$family)
   schema <- design_from_frame(match_levels(frame, schema), schema, need_response = FALSE)$schema
   known <- NULL

@@ -41,12 +41,6 @@ doubtful_words <- function(found) {
   }, "")
 }
 
-# What the searches of small data say often: cli's markup would take several times as long as their fits.
-quick_warning <- function(said, way_out) {
-  text <- c(paste0(said, "."), paste(cli::symbol$info, one_line(way_out)))
-  warning(paste(unlist(lapply(text, strwrap, 100, exdent = 2)), collapse = "\n"), call. = FALSE)
-}
-
 warn_doubtful <- function(model) {
   found <- doubtful_experts(model)
   words <- if (!is.null(found)) doubtful_words(found)
@@ -81,8 +75,7 @@ separated_words <- function(model) {
 warn_separated <- function(model) {
   words <- separated_words(model)
   if (!length(words)) return(invisible())
-  what <- if (model$family$family == "poisson") "Fitted rates numerically 0 occurred"
-          else "Fitted probabilities numerically 0 or 1 occurred"
+  what <- paste(family_traits(model)$extreme, "occurred")
   only_level <- all(unlist(model$record$separated) == "(Intercept)")
   quick_warning(paste0(what, ": the coefficients of ", paste(words, collapse = ", "),
     " run to infinity (separation)"), if (only_level) "All rows of such an expert have one and the same response: take

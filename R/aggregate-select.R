@@ -119,3 +119,16 @@ fit_noise <- function(models, aggregate) {
 below_elbow <- function(value, share, noise) {
   value <= min(value) + max(share * (max(value) - min(value)), noise)
 }
+
+#' @rdname moe_select
+#' @order 4
+#' @export
+moe_select.default <- function(x, support, K = NULL, criterion = NULL, able = TRUE, elbow = 0.1, ...) {
+  if (missing(x) || !is.list(x) || is.data.frame(x)) {
+    input_error("The first argument must be a formula, a numeric matrix, or sites' models.",
+      i = "Write {.code moe_select(y ~ x, data)} or {.code moe_select(sites, support)}.")
+  }
+  if (missing(support)) input_error("{.arg support}, the support sample, is missing.")
+  select_sites(as_sites(x), moe_support(support), K, criterion, check_flag(able, "able"),
+    check_number(elbow, "elbow", 0, most = 1), match.call(), ...)
+}

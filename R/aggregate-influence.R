@@ -1,0 +1,59 @@
+#' Influence of single sites on an aggregate
+#'
+#' Aggregates again without each site in turn, the algorithm going on from the
+#' aggregate itself, and says how far the result moves.
+#'
+#' @param object A model made by [moe_aggregate()] with `method = "reduction"`.
+#' @param support The support sample, as for [moe_aggregate()]; NULL: the one that the aggregate keeps. Where it
+#'   holds the response, the change of the log-likelihood is given too.
+#' @return A data frame of class `moe_influence` with a row a site, the most
+#'   influential first: `site`, `n` (its rows), `transport` (T_c (9) from the
+#'   aggregate to that without the site), `loglik` (mean log-likelihood a
+#'   support point without the site, less that with it; NA without y) and `score`
+#'   (of the screening, see [moe_aggregate()]; NA where there was none).
+#'   `plot()` draws the transport of every site.
+#' @examples
+#' sim <- moe_simulate(3000, K = 2, d = 2, seed = 1)
+#' site <- rep(c("A", "B", "C"), each = 1000)
+#' sites <- moe_sites(y ~ ., split(sim$data, site), K = 2)
+#' support <- moe_support(sim$data, site = site)
+#' moe_influence(moe_aggregate(sites, support))
+#' @export
+moe_influence <- function(object, support = NULL) {
+  if (!inherits(object, "moe_aggregate") || object$aggregation$method != "reduction") {
+    input_error("{.arg object} must be an aggregate made with {.code method = \"reduction\"}.")
+  }
+  a <- object$aggregation
+  models <- used_models(object)
+  if (length(models) < 2) input_error("The aggregate has one site only: nothing is left without it.")
+  if (is.null(support)) support <- object$support
+  if (is.null(support)) {
+    input_error("{.arg support} is needed: this aggregate does not keep its support sample.",
+      i = "{.code moe_aggregate(..., keep = TRUE)}, the default, keeps it.")
+  }
+  support <- moe_support(support)
+  with_y <- has_support_y(support, object$schema)
+  at <- support_design(support, object$schema, with_y)
+  value <- function(model) if (with_y) mean(core_predict(at, core_model(model), "log_density")) else NA_real_
+  whole <- value(object)
+  options <- c(a$control, a[c("plan", "cost", "update")])
+  given <- if (a$weights == "given") stats::setNames(a$lambda, names(models)) else a$weights
+  rows <- lapply(seq_along(models), function(m) {
+    without <- models[-m]
+    kept <- support
+    if (a$weights == "site") kept <- take_points(support, support$site %in% names(without))
+    weights <- if (is.numeric(given)) given[-m] else given
+    problem <- support_problem(without, kept, weights)
+    problem$moments <- shared_moments(without, a$moments, "reduction", a$plan, a$cost)
+    problem$gate_shares <- shared_gates(without, if (!a$gates_from_sums) FALSE, "reduction", a$plan)
+    less <- reduction(without, problem, object$K, options, start = object)
+    other <- replace(object, "parameters", list(less$parameters))
+    data.frame(site = names(models)[m], n = models[[m]]$n,
+      transport = cpp_divergence(core_model(object), core_model(other), at, "exact")$value,
+      loglik = value(other) - whole)
+  })
+  out <- do.call(rbind, rows)
+  score <- a$screening$table
+  out$score <- if (is.null(score)) NA_real_ else score$score[match(out$site, score$site)]
+  structure(out[order(-out$transport), ], class = c("moe_influence", "data.frame"), row.names = seq_len(nrow(out)))
+}

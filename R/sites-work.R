@@ -1,0 +1,96 @@
+# What is done at a site, on its worker.
+
+# One site's work, on its worker: a model without rows and a row of the table, never an error.
+fit_site <- function(data, task) {
+  warned <- NULL
+  started <- proc.time()[[3]]
+  outcome <- tryCatch(withCallingHandlers(fit_source(data, task), warning = function(w) {
+    warned <<- c(warned, cli::ansi_strip(conditionMessage(w)))
+    invokeRestart("muffleWarning")
+  }), error = function(e) e)
+  row <- site_row(if (is_source(data)) known_rows(data) else NROW(data), "fitted",
+    if (is.null(warned)) "" else one_line(warned), proc.time()[[3]] - started)
+  if (inherits(outcome, "moe")) {
+    outcome$information$meat <- NULL
+    row$n <- outcome$n
+    row$loglik <- outcome$log_lik / outcome$weight
+    row$iterations <- outcome$record$em_iterations + outcome$record$newton_iterations
+    row$converged <- outcome$record$converged
+    size <- message_size(outcome)
+    row$bytes <- size$bytes
+    lost <- unique(unlist(outcome$record$aliased))
+    row$message <- paste(c(if (row$message != "") row$message, size$why,
+      if (length(lost)) paste("not determined:", paste(lost, collapse = ", "))), collapse = "; ")
+    return(list(model = outcome, row = row))
+  }
+  row$status <- "failed"
+  row$message <- one_line(cli::ansi_strip(conditionMessage(outcome)))
+  if (inherits(outcome, "moe_too_small")) {
+    row$status <- "skipped"
+    row$n <- outcome$rows
+    row$needs <- outcome$needs
+  }
+  list(model = NULL, row = row)
+}
+
+# What a site's model costs as a file; where it can't be one, NA and `why`. How it is written is known to messages
+# alone: the method stands there.
+message_size <- function(model) UseMethod("message_size")
+
+fit_source <- function(data, task) {
+  data <- rows_in_memory(data, task)
+  schema <- task$schema
+  K <- task$K
+  floor_rows <- max(task$min_rows, count_parameters(schema, K) + 1L)
+  too_small <- function(rows) {
+    input_error("It has {rows} usable row{?s} and needs {floor_rows}.", class = "moe_too_small",
+      fields = list(rows = rows, needs = floor_rows))
+  }
+  if (is.data.frame(data) && nrow(data) < floor_rows) too_small(nrow(data))
+  if (is_source(data) && length(task$share)) {
+    input_error("{.arg share} needs the site's rows in memory: raise {.arg memory_rows} of its source.")
+  }
+  design <- site_design(data, task)
+  on.exit(drop_scratch(design))
+  rows <- design_counts(design)$rows
+  if (rows < floor_rows) too_small(rows)
+  model <- fit_design(design, K, task$family, task$start, task$control, keep = FALSE, call = NULL)
+  if (length(task$share)) {
+    model$shared <- site_shares(model, design, data, task$share, task$start, task$control)
+  }
+  model
+}
+
+# A site's rows under the common schema.
+site_design <- function(data, task) {
+  data <- rows_in_memory(data, task)
+  if (is_source(data)) return(stream_site(data, task))
+  check_columns(task$schema, data)
+  weights <- site_weights(data, task$weights)
+  design_build(task$formula, task$gating, data, task$family$family, function(f) row_frame(f, data, weights), task$schema)
+}
+
+# One exchange: what `work(design, task)` gives at every site, in the order of the sites. A site that
+# fails is an error that names it.
+at_sites <- function(sources, task, work) {
+  task$work <- work
+  results <- run_at_sites(sources, at_site, task, timeout = task$timeout, retries = task$retries,
+    batches = workers_in_all())
+  failed <- vapply(results, inherits, NA, c("error", "moe_lost"))
+  if (any(failed)) {
+    site <- names(sources)[failed]
+    first <- results[failed][[1]]
+    first <- if (inherits(first, "error")) said(first) else paste0(first$status, ": ", first$message)
+    input_error("{cli::qty(site)}Site{?s} {.val {shown_names(site)}} can't take part; nothing was changed.",
+      x = "The first says: {first}", i = "Leave such sites out of {.arg sources}.")
+  }
+  results
+}
+
+at_site <- function(data, task) {
+  tryCatch({
+    design <- site_design(data, task)
+    on.exit(drop_scratch(design))
+    task$work(design, task)
+  }, error = identity)
+}
