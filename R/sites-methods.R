@@ -12,8 +12,9 @@
 #' @return `coef()`: for `"all"` a matrix with a row a coefficient and a column a site (NA where a site has
 #'   fewer experts), else a list of matrices, named by site. `predict()`: a matrix with a column a site, where a
 #'   model's prediction is a vector; else a list of these, named by site. `nobs()`: rows in all (the sum of
-#'   their weights). `summary()`: a list of class `summary.moe_sites` with `table` (of the object), `coefficients` (as of `coef()`), `spread`
-#'   (matrix: least, median and largest of each coefficient over the sites), `family`, `K` and `n`. `plot()`
+#'   their weights). `summary()`: a list of class `summary.moe_sites` with `table` (of the object),
+#'   `coefficients` (as of `coef()`), `spread` (matrix: least, median and largest of each coefficient
+#'   over the sites), `family`, `K` and `n`. `plot()`
 #'   draws the experts' coefficients at the sites, with 95 % intervals where sites sent their information.
 #' @examples
 #' sim <- moe_simulate(900, K = 2, d = 2, seed = 1)
