@@ -14,7 +14,8 @@ try_formula <- function(code, what = "The formulas can't be evaluated on the dat
   tryCatch(code, moe_input_error = function(e) stop(e), error = function(e) {
     text <- conditionMessage(e)
     lacks <- regmatches(text, regexpr("(?<=could not find function \")(ns|bs)(?=\")", text, perl = TRUE))
-    input_error(what, x = "{text}", i = if (length(lacks)) "Write {.code splines::{lacks}()}, or attach {.pkg splines}.")
+    input_error(what, x = "{text}",
+      i = if (length(lacks)) "Write {.code splines::{lacks}()}, or attach {.pkg splines}.")
   })
 }
 

@@ -67,10 +67,10 @@
 #' The search stops when five rounds have ended in the best maximum known, if these are all; else eight, if these
 #' are half of them, or twenty-four (the rarer it is, the likelier there is a still rarer one); where a pass over the
 #' rows is dear, fewer are enough, down to one round and two finished runs. The best maximum must also have
-#' withstood six shakes, and more on a sample of more than a thousand rows, up to thirty-six. It stops at the latest after 300
-#' rounds and excursions, or as many passes as cost about a second, a few on a sample of more than a thousand
-#' rows (by a formula, not by the clock), but not before two rounds. With a number of starts there is one
-#' round of so many, half of which are finished. `record$search` of the fit (see
+#' withstood six shakes, and more on a sample of more than a thousand rows, up to thirty-six. It stops at the
+#' latest after 300 rounds and excursions, or as many passes as cost about a second, a few on a sample of more
+#' than a thousand rows (by a formula, not by the clock), but not before two rounds. With a number of starts there
+#' is one round of so many, half of which are finished. `record$search` of the fit (see
 #' [moe-class]) holds what was found; the print says how often the best maximum was reached. A maximum with a
 #' degenerate expert ranks by its objective less what such an expert gains by chance.
 #'

@@ -40,7 +40,8 @@ check_same_meaning <- function(own, schema) {
     ours <- own[[part]]$columns
     theirs <- schema[[part]]$columns
     if (!setequal(ours, theirs)) {
-      bad_field(paste0("design.", part, ".columns"), "differ: \"", shown_text(c(setdiff(ours, theirs), setdiff(theirs, ours))[1]),
+      one_sided <- c(setdiff(ours, theirs), setdiff(theirs, ours))
+      bad_field(paste0("design.", part, ".columns"), "differ: \"", shown_text(one_sided[1]),
         "\" is on one side only; factors may have another reference level")
     }
     if (!setequal(own[[part]]$offset, schema[[part]]$offset)) {

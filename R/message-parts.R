@@ -29,8 +29,8 @@ check_tree_sizes <- function(columns, levels = list(), weight = 1) {
   most <- c(columns = max(lengths(columns)), levels = max(0L, lengths(levels)))
   large <- most > most_columns
   if (any(large)) {
-    input_error("A message can't hold {format_big(most[large][1])} {names(most)[large][1]} of experts, gates or a factor:
-      {format_big(most_columns)} are the most.", i = "Take a shorter formula, or put rare levels together.")
+    input_error("A message can't hold {format_big(most[large][1])} {names(most)[large][1]} of experts, gates or a
+      factor: {format_big(most_columns)} are the most.", i = "Take a shorter formula, or put rare levels together.")
   }
   if (!is.finite(weight) || weight > most_rows) {
     input_error("A message can't hold a sum of weights of {format(weight)}: {format(most_rows)} is the most.",

@@ -138,7 +138,8 @@ common_design <- function(found, files) {
       matched <- match_design(found[[i]]$model, first$model$schema)
       list(site = found[[i]]$site, model = matched$model, note = matched$note)
     }, moe_bad_field = function(e) {
-      paste0(files[i], ": field ", e$field, " ", conditionMessage(e), " (compared with site ", shown_names(first$site), ")")
+      paste0(files[i], ": field ", e$field, " ", conditionMessage(e), " (compared with site ",
+        shown_names(first$site), ")")
     })
   }
   found

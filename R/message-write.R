@@ -201,14 +201,16 @@ message_size.moe <- function(model) {
   })
 }
 
-message_words <- c(schema = "format", kind = "what this is", package = "version that wrote it", site = "the site's name",
-  family = "distribution of the experts", K = "number of experts", n = "number of rows", weight = "sum of their weights",
+message_words <- c(schema = "format", kind = "what this is", package = "version that wrote it",
+  site = "the site's name", family = "distribution of the experts", K = "number of experts",
+  n = "number of rows", weight = "sum of their weights",
   dropped = "rows left out as incomplete", design = "formulas, columns, levels, means of variables",
   parameters = "coefficients and variances", log_lik = "log-likelihood",
   share = "experts' shares of the rows", record = "how the fit went",
   information = "second derivatives (a row a parameter)", shared = "summaries of x, moments of columns",
   rounds = "state of the rounds", round = "exchange that it belongs to", model = "the model it was computed at",
-  columns = "names of the columns", parts = "columns of coefficients an expert has", moments = "means and second moments of columns",
+  columns = "names of the columns", parts = "columns of coefficients an expert has",
+  moments = "means and second moments of columns",
   sums = "sums over the rows at the model", checksum = "SHA-256 of all that")
 
 #' @export

@@ -8,8 +8,8 @@ small_spread <- 1 / 20
 
 # The experts in doubt (NULL: none), a row each: `expert`, `rows` (sum of responsibilities in units of the
 # mean weight), `parameters`, `sd`, `largest` (of all experts, NA where the family has none), and what holds:
-# `degenerate` (the judgement of the fit, in the record), `few`, `small`. Experts without rows and those held at the floor
-# are told elsewhere.
+# `degenerate` (the judgement of the fit, in the record), `few`, `small`. Experts without rows and those held at the
+# floor are told elsewhere.
 doubtful_experts <- function(model) {
   r <- model$record
   known <- model$K > 1 && !is.null(model$share) && length(r$degenerate) == model$K

@@ -83,8 +83,8 @@ draw_complete <- function(summary, n, schema, site) {
     if (!some && attempt == 3) break
     points[bad, ] <- draw_x(summary, length(bad), schema)
   }
-  input_error("Points can't be drawn for site {.val {shown_text(site)}}: the formulas have no value at most draws from its
-    summary of x.", i = "Leave the site out, or give rows as {.arg support}.")
+  input_error("Points can't be drawn for site {.val {shown_text(site)}}: the formulas have no value at most draws
+    from its summary of x.", i = "Leave the site out, or give rows as {.arg support}.")
 }
 
 # Where a value is infinite or too large the rows are looked at one by one, and first so many: if none has a value

@@ -67,7 +67,8 @@ site_design <- function(data, task) {
   if (is_source(data)) return(stream_site(data, task))
   check_columns(task$schema, data)
   weights <- site_weights(data, task$weights)
-  design_build(task$formula, task$gating, data, task$family$family, function(f) row_frame(f, data, weights), task$schema)
+  frame <- function(f) row_frame(f, data, weights)
+  design_build(task$formula, task$gating, data, task$family$family, frame, task$schema)
 }
 
 # One exchange: what `work(design, task)` gives at every site, in the order of the sites. A site that

@@ -1,6 +1,7 @@
 # Runs all tests on the installed package. The last line of output is the
 # outcome, in expectations: "N passed, N failed" (and ", N skipped" if any).
-# Called by `make test`, from the root of the checkout.
+# Called by `make test`, from the root of the checkout. Words on the command line are patterns: only test files
+# whose names match one of them are run.
 
 outcome <- function(passed, failed, skipped = 0) {
   cat("\n", passed, " passed, ", failed, " failed",
@@ -22,8 +23,10 @@ package <- read.dcf("DESCRIPTION", "Package")[[1]]
 results <- tryCatch({
   cat("Testing ", package, " ", format(packageVersion(package)), " in ",
       dirname(find.package(package)), "\n", sep = "")
+  words <- commandArgs(TRUE)
   testthat::test_dir(
     "tests/testthat",
+    filter = if (length(words)) paste(words, collapse = "|"),
     package = package,
     load_package = "installed",
     # Shows all failures, unexpected warnings and reasons of skips in full.

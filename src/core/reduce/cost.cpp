@@ -158,9 +158,11 @@ class Hellinger : public Cost {
   }
 
   Pull pull(const ExpertAt& from, const ExpertAt& to) const override {
-    const ArrayXd weight = coefficient(from, to);
-    const Family::Middle middle = family_of(from.family).middle(from, to);
-    return {weight, middle.mean.colwise() * weight, weight * middle.deviation};
+    ArrayXd weight = coefficient(from, to);
+    Family::Middle middle = family_of(from.family).middle(from, to);
+    middle.mean.colwise() *= weight;
+    middle.deviation *= weight;
+    return {std::move(weight), std::move(middle.mean), std::move(middle.deviation)};
   }
 
   void update(Model& model, const MatrixView& x, const VectorView& offset, const PullSums& sums,
