@@ -118,22 +118,6 @@ plot.moe_path <- function(x, what = c("criterion", "expert", "gate"), ...) {
   invisible(x)
 }
 
-# Room for names of sites on the left, and their size in a panel of so many inches.
-site_letters <- 28
-names_lines <- function(names, size = 1) {
-  min(14, max(4, 0.6 * size * max(nchar(short_names(names, site_letters))) + 1))
-}
-names_size <- function(count, height) {
-  min(1, max(0.3, height / (1.1 * count * graphics::par("cin")[2] * graphics::par("cex"))))
-}
-
-# All of them, as large as they can be: axis() leaves out what would touch.
-names_axis <- function(at, names, line = 0.6) {
-  size <- names_size(abs(diff(graphics::par("usr")[3:4])), graphics::par("pin")[2])
-  graphics::mtext(short_names(names, site_letters), side = 2, at = at, las = 1, line = line,
-    cex = size * graphics::par("cex"))
-}
-
 #' @rdname moe_influence
 #' @param x What `moe_influence()` gives.
 #' @param most Most sites that the plot shows.

@@ -189,6 +189,22 @@ fitting <- function(text, abreast) {
   cut_text(text, max(8, floor((graphics::par("din")[1] / abreast - 3 * size[2]) / (0.66 * size[1]))))
 }
 
+# Room for names of sites on the left, and their size in a panel of so many inches.
+site_letters <- 28
+names_lines <- function(names, size = 1) {
+  min(14, max(4, 0.6 * size * max(nchar(short_names(names, site_letters))) + 1))
+}
+names_size <- function(count, height) {
+  min(1, max(0.3, height / (1.1 * count * graphics::par("cin")[2] * graphics::par("cex"))))
+}
+
+# All of them, as large as they can be: axis() leaves out what would touch.
+names_axis <- function(at, names, line = 0.6) {
+  size <- names_size(abs(diff(graphics::par("usr")[3:4])), graphics::par("pin")[2])
+  graphics::mtext(short_names(names, site_letters), side = 2, at = at, las = 1, line = line,
+    cex = size * graphics::par("cex"))
+}
+
 # Do names fit side by side below a panel, one of so many abreast?
 lies_flat <- function(names, abreast) {
   room <- graphics::par("din")[1] / abreast - 5 * graphics::par("cin")[2]

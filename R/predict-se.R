@@ -76,13 +76,6 @@ within_range <- function(object, v) {
   pmin(pmax(v, ends[1]), ends[2])
 }
 
-confidence_interval <- function(object, newdata, level, se.fit, na.action) {
-  both <- predict.moe(object, newdata, se.fit = TRUE, na.action = na.action)
-  half <- stats::qnorm((1 + level) / 2) * both$se.fit
-  out <- cbind(fit = both$fit, lwr = within_range(object, both$fit - half), upr = within_range(object, both$fit + half))
-  if (se.fit) list(fit = out, se.fit = both$se.fit) else out
-}
-
 # list(fit, se.fit), as stats::predict.lm() gives it. Rows that are not complete: NA.
 with_errors <- function(object, newdata, type, fit, own, size = block_rows) {
   interval <- type == "interval"

@@ -94,6 +94,13 @@ predict.moe <- function(object, newdata = NULL,
   if (se.fit) with_errors(object, newdata, type, out, own) else out
 }
 
+confidence_interval <- function(object, newdata, level, se.fit, na.action) {
+  both <- predict.moe(object, newdata, se.fit = TRUE, na.action = na.action)
+  half <- stats::qnorm((1 + level) / 2) * both$se.fit
+  out <- cbind(fit = both$fit, lwr = within_range(object, both$fit - half), upr = within_range(object, both$fit + half))
+  if (se.fit) list(fit = out, se.fit = both$se.fit) else out
+}
+
 # What `na.action` leaves of the rows. By default all, and those with missing values are NA.
 act_on_gaps <- function(object, newdata, type, action) {
   keeps <- list(NULL, stats::na.pass, stats::na.exclude, "na.pass", "na.exclude")
