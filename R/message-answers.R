@@ -113,6 +113,8 @@ take_moments <- function(x, at, shape) {
     if (name == "weight") return(take_weight(x[[name]], here))
     if (name %in% single) return(take_number(x[[name]], here, if (name == "square_y") 0 else -Inf))
     size <- shape[[both[[name]]]]
+    # Not known where the site's version did not send it.
+    if (name == "cross_y" && is.null(x[[name]])) return(NULL)
     if (startsWith(name, "gram")) return(take_gram(x[[name]], here, size))
     if (size == 1) take_number(x[[name]], here) else take_numbers(x[[name]], here, size)
   })
@@ -138,13 +140,10 @@ rounds_tree <- function(r, state) {
 take_rounds <- function(x, at, shape) {
   x <- take_object(x, at, c("number", "settings", "scaling", "sites", "tried", "stop", "state", "table"))
   in_at <- function(name) field_at(at, name)
-  # Rounds that a version without a prior on variances began go on without it.
-  settings <- take_object(x$settings, in_at("settings"), setdiff(round_settings, "variance_prior"),
-    "variance_prior")
+  settings <- take_object(x$settings, in_at("settings"), round_settings)
   settings <- lapply(stats::setNames(nm = round_settings), function(name) {
     here <- in_at(paste0("settings.", name))
-    if (name == "variance_prior" && is.null(settings[[name]])) 0
-    else if (name == "lambda") take_lambda(settings[[name]], here)
+    if (name == "lambda") take_lambda(settings[[name]], here)
     else take_number(settings[[name]], here, 0, most = if (name == "l1_share") 1 else Inf)
   })
   sites <- take_object(x$sites, in_at("sites"), c("site", "n", "dropped"))

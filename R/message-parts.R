@@ -81,8 +81,7 @@ shape_size <- function(shape) {
 }
 
 take_scaling <- function(x, at, shape) {
-  # Without `y_residual` it is of a version that had no prior on variances.
-  x <- take_object(x, at, c("x", "z", "y_centre", "y_scale"), "y_residual")
+  x <- take_object(x, at, c("x", "z", "y_centre", "y_scale", "y_residual"))
   part <- function(s, at, size) {
     s <- take_object(s, at, c("centre", "scale", "intercept", "aliased", "combination"))
     aliased <- take_flags(s$aliased, field_at(at, "aliased"), size)
@@ -96,8 +95,7 @@ take_scaling <- function(x, at, shape) {
   list(x = part(x$x, field_at(at, "x"), shape$p), z = part(x$z, field_at(at, "z"), shape$q),
     y_centre = take_number(x$y_centre, field_at(at, "y_centre")),
     y_scale = take_number(x$y_scale, field_at(at, "y_scale"), 0, strict = TRUE),
-    y_residual = if (is.null(x$y_residual)) 1
-                 else take_number(x$y_residual, field_at(at, "y_residual"), 0, strict = TRUE, most = 1))
+    y_residual = take_number(x$y_residual, field_at(at, "y_residual"), 0, strict = TRUE, most = 1))
 }
 
 by_parameters <- function(p) {
