@@ -62,7 +62,8 @@ message_tree <- function(file, most) {
   }
   if (!is.list(tree) || is.null(names(tree))) bad_field("(file)", "holds no JSON object")
   version <- check_envelope(tree)
-  upgraded_tree(tree, version)
+  if (version[2] == message_version[2] || !isTRUE(tree$kind %in% c("model", "statistics"))) return(tree)
+  upgraded_tree(tree, tree$kind, version[2])
 }
 
 # Bytes as text: UTF-8 without NUL, not nested so deep that a parser could fall over it.

@@ -26,22 +26,3 @@ tree_version <- function(tree) {
     else "earliest major", " that is read here: ", if (later) "update the package here"
     else "have the site update its package", ", or have the site write with a version that both know")
 }
-
-# A tree as today's version would have written it, where it was written by an earlier minor one.
-upgraded_tree <- function(tree, version) {
-  if (version[2] >= message_version[2]) return(tree)
-  # Until 1.1 there was no prior on variances, and nothing that only it needs.
-  upgrade <- function(x, name, default) {
-    if (is.list(x) && !is.null(names(x)) && !name %in% names(x)) x[name] <- list(default)
-    x
-  }
-  change <- function(at, name, default) {
-    place <- Reduce(function(x, n) if (is.list(x)) x[[n]], at, tree)
-    if (!is.null(place)) tree[[at]] <<- upgrade(place, name, default)
-  }
-  change(c("rounds", "settings"), "variance_prior", 0)
-  change(c("rounds", "scaling"), "y_residual", 1)
-  change(c("information", "scaling"), "y_residual", 1)
-  change("moments", "cross_y", NULL)
-  tree
-}

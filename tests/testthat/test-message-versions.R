@@ -190,3 +190,58 @@ test_that("later versions are refused with file, site, versions and the way out"
   t$schema <- "distmoe/1.0"
   expect_identical(read_moe(forge(t, file))$rounds$settings$variance_prior, 0)
 })
+
+test_that("the table of fields says of each what a reader of earlier messages needs", {
+  for (of in names(message_objects)) {
+    rows <- message_objects[[of]]
+    expect_identical(anyDuplicated(names(rows)), 0L)
+    for (f in rows) {
+      expect_true(f$since <= message_version[2], info = paste(of, f$name))
+      expect_true(is.null(f$of) || f$of %in% names(message_objects), info = paste(of, f$name))
+      # What can't be told of an earlier message is null there, or may be left out.
+      expect_true(f$since == 0 || f$absent %in% c("null", "left out") || !is.null(f$default), info = paste(of, f$name))
+    }
+  }
+})
+
+# Other values of the package's own, until the caller ends.
+stand_in <- function(values, frame = parent.frame()) {
+  home <- environment(message_file_text)
+  put <- function(values) for (name in names(values)) {
+    unlockBinding(name, home)
+    assign(name, values[[name]], home)
+    lockBinding(name, home)
+  }
+  withr::defer(put(was), frame)
+  was <- mget(names(values), home)
+  put(values)
+}
+
+test_that("a new field is one row of the table", {
+  d <- old_rows("gaussian")
+  model <- read_moe(old_folder("gaussian", "model.json"))
+  old <- message_of(moe_statistics(model, d))
+  grown <- message_objects
+  grown$moments <- c(grown$moments, entries(entry("spread", "vector", "of y by column", p, since = 2L,
+    absent = "null")))
+  grown$statistics <- c(grown$statistics, entries(entry("trust", "number", "of the site", least = 0, since = 2L,
+    default = 7)))
+  file <- withr::local_tempfile(fileext = ".json")
+  stand_in(list(message_objects = grown, message_version = c(1L, 2L), message_schema = "distmoe/1.2"))
+  # Of the minor version before: with the defaults.
+  take <- take_fields(upgraded_tree(old, "statistics", 1L), "", "statistics",
+    list(family = "gaussian", p = 4L, q = 2L), lapply(old, function(v) function(x, at) x)[c("schema", "kind",
+      "checksum", "moments")])
+  expect_identical(take$trust, 7)
+  expect_s3_class(read_moe(forge(old, file)), "moe_statistics")
+  # Written by the table, read back, refused where it does not keep to it.
+  new <- old
+  new$schema <- "distmoe/1.2"
+  new$moments$spread <- list(1, 2, 3, 4)
+  new$trust <- 2
+  answer <- read_moe(forge(new, file))
+  expect_identical(answer$moments$moments$spread, c(1, 2, 3, 4))
+  expect_error(read_moe(forge({ t <- new; t$moments$spread <- list(1); t }, file)), "moments.spread")
+  expect_error(read_moe(forge({ t <- new; t$trust <- -1; t }, file)), "trust")
+  expect_error(read_moe(forge({ t <- new; t$trust <- NULL; t }, file)), "trust.*missing")
+})
