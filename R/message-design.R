@@ -99,9 +99,8 @@ check_variable <- function(call, refuse, outermost = TRUE) {
 
 take_design <- function(x, at, family) {
   formula <- is.list(x) && identical(x$kind, "formula")
-  own <- c("response_variables", "needs", "formula", "gating", "classes", "levels", "bases", "constants")
-  x <- take_object(x, at, c("kind", "same", "response", "labels", "expert", "gate", "variables",
-    if (formula) own))
+  # Those that need not be there are a formula's.
+  x <- take_object(x, at, if (formula) names(message_objects$design) else needed_fields(message_objects$design))
   in_at <- function(name) field_at(at, name)
   out <- list(kind = take_text(x$kind, in_at("kind"), among = c("formula", "matrix")),
     same = take_flag(x$same, in_at("same")), family = family,

@@ -1,7 +1,5 @@
 # The text of a message: how it is written, and what is looked at before anybody trusts it to be JSON.
 
-message_schema <- "distmoe/1"
-
 # More brackets within brackets than any message has.
 message_depth <- 64L
 
@@ -48,7 +46,7 @@ message_file_text <- function(tree) {
 
 # ---- reading ---------------------------------------------------------------------------------
 
-# From a file to a tree of lists whose checksum is right. `most`: bytes.
+# From a file to a tree of lists whose checksum is right, with all fields of today. `most`: bytes.
 message_tree <- function(file, most) {
   size <- file.size(file)
   if (is.na(size) || dir.exists(file)) bad_field("(file)", "is not a file that can be read")
@@ -63,8 +61,9 @@ message_tree <- function(file, most) {
     bad_field("(file)", "is not JSON: ", shown_text(sub("\n.*", "", conditionMessage(tree))))
   }
   if (!is.list(tree) || is.null(names(tree))) bad_field("(file)", "holds no JSON object")
-  check_envelope(tree)
-  tree
+  version <- check_envelope(tree)
+  if (version[2] == message_version[2] || !isTRUE(tree$kind %in% c("model", "statistics"))) return(tree)
+  upgraded_tree(tree, tree$kind, version[2])
 }
 
 # Bytes as text: UTF-8 without NUL, not nested so deep that a parser could fall over it.
@@ -93,18 +92,17 @@ message_bytes <- function(bytes, most_values) {
 # More fields than any message has: theirs are to be named, not all to be written again for the checksum.
 most_fields <- 100
 
-# What every message has whatever it is about.
+# What every message has whatever it is about. Gives its version.
 check_envelope <- function(tree) {
   if (length(tree) > most_fields) bad_field("(file)", "has ", format_big(length(tree)), " fields, which no message has")
   if (anyDuplicated(names(tree))) {
     bad_field(shown_text(names(tree)[anyDuplicated(names(tree))]), "stands there twice")
   }
-  if (!identical(tree$schema, message_schema)) {
-    bad_field("schema", "must be \"", message_schema, "\", not ", shown_json(tree$schema))
-  }
+  version <- tree_version(tree)
   given <- take_text(tree$checksum, "checksum")
   found <- message_checksum(tree)
   if (!identical(tolower(given), found)) {
     bad_field("checksum", "is not that of the content: the file was changed or damaged on its way")
   }
+  version
 }

@@ -88,7 +88,8 @@ round_key <- function(model) {
     gate = I(model$schema$gate$columns), labels = I(as.character(model$schema$labels)))
   r <- model$rounds
   asked$parameters <- if (is.null(r)) by_parameters(model$parameters) else by_parameters(r$tried)
-  if (!is.null(r)) asked$scaling <- scaling_tree(r$scaling)
+  # Sites need no `y_residual`, and earlier versions had none.
+  if (!is.null(r)) asked$scaling <- scaling_tree(r$scaling)[c("x", "z", "y_centre", "y_scale")]
   message_checksum(asked)
 }
 
@@ -183,14 +184,34 @@ same_intercepts <- function(moments, schema) {
 
 # The first exchange: the common standardisation.
 begin_rounds <- function(model, messages, control) {
+  settings <- core_control(control, model)[round_settings]
   first <- messages[[1]]$moments
-  scaling <- cpp_pooled_scaling(lapply(unname(messages), function(m) m$moments$moments), model$family$family,
-    first$x_intercept, first$z_intercept)
+  scaling <- cpp_pooled_scaling(lapply(unname(messages), whole_moments, needs_cross_y(model, settings)),
+    model$family$family, first$x_intercept, first$z_intercept)
   count <- function(name) vapply(messages, function(m) as.numeric(m$moments[[name]]), 0, USE.NAMES = FALSE)
-  model$rounds <- list(number = 1L, settings = core_control(control, model)[round_settings],
-    scaling = scaling, sites = data.frame(site = names(messages), n = count("n"), dropped = count("dropped")),
+  model$rounds <- list(number = 1L, settings = settings, scaling = scaling,
+    sites = data.frame(site = names(messages), n = count("n"), dropped = count("dropped")),
     tried = cpp_to_internal(core_model(model), scaling), stop = "rounds", state = NULL, table = NULL)
   model
+}
+
+# The prior on variances is measured by the residual variance of one regression on all sites' rows.
+needs_cross_y <- function(model, settings) {
+  model$K > 1 && has_dispersion(model) && settings$variance_prior > 0
+}
+
+# Products of x and y that a site's version did not send can't be told from the rest; where nothing needs them,
+# zeros stand for them.
+whole_moments <- function(m, needs_cross_y) {
+  moments <- m$moments$moments
+  if (!is.null(moments$cross_y)) return(moments)
+  if (needs_cross_y) {
+    input_error("{message_from(m)} sent no sums of products of x and y ({.field cross_y}), which the prior on
+      variances needs: its version of the package had none.", i = "Set {.code control = moe_control(variance_prior = 0)}, or have the
+      site update its package and answer again.")
+  }
+  moments$cross_y <- numeric(length(moments$mean_x))
+  moments
 }
 
 next_round <- function(model, messages) {

@@ -5,52 +5,16 @@
 #' same message without writing it; its print shows what would leave the house.
 #' [read_moe()] reads messages, trusting none of them.
 #'
-#' @section Fields:
-#' * `schema`: `"distmoe/1"`. `kind`: `"model"`, or `"statistics"` (see
-#'   [moe_statistics()]). `package`: version that wrote it. `site`: name of the site.
-#' * `family`, `K`, `n`, `weight`, `dropped`: as in [moe-class].
-#' * `design`: `kind` (`"formula"` or `"matrix"`), `same` (have gates the experts'
-#'   columns?), `response` and its `labels` (classes, or null), `expert` and `gate`
-#'   (names of `columns`, `contrasts` of factors, by name or as numbers), `variables` (of each its type and
-#'   a typical value: mean and standard deviation, or levels and the most frequent).
-#'   Of a formula also: `formula` and `gating` as trees, `response_variables` and
-#'   `needs` (columns that data must hold), `classes` and `levels` of the variables,
-#'   `bases` (calls of `poly()`, `ns()`, `bs()`, `scale()` with what the rows
-#'   decided: knots, coefficients, means), `constants` (single numbers that the
-#'   formula names).
-#' * `parameters`: `beta` (an array for every expert, or expert and class),
-#'   `alpha` (for every gate but the last), `dispersion`.
-#' * `log_lik`, `share`: as in [moe-class], or null.
-#' * `record`: null, or how the fit went: the fields of `record` in [moe-class].
-#' * `information`: null, or `rows`, `weight`, `empty`, `at_floor`, `scaling` and the lower
-#'   triangle of `curvature`, column by column, from which [vcov()][vcov.moe] has standard
-#'   errors. `scaling`: `y_centre`, `y_scale` and `y_residual` (residual
-#'   variance of one regression of standardised y), and for `x` and `z` the `centre` and `scale` of
-#'   every column, the place of the `intercept` (0: none), which are `aliased`, and the
-#'   `combination` of the others (standardised) that each of these is.
-#' * `shared`: null, or of `moe_sites(share = )` what was asked for: `x` (`n`, and by the names of variables
-#'   `mean`, `frequencies` and the lower triangle of `covariance`); `moments` (of every expert the
-#'   `mass` and the upper triangle of a `factor` R, R'R being the matrix of sums of products of columns);
-#'   `gates` (`reference`: the start's gates; `own` and `expected`: the sums of columns weighted by the site's
-#'   gates and by the start's; the lower triangle of `curvature` at the latter).
-#' * `rounds`: null, or the state of rounds by file, see [moe_update()].
-#' * `checksum`: SHA-256 of the canonical text of all other fields: no white
-#'   space, fields in their order, numbers in C's `%.17g` (-0 as `-0.0`), in strings a
-#'   backslash before `"` and `\` only.
+#' @eval message_help()
 #'
-#' The answer of a site in a round (`kind` `"statistics"`) has `schema`, `kind`, `package`, `site`, `family`,
-#' `K`, `n` and `checksum` as above, and
-#' * `round`: number of exchanges made before. `model`: checksum of what the site was asked about.
-#' * `parts`: number of columns of `beta` that an expert has (classes but one; else 1). `columns`: names of
-#'   those of `expert` and `gate`.
-#' * `moments`: in the first exchange, else null: `n`, `dropped`, `x_intercept` and `z_intercept` (place of the
-#'   intercept, 0: none), `weight`; of the columns of x and z the means `mean_x`, `mean_z`, the centres `centre_x`,
-#'   `centre_z` (the means, or 0 without an intercept) and the sums of products about these, `gram_x`, `gram_z`;
-#'   of y (Gaussian experts) likewise `mean_y`, `centre_y`, `square_y`, and the sums of its products with x, `cross_y`.
-#' * `sums`: in later exchanges (null where the log-likelihood was not finite), in standardised columns: `rows`,
-#'   `weight`, `log_lik`, its `score` and `hessian`; and the sums of an EM step: of every expert `mass` (its rows),
-#'   `expert_score`, `expert_gram` (weighted sums of products of columns, a triangle) and `deviation` (squared
-#'   errors), and `gate_score`, `gate_gram` of the gates.
+#' @section Versions:
+#' `schema` is `"distmoe/major.minor"`. A reader takes all lower minor versions of its major (what was added since
+#' has the default that stands above), and refuses later ones. `"distmoe/1"`, of version 0.2 of the package, is 1.0.
+#'
+#' @section Checksum and trees:
+#' `checksum` is the SHA-256 of the canonical text of all other fields: no white
+#' space, fields in their order, numbers in C's `%.17g` (-0 as `-0.0`), in strings a
+#' backslash before `"` and `\` only. Matrices stand by column, symmetric ones as their lower triangle.
 #'
 #' A tree is `{"name": "x"}` for a name, an array for a call (`["log", {"name":
 #' "x"}]`), or a value. Only functions that [read_moe()] knows may be in it: operators of
@@ -201,18 +165,6 @@ message_size.moe <- function(model) {
   })
 }
 
-message_words <- c(schema = "format", kind = "what this is", package = "version that wrote it",
-  site = "the site's name", family = "distribution of the experts", K = "number of experts",
-  n = "number of rows", weight = "sum of their weights",
-  dropped = "rows left out as incomplete", design = "formulas, columns, levels, means of variables",
-  parameters = "coefficients and variances", log_lik = "log-likelihood",
-  share = "experts' shares of the rows", record = "how the fit went",
-  information = "second derivatives (a row a parameter)", shared = "summaries of x, moments of columns",
-  rounds = "state of the rounds", round = "exchange that it belongs to", model = "the model it was computed at",
-  columns = "names of the columns", parts = "columns of coefficients an expert has",
-  moments = "means and second moments of columns",
-  sums = "sums over the rows at the model", checksum = "SHA-256 of all that")
-
 #' @export
 print.moe_message <- function(x, ...) {
   tree <- x$tree
@@ -222,8 +174,9 @@ print.moe_message <- function(x, ...) {
   size <- vapply(tree, function(v) nchar(json_text(v), "bytes"), 0)
   shown <- vapply(tree, function(v) if (is.list(v) || length(v) != 1) "" else shown_json(v), "")
   shown <- ifelse(vapply(tree, is.null, NA), "none", strtrim(shown, 20))
+  words <- vapply(message_objects[[tree$kind]][names(tree)], function(f) f$words, "")
   cat(paste0(format(c("field", names(tree))), "  ", format(c("bytes", format_big(size)), justify = "right"), "  ",
-    format(c("what", message_words[names(tree)])), "  ", c("value", shown), "\n"), sep = "")
+    format(c("what", words)), "  ", c("value", shown), "\n"), sep = "")
   faults <- disclosure_faults(x$counts, check_limits(50, 10, 2))
   cat("\nDisclosure check (default limits): ", if (length(faults)) "REFUSED" else "passed", "\n", sep = "")
   if (length(faults)) cat(paste0("  ", faults, "\n"), sep = "")

@@ -148,6 +148,7 @@ test_that("rounds that a version without a prior on variances began go on withou
   tree <- message_of(first)
   expect_equal(tree$rounds$settings$variance_prior, 0)
   tree$rounds$settings$variance_prior <- tree$rounds$scaling$y_residual <- tree$record$variance_prior <- NULL
+  tree$schema <- "distmoe/1"
   old <- read_moe(forge(tree, withr::local_tempfile(fileext = ".json")))
   expect_equal(old$rounds$settings$variance_prior, 0)
   expect_equal(coef(moe_update(old, answers(old))), coef(moe_update(first, answers(first))), tolerance = 1e-12)
