@@ -207,8 +207,8 @@ whole_moments <- function(m, needs_cross_y) {
   if (!is.null(moments$cross_y)) return(moments)
   if (needs_cross_y) {
     input_error("{message_from(m)} sent no sums of products of x and y ({.field cross_y}), which the prior on
-      variances needs: its version of the package had none.", i = "Set {.code control = moe_control(variance_prior = 0)}, or have the
-      site update its package and answer again.")
+      variances needs: its version of the package had none.", i = "Set {.code control =
+      moe_control(variance_prior = 0)}, or have the site update its package and answer again.")
   }
   moments$cross_y <- numeric(length(moments$mean_x))
   moments

@@ -228,15 +228,17 @@ message_help <- function() {
     said <- paste0(tapply(names, run, paste, collapse = ", "), ": ", words[!duplicated(run)])
     paste0("* **", name, "**: ", paste(said, collapse = "; "), ".")
   }, "")
-  c("@section Fields:", "A message is a `model` or `statistics`, the answer of a site in a round (see [moe_statistics()]);",
-    "the other objects stand within these. Of each field what it is, and unless it is always there since which version it",
-    "is known and whether it may be missing.", "", lines)
+  c("@section Fields:", "A message is a `model` or `statistics`, the answer of a site in a round (see",
+    "[moe_statistics()]); the other objects stand within these. Of each field what it is, and unless it is always",
+    "there since which version it is known and whether it may be missing.", "", lines)
 }
 
 field_note <- function(f) {
   notes <- c(if (!is.null(f$of) && f$of != f$name) paste0("an object **", f$of, "**"),
     if (f$since > 0) paste0("since 1.", f$since),
-    if (f$since > 0 && f$absent != "left out") paste("of earlier ones", if (is.null(f$default)) "not known" else f$default),
+    if (f$since > 0 && f$absent != "left out") {
+      paste("of earlier ones", if (is.null(f$default)) "not known" else f$default)
+    },
     switch(f$absent, no = NULL, null = "or null", "left out" = "may be left out", f$absent))
   if (length(notes)) paste0(" (", paste(notes, collapse = "; "), ")") else ""
 }

@@ -185,7 +185,7 @@ test_that("what has no quantiles is refused", {
   bad <- function(code, words) expect_error(code, words, class = "moe_input_error")
   bad(predict(fit, d, "gate", interval = "prediction"), "interval.*response")
   bad(predict(fit, d, "quantile", interval = "prediction"), "probs")
-  bad(predict(fit, d, interval = "confidence"), "interval.*prediction.*confidence")
+  bad(predict(fit, d, interval = "tolerance"), "interval.*prediction")
   bad(predict(fit, d, interval = "prediction", level = 95), "level.*95")
   bad(predict(fit, d, interval = "prediction", level = 1), "level")
   bad(predict(fit, d, interval = "prediction", level = 0), "level")
