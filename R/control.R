@@ -57,7 +57,7 @@
 #' x and on (x, y), regressions fitted to a few random rows or grown one after the other, slices and boxes of
 #' the data, the residuals of one regression, random labels. Each gets a short run and is finished; where a
 #' pass over the rows is dear the better half go on after the short run, and the best three of these are finished.
-#' In every eighth round, and where passes are dear in all, the best end is then moved, while that helps: one
+#' In the first round and every eighth (where passes are dear in all) the best end is then moved, while that helps: one
 #' expert is split or grown anew and two others are merged or one dropped (Ueda et al. 2000), or rows get random
 #' weights for a few iterations. From the fifth on, every such round is followed by an excursion from the best
 #' maxima known: moves, or shakes, in which the rows get random weights, the fit to them is taken to its end, and
@@ -74,11 +74,11 @@
 #' [moe-class]) holds what was found; the print says how often the best maximum was reached. A maximum with a
 #' degenerate expert ranks by its objective less what such an expert gains by chance.
 #'
-#' With more rows than `start_rows` the best maxima, four at most, are continued on a sample three times as
-#' large, half of them on the next. Before that they are judged by its rows, of which they have seen a part at
-#' most: those that are worse there by more than chance (four times the standard error of the difference in
-#' log-likelihood, Vuong 1989) are left behind. With the best, moves are tried again (an expert with few rows
-#' shows there first). The better one on all rows, of the last two, is fitted to these.
+#' With more rows than `start_rows` the best maxima, three to eight by the size of the data, are continued on a
+#' sample three times as large, three at most on the next. Before that they are judged by its rows, of which
+#' they have seen a part at most: those that are worse there by more than chance (four times the standard error
+#' of the difference in log-likelihood, Vuong 1989) are left behind. With the best, moves are tried again (an
+#' expert with few rows shows there first). The better one on all rows, of the last two, is fitted to these.
 #'
 #' Rounds have random generators of their own, whose seeds come from R's. So [set.seed()] reproduces a fit, on any
 #' number of threads.

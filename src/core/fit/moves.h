@@ -60,8 +60,9 @@ class Moves {
   double log_lik_;
 };
 
-// Where a few EM steps lead from `model` when the rows have random weights (exponential ones, as in the
-// Bayesian bootstrap): a start near by, in another valley perhaps (the ratchet of Nixon 1999).
+// Where at most eight EM steps, and Newton's where these get near, lead from `model` when the rows have random
+// weights (exponential ones, as in the Bayesian bootstrap): a start near by, in another valley perhaps (the ratchet
+// of Nixon 1999).
 Model shaken(const Ground& ground, const Model& model, Random& random, const Services& services);
 
 }  // namespace distmoe

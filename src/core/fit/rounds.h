@@ -66,7 +66,8 @@ class Rounds {
 
   // Starts of every kind get short runs and are finished: what they are worth before tells little of those that are
   // slow to part. Where passes are dear the better half goes on, and the best three of those are finished. The best end
-  // is then moved (moves.h), while that helps; in every eighth round, and where passes are dear in all.
+  // is then moved (moves.h), while that helps: in the first round and every eighth (excursions counted), where passes
+  // are dear in all.
   Round fresh(int number, const Services& services) const;
   // Moves from one of the maxima known, a good one rather, while that helps, or shakes; `of_best`: shakes of the best.
   Round excursion(int number, const std::vector<const FitResult*>& known, bool of_best, const Services& services) const;

@@ -82,7 +82,7 @@ Search search_maximum(const HeldSource& sample, const ExpertKind& kind, Index ex
   // Where a pass has blocks for all threads, these work within the rounds, one round after the other.
   const bool within = sample.blocks() >= 2 * services.threads;
   const int wave = within ? 1 : services.threads;
-  // Rounds are done in lots of eight: an excursion knows what was known before its lot.
+  // Rounds are done in lots of four: an excursion knows what was known before its lot.
   const int lot = 4;
   for (int first = 0; first < effort.most_rounds; first += lot) {
     const int end = std::min(first + lot, effort.most_rounds);
