@@ -55,13 +55,14 @@ doomed <- function(what, wait = 300) {
     .(tables$B)
   }))
 }
-# Three million rows, told of when they are there, and with how much work of the processor: the signal comes
-# when the fit has taken some more.
+# Many rows, told of when they are there, and with how much work of the processor: the signal comes when the
+# fit has taken some more. A fit from a start would be over by then: this one searches, on all rows.
+at_length <- list(control = moe_control(starts = 200, start_rows = 0))
 killed_at_work <- function() {
   function_at_worker(bquote(function() {
     rows <- .(tables$B)
     if (file.exists(.(over))) return(rows)
-    rows <- as.data.frame(lapply(rows, rep, 3000))
+    rows <- as.data.frame(lapply(rows, rep, 300))
     writeLines(paste(Sys.getpid(), round(100 * sum(proc.time()[1:2]))), .(paste0(begun, ".new")))
     file.rename(.(paste0(begun, ".new")), .(begun))
     rows
@@ -74,12 +75,14 @@ with_site_b <- function(b) {
   sources
 }
 
-# Runs with one bad site. `formula`: where it names the columns, no site is opened before its fit.
-fault <- function(what, b, status, timeout, formula = y ~ x1 + x2 + x3) {
+fit_with <- function(b, formula, how, ...) {
+  do.call(fit, c(list(with_site_b(b), formula, ..., cache = path(paste0("cache-", group))), how))
+}
+# Runs with one bad site. `formula`: where it names the columns, no site is opened before its fit. `how`: further
+# arguments of the fit.
+fault <- function(what, b, status, timeout, formula = y ~ x1 + x2 + x3, how = list(start = pilot())) {
   fit()  # all workers have loaded the package
-  seconds <- system.time({
-    sites <- fit(with_site_b(b), formula, start = pilot(), timeout = timeout, cache = path(paste0("cache-", group)))
-  })[["elapsed"]]
+  seconds <- system.time(sites <- fit_with(b, formula, how, timeout = timeout))[["elapsed"]]
   check(sprintf("%s: ends within the timeout + 30 s", what), seconds <= timeout + 30, seconds)
   check(sprintf("%s: the others are fitted", what), identical(names(sites$models), c("A", "C", "D")),
     paste(sites$table$status, sites$table$message))
@@ -96,9 +99,9 @@ pilot <- function() {
   set.seed(1)
   moe(y ~ ., data[1:1000, ], K = 2)
 }
-again <- function(b, formula = y ~ x1 + x2 + x3) {
+again <- function(b, formula = y ~ x1 + x2 + x3, how = list(start = pilot())) {
   file.create(over)
-  sites <- fit(with_site_b(b), formula, start = pilot(), cache = path(paste0("cache-", group)))
+  sites <- fit_with(b, formula, how)
   check("a further run with the cache fits the missing site only",
     identical(sites$table$cached, c(TRUE, FALSE, TRUE, TRUE)) && all(sites$table$status == "fitted"),
     paste(sites$table$status, sites$table$cached, sites$table$message))
@@ -140,9 +143,9 @@ switch(group,
   killed = {
     future::plan(future::multisession, workers = 2)
     b <- killed_at_work()
-    fault("SIGKILL in the middle of a fit", b, "lost", 60)
+    fault("SIGKILL in the middle of a fit", b, "lost", 60, how = at_length)
     future::plan(future::multisession, workers = 2)
-    again(b)
+    again(b, how = at_length)
   },
   hung = {
     future::plan(future::multisession, workers = 2)

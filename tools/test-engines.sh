@@ -191,7 +191,11 @@ else
   if make_hosts 2>"$log-hosts"; then
     group ssh ip netns exec $tag-centre
     group_with_fault ssh-cut cut_off ip netns exec $tag-centre
-    for h in 1 2; do ip -n $tag-host$h link set eth0 up; done
+    # A link that has just come up has no route yet.
+    for h in 1 2; do
+      ip -n $tag-host$h link set eth0 up
+      wait_for 60 ip netns exec $tag-centre ssh -F "$scratch/ssh.conf" 10.213.$h.2 true
+    done
     group ssh-again ip netns exec $tag-centre
   else
     say "failed: ssh: the hosts do not start"
