@@ -66,6 +66,8 @@ class Family {
   ArrayXXd mean(const PredictorView& eta) const;
   // Var(response) in units of the dispersion, of all pairs, b x R (R + 1) / 2, as a function of the mean.
   virtual ArrayXXd variance(const PredictorView& mean) const = 0;
+  // How far means are from where the predictors become infinite; empty where they can't.
+  virtual ArrayXd to_bound(const PredictorView&) const { return ArrayXd(); }
 
   // Derivatives of log phi in the predictors, all times the dispersion. The first: of (response - mean) times any
   // weight, what it is of the same weight. Nothing is to be done where the link is canonical.
@@ -101,8 +103,6 @@ class Family {
   // ---- of two experts ----
   // Is KL as simple as the fast loops know it: that of potentials, or of constants and squared gaps?
   bool plain_divergence() const { return !has_dispersion() || moments_suffice(); }
-  // How far means are from where the predictors become infinite; empty where they can't.
-  virtual ArrayXd to_bound(const PredictorView&) const { return ArrayXd(); }
   // KL(from || to), row by row: (S6), (S12), as the Bregman divergence b(to) - b(from) - mean(from)'(to - from)
   // where there is no dispersion.
   virtual ArrayXd divergence(const ExpertAt& from, const ExpertAt& to) const;
