@@ -154,9 +154,9 @@ largest_lambda <- function(design, model, gate) {
     gap <- sweep(response, 2, mean)
     scale <- 1
     if (!has_many_classes(model)) {  # of several classes the link is canonical
-      variance <- traits$variance(as.matrix(mean), 1)
+      variance <- drop(traits$variance(as.matrix(mean), 1))
       if (has_dispersion(model)) scale <- sum(share * gap^2 / variance) / sum(share)
-      gap <- gap * drop(traits$slope(as.matrix(mean)) / variance)
+      gap <- gap * drop(traits$slope(as.matrix(mean))) / variance
     }
     max(abs(crossprod(x, share * gap))) / scale
   }, 0)
