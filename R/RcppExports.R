@@ -13,8 +13,8 @@ cpp_columns <- function(columns, rows, intercept) {
     .Call(`_distmoe_cpp_columns`, columns, rows, intercept)
 }
 
-cpp_aliased <- function(data, family) {
-    .Call(`_distmoe_cpp_aliased`, data, family)
+cpp_scaling <- function(data, family, threads = 1L) {
+    .Call(`_distmoe_cpp_scaling`, data, family, threads)
 }
 
 cpp_fit <- function(data, family, parts, experts, start, options, neighbours) {
@@ -41,8 +41,8 @@ cpp_trust_step <- function(curvature, gradient, metric, radius) {
     .Call(`_distmoe_cpp_trust_step`, curvature, gradient, metric, radius)
 }
 
-cpp_model_information <- function(data, model, options, meat) {
-    .Call(`_distmoe_cpp_model_information`, data, model, options, meat)
+cpp_model_information <- function(data, model, options, meat, given = NULL) {
+    .Call(`_distmoe_cpp_model_information`, data, model, options, meat, given)
 }
 
 cpp_site_moments <- function(data, family, threads) {
@@ -125,16 +125,12 @@ cpp_gate_shares <- function(data, model, reference, threads = 1L) {
     .Call(`_distmoe_cpp_gate_shares`, data, model, reference, threads)
 }
 
-cpp_gates_from_reference <- function(data, reference, slope, curvature, total, alpha, ridge, threads = 1L) {
-    .Call(`_distmoe_cpp_gates_from_reference`, data, reference, slope, curvature, total, alpha, ridge, threads)
+cpp_reduce <- function(models, lambda, data, site, experts, start, options, threads = 1L, moments = NULL, gate_shares = NULL, scaling = NULL) {
+    .Call(`_distmoe_cpp_reduce`, models, lambda, data, site, experts, start, options, threads, moments, gate_shares, scaling)
 }
 
-cpp_reduce <- function(models, lambda, data, site, experts, start, options, threads = 1L, moments = NULL) {
-    .Call(`_distmoe_cpp_reduce`, models, lambda, data, site, experts, start, options, threads, moments)
-}
-
-cpp_reduction_objective <- function(models, lambda, data, site, model, plan, threads = 1L, cost = "kl", moments = NULL) {
-    .Call(`_distmoe_cpp_reduction_objective`, models, lambda, data, site, model, plan, threads, cost, moments)
+cpp_reduction_objective <- function(models, lambda, data, site, model, plan, threads = 1L, cost = "kl", moments = NULL, scaling = NULL) {
+    .Call(`_distmoe_cpp_reduction_objective`, models, lambda, data, site, model, plan, threads, cost, moments, scaling)
 }
 
 cpp_coupling <- function(models, lambda, data, site, model, cache_bytes, threads, cost = "kl") {

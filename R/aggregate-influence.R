@@ -31,19 +31,17 @@ moe_influence <- function(object, support = NULL) {
     input_error("{.arg support} is needed: this aggregate does not keep its support sample.",
       i = "{.code moe_aggregate(..., keep = TRUE)}, the default, keeps it.")
   }
-  support <- moe_support(support)
-  with_y <- has_support_y(support, object$schema)
-  at <- support_design(support, object$schema, with_y)
+  points <- support_points(moe_support(support), object$schema, names(models))
+  with_y <- has_support_y(points, object$schema)
+  at <- design_at(points, with_y = with_y)
   value <- function(model) if (with_y) mean(core_predict(at, core_model(model), "log_density")) else NA_real_
   whole <- value(object)
   options <- c(a$control, a[c("plan", "cost", "update")])
   given <- if (a$weights == "given") stats::setNames(a$lambda, names(models)) else a$weights
   rows <- lapply(seq_along(models), function(m) {
     without <- models[-m]
-    kept <- support
-    if (a$weights == "site") kept <- take_points(support, support$site %in% names(without))
     weights <- if (is.numeric(given)) given[-m] else given
-    problem <- support_problem(without, kept, weights)
+    problem <- support_problem(without, points, weights)
     problem$moments <- shared_moments(without, a$moments, "reduction", a$plan, a$cost)
     problem$gate_shares <- shared_gates(without, if (!a$gates_from_sums) FALSE, "reduction", a$plan)
     less <- reduction(without, problem, object$K, options, start = object)

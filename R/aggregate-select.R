@@ -4,8 +4,7 @@ select_sites <- function(sites, support, K, criterion, able, elbow, call, ...) {
   models <- sites$models
   counts <- vapply(models, function(m) m$K, 0L)
   schema <- models[[1]]$schema
-  has_y <- !is.null(support$y) || schema$kind == "formula" &&
-    all(schema$response_variables %in% names(support$x))
+  has_y <- has_support_y(support, schema)
   criterion <- check_sites_criterion(criterion, has_y)
   K <- if (is.null(K)) seq_len(max(counts)) else check_path(K)
   if (able && max(K) > max(counts)) {
@@ -15,14 +14,15 @@ select_sites <- function(sites, support, K, criterion, able, elbow, call, ...) {
   if ("K" %in% ...names() || "method" %in% ...names()) {
     input_error("{.fn moe_select} sets {.arg K} and {.arg method} of {.fn moe_aggregate} itself.")
   }
+  points <- support_points(support, schema, names(models))
   fits <- lapply(K, function(k) {
     used <- if (able) some_sites(sites, counts >= k) else sites
     # Every K may use other sites; numbers given as weights are those of these.
     given <- if (is.numeric(list(...)$weights)) {
       given_weights(list(...)$weights, names(models))[names(used$models)]
     }
-    fit <- quiet_fit(aggregate_given(given, used, support, K = k, ...), character())
-    list(fit = fit, row = sites_row(k, fit, used$models, support, if (has_y) sites$table, given))
+    fit <- quiet_fit(aggregate_given(given, used, points, K = k, ...), character())
+    list(fit = fit, row = sites_row(k, fit, used$models, points, if (has_y) sites$table, given))
   })
   path <- do.call(rbind, lapply(fits, function(f) f$row))
   value <- switch(criterion, BIC = path$BIC, loglik = -path$loglik, transport = path$K)
@@ -57,15 +57,15 @@ some_sites <- function(sites, take) {
 }
 
 # `table`: of all sites, where points have y, else NULL. `given`: the sites' weights where these are numbers.
-sites_row <- function(k, fit, models, support, table, given) {
+sites_row <- function(k, fit, models, points, table, given) {
   model <- fit$model
   a <- model$aggregation
   row <- data.frame(K = k, sites = length(models), objective = a$objective[length(a$objective)],
-    transport = transport_from_sites(model, models, support, if (is.null(given)) a$weights else given),
+    transport = transport_from_sites(model, models, points, if (is.null(given)) a$weights else given),
     converged = a$converged, usable = TRUE,
     message = fit$message)
   if (is.null(table)) return(row)
-  l <- support_log_lik(model, support, table)
+  l <- support_log_lik(model, points, table)
   row$loglik <- l$mean
   row$df <- count_free(model)
   row$BIC <- -2 * l$n * l$mean + log(l$n) * row$df
@@ -74,15 +74,11 @@ sites_row <- function(k, fit, models, support, table, given) {
 
 # Mean log density of the support points, weighted so that sites count by their rows where the
 # reduction does; points of sites without any model do not count.
-support_log_lik <- function(model, support, table) {
-  design <- design_new(model$schema, support, need_response = TRUE)
-  if (!all(design$complete)) {
-    input_error("The {.arg support} sample has {sum(!design$complete)} point{?s} with missing values.",
-      i = "Leave such points out.")
-  }
+support_log_lik <- function(model, points, table) {
+  design <- design_at(points, with_y = TRUE)
   value <- core_predict(design, core_model(model), "log_density")
   if (model$aggregation$weights != "site") return(list(mean = mean(value), n = length(value)))
-  at <- match(support$site, table$site)
+  at <- match(points$site, table$site)
   rows <- table$n[at]
   used <- !is.na(at) & table$status[at] %in% "fitted"
   count <- tabulate(at, nrow(table))[at]
@@ -92,8 +88,8 @@ support_log_lik <- function(model, support, table) {
 
 # The mean of T_c (9) from every site's model; at its own points where weights are by site. At 2,000
 # points at most a site: a linear program a point.
-transport_from_sites <- function(model, models, support, weights) {
-  problem <- support_problem(models, support, weights)
+transport_from_sites <- function(model, models, points, weights) {
+  problem <- support_problem(models, points, weights)
   core <- core_model(model)
   rows <- seq_len(nrow(problem$design$x))
   value <- vapply(seq_along(models), function(m) {

@@ -1,10 +1,9 @@
 # Which site's model counts how much at which support point.
 
 # A column that sites determine must vary over the support too, or nothing is known of it there.
-check_support_columns <- function(design, models) {
-  aliased <- cpp_aliased(design, models[[1]]$family$family)
+check_support_columns <- function(scaling, models) {
   for (part in c("expert", "gate")) {
-    columns <- models[[1]]$schema[[part]]$columns[aliased[[if (part == "expert") "x" else "z"]]]
+    columns <- models[[1]]$schema[[part]]$columns[scaling[[if (part == "expert") "x" else "z"]]$aliased]
     if (!length(columns)) next
     known <- lapply(models, function(m) setdiff(columns, m$record$aliased[[part]]))
     bad <- unique(unlist(known))
@@ -83,68 +82,33 @@ shared_moments <- function(models, moments, method, plan, cost) {
     {.code plan = \"component\"} and {.code cost = \"kl\"}.")
 }
 
-# The sites' sums for gates where they are to be used, all taken at the same start's, else NULL.
+# The sites' sums for gates where they are to be used, all taken at the same start's, and the sum of all rows' weights;
+# else NULL.
 shared_gates <- function(models, moments, method, plan) {
   given <- lapply(unname(models), function(m) m$shared$gates)
   fits <- method == "reduction" && plan == "component" && !isFALSE(moments)
   if (!fits || any(vapply(given, is.null, NA))) return(NULL)
   same <- vapply(given, function(g) identical(g$reference, given[[1]]$reference), NA)
-  if (all(same)) given
+  if (all(same)) list(sites = given, total = sum(vapply(models, function(m) m$weight, 0)))
 }
 
-# For every row the column it is for, each one once: the largest entry first.
-most_votes <- function(votes) {
-  out <- integer(nrow(votes))
-  for (i in seq_along(out)) {
-    at <- arrayInd(which.max(votes), dim(votes))
-    out[at[1]] <- at[2]
-    votes[at[1], ] <- votes[, at[2]] <- -Inf
-  }
-  out
-}
-
-# The gates on all rows (see src/core/reduce/gate_reference.h), or NULL where they can't be had. Which of the
-# start's gates is whose the sites' experts tell, that have kept its labels: any order gives the right
-# sums, a good one makes what the points add small.
-gates_from_shares <- function(fit, models, problem, ridge) {
-  given <- problem$gate_shares
-  K <- ncol(fit$plan)
-  counts <- vapply(models, function(m) m$K, 0L)
-  if (is.null(given) || K == 1 || ncol(given[[1]]$reference) != K - 1 || !any(counts == K)) return(NULL)
-  target <- max.col(fit$plan, "first")
-  keeps <- rep(counts == K, counts)
-  label <- sequence(counts)
-  votes <- rowsum(fit$plan[keeps, , drop = FALSE], label[keeps])
-  order <- order(most_votes(votes))
-  if (any(order != seq_len(K)) && has_gate_offset(models[[1]])) return(NULL)
-  total <- function(part) Reduce(`+`, lapply(given, function(g) g[[part]]))
-  own <- rowsum(t(do.call(cbind, lapply(given, function(g) g$own))), factor(target, seq_len(K)))
-  sent <- matrix(0, nrow(given[[1]]$reference), K)
-  sent[, as.integer(rownames(own))] <- t(own)
-  back <- kronecker(gate_relabel_map(order(order)), diag(nrow(sent)))
-  gates <- cpp_gates_from_reference(problem$design, relabel_gates(given[[1]]$reference, order),
-    (sent - total("expected")[, order])[, -K, drop = FALSE], t(back) %*% total("curvature") %*% back,
-    sum(vapply(models, function(m) m$weight, 0)), fit$model$alpha, ridge, moe_threads())
-  if (gates$converged) gates$alpha
-}
-
-# The points with their weights: design (sorted by site), site of every point, lambda, and lambda_at, the
-# models' weights at the points (the same for all, or S x M).
-support_problem <- function(models, support, weights) {
-  chosen <- choose_weights(weights, models, support)
+# The points with their weights: design (sorted by site) and its scaling, site of every point, lambda, and lambda_at,
+# the models' weights at the points (the same for all, or S x M).
+support_problem <- function(models, points, weights) {
+  chosen <- choose_weights(weights, models, points)
   weights <- chosen$kind
   lambda <- chosen$lambda
   notes <- character()
   site <- integer()
-  rows <- seq_len(nrow(support$x))
+  rows <- seq_len(nrow(points$x))
   if (weights == "site") {
-    index <- match(support$site, names(models))
-    without <- setdiff(names(models), support$site)
+    index <- match(points$site, names(models))
+    without <- setdiff(names(models), points$site)
     if (length(without)) {
       input_error("The {.arg support} sample has no point of site{?s} {.val {shown_names(without)}}.",
         i = "Add points of every fitted site, or use {.code weights = \"size\"}.")
     }
-    strange <- unique(support$site[is.na(index)])
+    strange <- unique(points$site[is.na(index)])
     if (length(strange)) {
       notes <- paste0(sum(is.na(index)), " support points of sites without a model were not used (",
         paste(shown_names(utils::head(strange, 5)), collapse = ", "), if (length(strange) > 5) ", ...", ")")
@@ -152,16 +116,15 @@ support_problem <- function(models, support, weights) {
     rows <- order(index, na.last = NA)
     site <- index[rows]
   }
-  in_order <- length(rows) == nrow(support$x) && !is.unsorted(rows)
-  kept <- if (in_order) support else take_points(support, rows)
-  design <- support_design(kept, models[[1]]$schema)
-  check_support_columns(design, models)
-  notes <- c(notes, note_undetermined(models, weights))
+  design <- design_at(points, rows)
   if (weights == "site") {
     count <- tabulate(site, length(models))
     design$weight <- (lambda / count)[site] * length(site)
   }
-  lambda_at <- if (weights == "density") density_weights(models, kept$x) else unname(lambda)
-  list(design = design, lambda = unname(lambda), lambda_at = lambda_at, site = site,
+  scaling <- cpp_scaling(design, models[[1]]$family$family, moe_threads())
+  check_support_columns(scaling, models)
+  notes <- c(notes, note_undetermined(models, weights))
+  lambda_at <- if (weights == "density") density_weights(models, points$x) else unname(lambda)
+  list(design = design, scaling = scaling, lambda = unname(lambda), lambda_at = lambda_at, site = site,
     weights = weights, notes = notes)
 }

@@ -176,13 +176,13 @@ moe_aggregate <- function(sites, support, K = NULL,
   cost <- check_cost(cost, sites$models[[1]]$family)
   update <- check_update(update, sites$models[[1]]$family, cost, method)
   K <- aggregate_K(sites$models, K, method)
-  support <- moe_support(support)
-  kept <- screen_sites(sites$models, support, screen)
+  points <- support_points(moe_support(support), sites$models[[1]]$schema, names(sites$models))
+  kept <- screen_sites(sites$models, points, screen)
   models <- kept$models
   # Numbers are asked for every site, also for those that screening leaves out.
   if (is.numeric(asked)) asked <- given_weights(asked, names(sites$models))[names(models)]
   check_floor(sites$table, names(models), min_sites, min_share)
-  problem <- support_problem(models, support, asked)
+  problem <- support_problem(models, points, asked)
   problem$moments <- shared_moments(models, moments, method, plan, cost)
   problem$gate_shares <- shared_gates(models, moments, method, plan)
   result <- switch(method,
@@ -194,13 +194,17 @@ moe_aggregate <- function(sites, support, K = NULL,
     sum(vapply(models, function(m) m$n, 0)), sum(vapply(models, function(m) m$weight, 0)),
     share = result$share, call = match.call(), class = "moe_aggregate")
   out$sites <- sites
-  if (check_flag(keep, "keep")) out$support <- support
+  if (check_flag(keep, "keep")) out$support <- without_design(points)
+  if (method == "reduction") {
+    result$aggregation$baselines <- baselines(models, problem, result, plan, cost)
+  }
   out$aggregation <- c(list(method = method, plan = if (method == "reduction") plan,
     cost = if (method != "average") cost, update = if (method == "reduction") update,
     descends = if (method == "reduction") update == "exact",
     weights = problem$weights, moments = !is.null(problem$moments),
     support = nrow(problem$design$x)), result$aggregation,
-    list(lambda = problem$lambda, order = matched_order(out, models, problem),
+    list(lambda = problem$lambda,
+      order = if (is.null(result$order)) matched_order(out, models, problem) else result$order,
       screening = kept$screening, control = control, seconds = proc.time()[[3]] - started,
       notes = problem$notes))
   warn_about_aggregate(out$aggregation)
@@ -287,34 +291,36 @@ check_update <- function(update, family, cost, method) {
 
 # `options`: control, plan, cost and update.
 reduction <- function(models, problem, K, options, start = NULL) {
-  core <- lapply(unname(models), core_model)
-  options$gates_are_start <- !is.null(problem$gate_shares)
-  fit <- cpp_reduce(core, problem$lambda_at, problem$design, problem$site, K,
-    if (!is.null(start)) core_model(start), options, moe_threads(), problem$moments)
+  fit <- cpp_reduce(lapply(unname(models), core_model), problem$lambda_at, problem$design, problem$site, K,
+    if (!is.null(start)) core_model(start), options, moe_threads(), problem$moments, problem$gate_shares,
+    problem$scaling)
   counts <- vapply(models, function(m) m$K, 0L)
-  gates <- gates_from_shares(fit, models, problem, options$gate_ridge)
-  if (!is.null(gates)) {
-    fit$model$alpha <- gates
-    fit$gates_converged <- TRUE
-  }
   rownames(fit$plan) <- paste0(rep(names(models), counts), ":", sequence(counts))
   colnames(fit$plan) <- as.character(seq_len(K))
-  baselines <- c("best site" = suppressWarnings(min(fit$candidates, na.rm = TRUE)))
-  if (all(counts == K) && length(models) > 1) {
-    centre <- if (fit$start > 0) fit$start else 1L
-    mean <- aligned_mean(models, centre, problem, take_evenly(problem$design, 5000))
-    if (!is.null(mean)) {
-      baselines["average"] <- cpp_reduction_objective(core, problem$lambda_at, problem$design,
-        problem$site, c(list(family = models[[1]]$family$family), mean), options$plan,
-        moe_threads(), options$cost, problem$moments)
-    }
-  }
   names(fit$runs) <- c("k-means", "far apart", names(models))[fit$run_starts + 2L]
   list(parameters = fit$model, share = colSums(fit$plan), aggregation = list(
     objective = fit$objective, rises = fit$rises, converged = fit$converged,
     gates_converged = fit$gates_converged, reseeds = fit$reseeds,
     start = if (fit$start > 0) names(models)[fit$start] else NA_character_, runs = fit$runs,
-    gates_from_sums = !is.null(gates), baselines = baselines[is.finite(baselines)], mass = fit$plan))
+    gates_from_sums = fit$gates_from_sums, baselines = NULL, mass = fit$plan),
+    best_site = suppressWarnings(min(fit$candidates, na.rm = TRUE)))
+}
+
+# What the objective is of simpler models: the best local one, and the average of all, their experts matched to those of
+# the model that the best run started from. (Matched to the aggregate's they would make a worse average.)
+baselines <- function(models, problem, result, plan, cost) {
+  out <- c("best site" = result$best_site)
+  K <- length(result$share)
+  if (length(models) > 1 && all(vapply(models, function(m) m$K, 0L) == K)) {
+    centre <- match(result$aggregation$start, names(models), 1L)
+    mean <- aligned_mean(models, match_all(models[[centre]], models, take_evenly(problem$design, 5000)), problem$lambda)
+    if (!is.null(mean)) {
+      out["average"] <- cpp_reduction_objective(lapply(unname(models), core_model), problem$lambda_at, problem$design,
+        problem$site, c(list(family = models[[1]]$family$family), mean), plan, moe_threads(), cost, problem$moments,
+        problem$scaling)
+    }
+  }
+  out[is.finite(out)]
 }
 
 # Pairwise divergences cost M^2 transport problems a point: with many sites fewer points are used.
@@ -337,27 +343,26 @@ middle <- function(models, problem, control, cost) {
 
 average <- function(models, problem, control) {
   found <- middle_index(models, problem, control)
-  mean <- aligned_mean(models, found$index, problem)
+  order <- match_all(models[[found$index]], models, problem$design)
+  colnames(order) <- names(models)
+  mean <- aligned_mean(models, order, problem$lambda)
   if (is.null(mean)) {
     input_error("{.code method = \"average\"} can't relabel models whose gates have an
       {.code offset()}.", i = "Use {.code method = \"reduction\"}.")
   }
-  list(parameters = mean, share = NULL, aggregation = list(start = names(models)[found$index]))
+  list(parameters = mean, share = NULL, order = order, aggregation = list(start = names(models)[found$index]))
 }
 
-# Mean of the parameters after every model's experts were matched to those of model `centre`. NULL
-# where relabelling would move a gate offset's reference.
-aligned_mean <- function(models, centre, problem, points = problem$design) {
-  order <- match_all(models[[centre]], models, points)
+# Mean of the parameters after every model's experts were put in order: order[k, m] plays the part of k. NULL where
+# relabelling would move a gate offset's reference.
+aligned_mean <- function(models, order, lambda) {
   moved <- colSums(order != seq_len(nrow(order))) > 0
   if (any(moved) && has_gate_offset(models[[1]])) return(NULL)
   mean <- lapply(models[[1]]$parameters[c("beta", "alpha", "dispersion")], function(v) unname(v) * 0)
   for (m in seq_along(models)) {
     p <- models[[m]]$parameters
     if (moved[m]) p <- relabel_parameters(p, order[, m])
-    for (part in names(mean)) {
-      mean[[part]] <- mean[[part]] + problem$lambda[m] * unname(p[[part]])
-    }
+    for (part in names(mean)) mean[[part]] <- mean[[part]] + lambda[m] * unname(p[[part]])
   }
   mean
 }

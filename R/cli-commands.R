@@ -107,7 +107,7 @@ fit_options <- function() {
     cli_option("formula", "TEXT", "response and experts' columns, such as 'y ~ x1 + x2' [that of --start]"),
     cli_option("gating", "TEXT", "gates' columns, such as '~ x1' [those of --formula]"),
     cli_option("experts", "N", "number of experts [that of --start]", short = "-K"),
-    cli_option("family", "NAME", "gaussian, binomial, poisson or multinomial [gaussian, or that of --start]"),
+    cli_option("family", "NAME", paste0(toString(names(known_families)), " [gaussian, or that of --start]")),
     cli_option("site", "NAME", "name of this site [that of the file --out]"),
     cli_option("start", "FILE", "message with a model: the common start of all sites"),
     cli_option("weights", "COLUMN", "case weights"),

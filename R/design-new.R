@@ -34,6 +34,23 @@ design_new <- function(schema, newdata, need_response = FALSE) {
   design
 }
 
+# The response of new rows alone, as numbers; NA where it is missing.
+design_response <- function(schema, newdata) {
+  if (schema$kind == "matrix") y <- newdata$y
+  else {
+    data <- if (inherits(newdata, "moe_support")) support_data(newdata, schema) else newdata
+    check_columns(list(needs = NULL, response_variables = schema$response_variables), data)
+    at <- attr(schema$frame, "response")
+    y <- try_formula(eval(attr(schema$frame, "predvars")[[1 + at]], data, environment(schema$frame)),
+      "The response can't be evaluated on {.arg newdata}.")
+  }
+  known <- !is.na(y)
+  check_finite(stats::setNames(list(y[known]), schema$response))
+  out <- rep(NA_real_, length(y))
+  out[known] <- check_response(y[known], schema$family, paste0("response `", schema$response, "`"), schema$labels)
+  out
+}
+
 # The points as a data frame that also holds y under the response's name.
 support_data <- function(support, schema) {
   data <- as.data.frame(support$x)

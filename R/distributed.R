@@ -80,7 +80,8 @@ moe_distributed <- function(formula, data, K = NULL, sites, family = stats::gaus
   }
   fitted <- moe_sites(formula, sources, K, family, gating, weights, start, control, share = share,
     information = information, timeout = timeout, retries = retries, cache = cache)
-  arguments <- list(fitted, support, K, method = method, plan = plan, control = aggregate_control,
+  points <- support_points(support, fitted$models[[1]]$schema, names(fitted$models))
+  arguments <- list(fitted, points, K, method = method, plan = plan, control = aggregate_control,
     cost = cost, update = update, min_sites = min_sites, min_share = min_share)
   if (!is.null(aggregate_weights)) arguments$weights <- aggregate_weights
   out <- do.call(moe_aggregate, arguments)
@@ -90,7 +91,7 @@ moe_distributed <- function(formula, data, K = NULL, sites, family = stats::gaus
   out$seconds <- c(pilot = if (isTRUE(pilot)) start$record$seconds else 0,
     slowest_site = max(fitted$table$seconds[fitted$table$status == "fitted"]),
     aggregation = out$aggregation$seconds)
-  note <- start_is_better(out, start, support, isTRUE(pilot))
+  note <- start_is_better(out, start, points, isTRUE(pilot))
   if (is.null(note)) return(out)
   cli::cli_warn(c("{note}.", i = "{.fn moe_refine} from the start, {.code moe_refine(fit$pilot, ...)}, or
     from the aggregate comes closer to the pooled fit."))
@@ -101,9 +102,9 @@ moe_distributed <- function(formula, data, K = NULL, sites, family = stats::gaus
 # Small sites may end in modes of their own, and their aggregate fit worse than the start they had.
 # Judged at the support points with y; `own`: the start was fitted to these, which flatters it by its
 # number of parameters (as in AIC).
-start_is_better <- function(fit, start, support, own) {
-  if (is.null(start) || fit$aggregation$method != "reduction" || !has_support_y(support, fit$schema)) return(NULL)
-  design <- support_design(support, fit$schema, need_response = TRUE)
+start_is_better <- function(fit, start, points, own) {
+  if (is.null(start) || fit$aggregation$method != "reduction" || !has_support_y(points, fit$schema)) return(NULL)
+  design <- design_at(points, with_y = TRUE)
   density <- lapply(list(start, fit), function(m) core_predict(design, core_model(m), "log_density")[, 1])
   gap <- density[[1]] - density[[2]]
   n <- length(gap)

@@ -49,6 +49,9 @@ family_traits <- function(x) {
 
 has_dispersion <- function(x) family_traits(x)$dispersion
 
+# May y be shifted and scaled, and the coefficients with it? It is then standardised, and a dispersion is a variance.
+has_location_scale <- function(x) family_traits(x)$location_scale
+
 # Is the response a class? Its levels are then the schema's labels (none for 0/1).
 has_classes <- function(x) family_traits(x)$classes > 0
 
@@ -215,7 +218,8 @@ family_or_start <- function(family, asked, start) {
 #   check              of a response: function(y, name, labels, family) that gives the numbers which the core takes
 #   notice             NULL, or function(y, ends): what to say where the response would rather have another family
 #   classes            0: the response is a number; 2: one of two classes; Inf: of any number of them
-#   dispersion         has an expert a variance of its own?
+#   dispersion         has an expert a dispersion of its own?
+#   location_scale     may y be shifted and scaled, and the coefficients with it?
 #   range              of the means
 #   top_variance       the most that a response's variance can be, in units of the dispersion (Inf: no bound)
 #   moments            do means and covariances at a site tell all of its rows (`share = "moments"`)?
@@ -232,7 +236,8 @@ family_or_start <- function(family, asked, start) {
 known_families <- list(
   gaussian = list(
     link = "identity", words = "Gaussian", make = stats::gaussian, check = check_numeric, notice = notice_binary,
-    classes = 0, dispersion = TRUE, range = c(-Inf, Inf), top_variance = 1, moments = TRUE, closed_form = FALSE,
+    classes = 0, dispersion = TRUE, location_scale = TRUE, range = c(-Inf, Inf), top_variance = 1, moments = TRUE,
+    closed_form = FALSE,
     costs = c("kl", "reverse-kl", "wasserstein", "hellinger"),
     slope = function(mean) array(1, dim(mean)),
     variance = function(mean, dispersion) rep(dispersion, each = nrow(mean)),
@@ -243,7 +248,8 @@ known_families <- list(
     draw = function(mean, dispersion) mean + sqrt(dispersion) * stats::rnorm(length(mean))),
   binomial = list(
     link = "logit", words = "logistic", make = stats::binomial, check = check_binary,
-    classes = 2, dispersion = FALSE, range = c(0, 1), top_variance = 0.25, moments = FALSE, closed_form = TRUE,
+    classes = 2, dispersion = FALSE, location_scale = FALSE, range = c(0, 1), top_variance = 0.25, moments = FALSE,
+    closed_form = TRUE,
     costs = c("kl", "reverse-kl", "hellinger"),
     slope = function(mean) mean * (1 - mean),
     variance = function(mean, dispersion) mean * (1 - mean),
@@ -252,7 +258,8 @@ known_families <- list(
     extreme = "Fitted probabilities numerically 0 or 1"),
   poisson = list(
     link = "log", words = "Poisson", make = stats::poisson, check = check_counts,
-    classes = 0, dispersion = FALSE, range = c(0, Inf), top_variance = Inf, moments = FALSE, closed_form = FALSE,
+    classes = 0, dispersion = FALSE, location_scale = FALSE, range = c(0, Inf), top_variance = Inf, moments = FALSE,
+    closed_form = FALSE,
     costs = c("kl", "reverse-kl", "hellinger"),
     slope = function(mean) mean,
     variance = function(mean, dispersion) mean,
@@ -266,7 +273,8 @@ known_families <- list(
     extreme = "Fitted rates numerically 0"),
   multinomial = list(
     link = "logit", words = "multinomial logistic", make = multinomial, check = check_classes,
-    classes = Inf, dispersion = FALSE, range = c(0, 1), top_variance = 0.25, moments = FALSE, closed_form = FALSE,
+    classes = Inf, dispersion = FALSE, location_scale = FALSE, range = c(0, 1), top_variance = 0.25, moments = FALSE,
+    closed_form = FALSE,
     costs = c("kl", "reverse-kl", "hellinger"),
     extreme = "Fitted probabilities numerically 0 or 1")
 )

@@ -9,16 +9,17 @@
 information_rows <- 1e5
 sandwich_rows <- 2e4
 
-# What a model keeps: all but the gradient.
-keep_information <- function(model, design, settings, meat) {
-  out <- model_information(model, design, settings, meat)
+# What a model keeps: all but the gradient. `scaling`: that of its fit.
+keep_information <- function(model, design, settings, meat, scaling) {
+  out <- model_information(model, design, settings, meat, scaling)
   out$gradient <- NULL
   out
 }
 
-# From the rows of a design. `meat`: with the sum of products of the rows' scores.
-model_information <- function(model, design, settings, meat) {
-  out <- cpp_model_information(design, core_model(model), settings, meat)
+# From the rows of a design. `meat`: with the sum of products of the rows' scores. `scaling`: of these rows; NULL: it
+# is found.
+model_information <- function(model, design, settings, meat, scaling = NULL) {
+  out <- cpp_model_information(design, core_model(model), settings, meat, scaling)
   out$gradient <- drop(out$gradient)
   out
 }

@@ -47,7 +47,8 @@ most_information <- function(model) {
   top <- family_traits(model)$top_variance
   variance <- (if (is.finite(top)) top else largest_rate) / p$dispersion
   beta <- matrix(p$beta, ncol = model$K)
-  residual <- (1 + nrow(p$beta) * colSums(beta^2)) / p$dispersion
+  residual <- if (has_location_scale(model)) (1 + nrow(p$beta) * colSums(beta^2)) / p$dispersion
+              else rep(largest_rate, model$K)
   added <- penalty_information(model, p$dispersion)
   of_kind <- list(expert = W * variance + added$expert, gate = rep(W / 4 + added$gate, model$K),
     dispersion = W * residual + added$dispersion)
@@ -64,10 +65,13 @@ penalty_information <- function(model, dispersion) {
     dispersion = spread / dispersion)
 }
 
-# For counts, whose bound is far: the largest element that the experts have.
+# Of responses whose variance has no bound (counts): the largest element that the experts have, or their dispersions.
 common_size <- function(model, size) {
   out <- rep(Inf, length(size))
-  counts <- is.infinite(family_traits(model)$top_variance) & parameter_index(model)$kind == "expert"
-  if (any(size[counts] != 0)) out[counts] <- max(abs(size[counts]))
+  if (is.finite(family_traits(model)$top_variance)) return(out)
+  for (kind in c("expert", "dispersion")) {
+    of_kind <- parameter_index(model)$kind == kind
+    if (any(size[of_kind] != 0)) out[of_kind] <- max(abs(size[of_kind]))
+  }
   out
 }

@@ -30,6 +30,28 @@ field_tree <- function(kind, v) {
     v)
 }
 
+# Bytes of text of a number with its comma, of other values, and of what every message has.
+number_bytes <- 20.5
+word_bytes <- 6
+envelope_bytes <- 260
+
+# About how many bytes an object has as text: nearly all are those of numbers, and how many these are the table says.
+fields_bytes <- function(values, of, shape) {
+  rows <- message_objects[[of]]
+  rows <- rows[intersect(names(rows), names(values))]
+  shape$lines <- shape$size <- length(values[[1]])
+  if (of == "shared_gates") shape$start_gates <- ncol(values$reference)
+  field_bytes <- function(f) {
+    v <- values[[f$name]]
+    if (is.null(v)) return(4)
+    if (!is.null(f$of)) return(fields_bytes(as.list(v), f$of, shape))
+    size <- shape_number(f$size, shape)
+    count <- if (is.null(size)) length(unlist(v)) else if (f$kind == "symmetric") size * (size + 1) / 2 else prod(size)
+    count * if (is.double(unlist(v))) number_bytes else word_bytes
+  }
+  sum(nchar(names(rows)) + 4, vapply(rows, field_bytes, 0))
+}
+
 needed_fields <- function(rows) {
   names(rows)[vapply(rows, function(f) f$absent %in% c("no", "null"), NA)]
 }

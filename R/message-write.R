@@ -157,12 +157,24 @@ safe_file_names <- function(names) {
   paste0(ifelse(taken == tolower(out), out, taken), ".json")
 }
 
+# About: no message is made to know its size. Its design is, which says whether it can be written.
 #' @export
 #' @noRd
 message_size.moe <- function(model) {
-  tryCatch(list(bytes = nchar(moe_message(model, "site", TRUE)$text, "bytes")), moe_input_error = function(e) {
-    list(bytes = NA_real_, why = one_line(sub(" \u2139.*", "", said(e))))
-  })
+  schema <- model$schema
+  shape <- list(p = length(schema$expert$columns), q = length(schema$gate$columns), K = model$K,
+    parts = count_parts(schema), family = model$family$family)
+  for (part in c("x", "z")) model$information$scaling[[part]]$combination <- NULL  # of aliased columns alone
+  covariance <- model$shared$x$covariance
+  if (length(covariance)) model$shared$x$covariance <- packed(covariance)
+  numbers <- unclass(model)[c("n", "weight", "dropped", "parameters", "log_lik", "share", "record", "information",
+    "shared")]
+  tryCatch({
+    check_tree_sizes(list(schema$expert$columns, schema$gate$columns), schema$levels, model$weight)
+    design <- design_tree(schema)
+    check_tree_texts(design)
+    list(bytes = nchar(json_text(design), "bytes") + envelope_bytes + round(fields_bytes(numbers, "model", shape)))
+  }, moe_input_error = function(e) list(bytes = NA_real_, why = one_line(sub(" \u2139.*", "", said(e)))))
 }
 
 #' @export

@@ -183,7 +183,8 @@ fit_design <- function(design, K, family, start, control, keep, call, neighbours
   model <- keep_frame(model, design$frame)
   wish <- control$information
   if (!is_sparse(settings) && (if (is.null(wish)) n <= information_rows else wish)) {
-    model$information <- keep_information(model, used, settings, isTRUE(wish) || n <= sandwich_rows)
+    model$information <- keep_information(model, used, settings, isTRUE(wish) || n <= sandwich_rows,
+      fit$scaling)
   }
   model$record$seconds <- proc.time()[[3]] - started
   warn_about(model, settings$max_reseeds)

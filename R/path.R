@@ -142,15 +142,22 @@ largest_lambda <- function(design, model, gate) {
   total <- sum(weight)
   response <- response_indicators(design$y, design$schema)
   response <- if (is.matrix(response)) response[, -1, drop = FALSE] else as.matrix(response)
-  if (has_dispersion(model)) {
+  if (has_location_scale(model)) {
     response <- response - if (is.null(design$offset)) 0 else design$offset
     response <- standardised_columns(response, weight)
   }
   x <- standardised_columns(design$x, weight)
+  traits <- family_traits(model)
   expert <- vapply(seq_len(model$K), function(k) {
     share <- weight * r[, k]
-    gap <- sweep(response, 2, colSums(share * response) / sum(share))
-    scale <- if (has_dispersion(model)) sum(share * gap^2) / sum(share) else 1
+    mean <- colSums(share * response) / sum(share)
+    gap <- sweep(response, 2, mean)
+    scale <- 1
+    if (!has_many_classes(model)) {  # of several classes the link is canonical
+      variance <- drop(traits$variance(as.matrix(mean), 1))
+      if (has_dispersion(model)) scale <- sum(share * gap^2 / variance) / sum(share)
+      gap <- gap * drop(traits$slope(as.matrix(mean))) / variance
+    }
     max(abs(crossprod(x, share * gap))) / scale
   }, 0)
   gap <- weight * sweep(r, 2, colSums(weight * r) / total)

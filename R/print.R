@@ -230,7 +230,7 @@ print_tests <- function(x, digits) {
     show(index$kind == "gate" & index$owner == k, rownames(model$parameters$alpha), 1:4)
   }
   if (has_dispersion(model)) {
-    cat("\nVariances:\n")
+    cat(if (has_location_scale(model)) "\nVariances:\n" else "\nDispersions:\n")
     show(index$kind == "dispersion", paste("expert", seq_len(model$K)), 1:2)
   }
 }

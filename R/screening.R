@@ -12,18 +12,17 @@ screening_settings <- list(
 # Scores of all sites: data frame with site, score, outlying, or NULL with the reason as attribute-free
 # text in `why`. Where the support holds y: by how much the usual other site's model explains the site's
 # points better than its own, in log-likelihood a point. Else: T_c (9) to the usual other site's model.
-score_sites <- function(models, support) {
+score_sites <- function(models, points) {
   settings <- screening_settings
   count <- length(models)
   if (count < settings$least_sites) {
     return(list(why = paste0("not screened: fewer than ", settings$least_sites, " sites")))
   }
-  schema <- models[[1]]$schema
-  with_y <- has_support_y(support, schema)
-  support <- some_points(support, names(models), settings$points)
-  design <- support_design(support, schema, with_y)
+  with_y <- has_support_y(points, points$schema)
+  rows <- some_rows(points, names(models), settings$points)
+  design <- design_at(points, rows, with_y)
   refer <- evenly(count, settings$references + 1)
-  asked <- asked_at(models, support)
+  asked <- asked_at(models, take_points(without_design(points), rows))
   compare <- if (with_y) compare_by_response(models, design, refer) else compare_by_transport(models, design)
   scores <- do.call(rbind, lapply(seq_len(count), function(m) {
     at <- asked(m)
@@ -62,22 +61,11 @@ asked_at <- function(models, support) {
   }
 }
 
-has_support_y <- function(support, schema) {
-  if (!is.null(support$y)) return(TRUE)
-  schema$kind == "formula" && all(schema$response_variables %in% names(support$x))
-}
-
 # At most so many points of every site, spread evenly over them.
-some_points <- function(support, sites, most) {
+some_rows <- function(support, sites, most) {
   group <- if (is.null(support$site)) rep(1, nrow(support$x)) else factor(support$site, sites)
   rows <- split(seq_len(nrow(support$x)), group)
-  take <- unlist(lapply(rows, function(i) {
-    if (length(i)) i[evenly(length(i), most)] else i
-  }), use.names = FALSE)
-  support$x <- support$x[take, , drop = FALSE]
-  support$site <- support$site[take]
-  support$y <- support$y[take]
-  support
+  unlist(lapply(rows, function(i) if (length(i)) i[evenly(length(i), most)] else i), use.names = FALSE)
 }
 
 # The site's own log-likelihood at its points against that of the median of the others.
@@ -109,9 +97,9 @@ compare_by_transport <- function(models, design) {
 }
 
 # The models that stay, and what is to be said about the others.
-screen_sites <- function(models, support, screen) {
+screen_sites <- function(models, points, screen) {
   if (!check_flag(screen, "screen")) return(list(models = models, screening = NULL))
-  scored <- score_sites(models, support)
+  scored <- score_sites(models, points)
   if (is.null(scored$table)) return(list(models = models, screening = scored))
   out <- scored$table$outlying
   if (mean(out) > 0.5) {

@@ -33,8 +33,8 @@ fit_site <- function(data, task) {
   list(model = NULL, row = row)
 }
 
-# What a site's model costs as a file; where it can't be one, NA and `why`. How it is written is known to messages
-# alone: the method stands there.
+# About what a site's model costs as a file; where it can't be one, NA and `why`. How it is written messages alone
+# know: the method stands there.
 message_size <- function(model) UseMethod("message_size")
 
 fit_source <- function(data, task) {

@@ -67,7 +67,7 @@
 #'     too small; `"failed"`: refused, with an error; `"timed out"`; `"lost"`: its
 #'     worker died, or none was left for it), `needs` (rows needed), `loglik` (mean per row),
 #'     `iterations`, `converged`, `seconds`,
-#'     `bytes` (of the site's message, with its information matrix if asked for, see
+#'     `bytes` (about what the site's message has, with its information matrix if asked for, see
 #'     [write_moe()]; NA where its formula can't be written),
 #'     `message` (why a site is not fitted, a warning, why its formula can't be written, or the columns that its
 #'     data do not determine), `cached` (was it taken from `cache`?).

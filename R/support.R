@@ -72,19 +72,38 @@ print.moe_support <- function(x, ...) {
   invisible(x)
 }
 
-# The design of the points under a schema. A point with missing values has no place in a mean over
+# The design of the points under a schema, without y. A point with missing values has no place in a mean over
 # points, so it is an error and not left out.
-support_design <- function(support, schema, need_response = FALSE) {
-  design <- tryCatch(design_new(schema, support, need_response), moe_input_error = function(e) {
+support_design <- function(support, schema) {
+  design <- fits_models(design_new(schema, support))
+  refuse_gaps(!design$complete)
+  design
+}
+
+# y of the points, as numbers.
+support_response <- function(support, schema) {
+  y <- fits_models(design_response(schema, support))
+  refuse_gaps(is.na(y))
+  y
+}
+
+fits_models <- function(what) {
+  tryCatch(what, moe_input_error = function(e) {
     text <- conditionMessage(e)
     input_error("The {.arg support} sample does not fit the models.", x = "{text}")
   })
-  if (!all(design$complete)) {
-    gaps <- which(!design$complete)
-    input_error("The {.arg support} sample has {length(gaps)} point{?s} with missing values
-      (first: row {gaps[1]}).", i = "Leave such points out.")
-  }
-  design
+}
+
+refuse_gaps <- function(gaps) {
+  gaps <- which(gaps)
+  if (!length(gaps)) return(invisible())
+  input_error("The {.arg support} sample has {length(gaps)} point{?s} with missing values
+    (first: row {gaps[1]}).", i = "Leave such points out.")
+}
+
+has_support_y <- function(support, schema) {
+  if (!is.null(support$y)) return(TRUE)
+  schema$kind == "formula" && all(schema$response_variables %in% names(support$x))
 }
 
 take_points <- function(support, rows) {
@@ -92,4 +111,31 @@ take_points <- function(support, rows) {
   support$site <- support$site[rows]
   support$y <- support$y[rows]
   support
+}
+
+# A support sample with the design of its points, made once for all that is asked of them. `rows`: the points of the
+# design, those of `sites` where points carry their site. What others hold nobody may ask for.
+support_points <- function(support, schema, sites) {
+  if (inherits(support, "moe_points")) return(support)
+  rows <- seq_len(nrow(support$x))
+  if (!is.null(support$site) && any(support$site %in% sites)) rows <- which(support$site %in% sites)
+  all <- length(rows) == nrow(support$x)
+  structure(c(unclass(support), list(rows = rows, schema = schema,
+    design = support_design(if (all) support else take_points(support, rows), schema))),
+    class = c("moe_points", class(support)))
+}
+
+# The support sample alone.
+without_design <- function(points) {
+  structure(unclass(points)[c("x", "site", "y")], class = setdiff(class(points), "moe_points"))
+}
+
+# The design of some points; `with_y`: and their y.
+design_at <- function(points, rows = seq_len(nrow(points$x)), with_y = FALSE) {
+  at <- match(rows, points$rows)
+  design <- if (anyNA(at)) support_design(take_points(without_design(points), rows), points$schema)
+            else if (length(at) == length(points$rows) && !is.unsorted(at)) points$design
+            else take_rows(points$design, at)
+  if (with_y) design$y <- support_response(take_points(without_design(points), rows), points$schema)
+  design
 }

@@ -45,7 +45,7 @@ tidy.moe <- function(x, conf.int = FALSE, conf.level = 0.95, exponentiate = FALS
   conf.int <- check_flag(conf.int, "conf.int")
   conf.level <- check_number(conf.level, "conf.level", strict = TRUE, most = 1)
   exponentiate <- check_flag(exponentiate, "exponentiate")
-  if (exponentiate && has_dispersion(x)) {
+  if (exponentiate && family_traits(x)$link == "identity") {
     input_error("{.code exponentiate = TRUE} is for experts with a log or logit link; the family is
       {.val {x$family$family}}.")
   }

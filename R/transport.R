@@ -86,8 +86,8 @@ match_experts <- function(reference, model, design) match_all(reference, list(mo
 check_cost <- function(cost, family) {
   cost <- check_choice(cost, c("kl", "reverse-kl", "wasserstein", "hellinger"), "cost")
   if (!cost %in% family_traits(family)$costs) {
-    input_error("{.code cost = \"wasserstein\"} is for Gaussian experts; these are
-      {.val {family$family}}.", i = "{.val kl}, {.val reverse-kl} and {.val hellinger} are for all.")
+    input_error("There is no {.code cost = \"{cost}\"} of experts of the family {.val {family$family}}{if (cost ==
+      'wasserstein') '; it is for Gaussian experts'}.", i = "Costs of these: {.val {family_traits(family)$costs}}.")
   }
   cost
 }

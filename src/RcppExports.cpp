@@ -43,14 +43,15 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
-// cpp_aliased
-Rcpp::List cpp_aliased(Rcpp::List data, std::string family);
-RcppExport SEXP _distmoe_cpp_aliased(SEXP dataSEXP, SEXP familySEXP) {
+// cpp_scaling
+Rcpp::List cpp_scaling(Rcpp::List data, std::string family, int threads);
+RcppExport SEXP _distmoe_cpp_scaling(SEXP dataSEXP, SEXP familySEXP, SEXP threadsSEXP) {
 BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
     Rcpp::traits::input_parameter< Rcpp::List >::type data(dataSEXP);
     Rcpp::traits::input_parameter< std::string >::type family(familySEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_aliased(data, family));
+    Rcpp::traits::input_parameter< int >::type threads(threadsSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_scaling(data, family, threads));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -134,15 +135,16 @@ BEGIN_RCPP
 END_RCPP
 }
 // cpp_model_information
-Rcpp::List cpp_model_information(Rcpp::List data, Rcpp::List model, Rcpp::List options, bool meat);
-RcppExport SEXP _distmoe_cpp_model_information(SEXP dataSEXP, SEXP modelSEXP, SEXP optionsSEXP, SEXP meatSEXP) {
+Rcpp::List cpp_model_information(Rcpp::List data, Rcpp::List model, Rcpp::List options, bool meat, SEXP given);
+RcppExport SEXP _distmoe_cpp_model_information(SEXP dataSEXP, SEXP modelSEXP, SEXP optionsSEXP, SEXP meatSEXP, SEXP givenSEXP) {
 BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
     Rcpp::traits::input_parameter< Rcpp::List >::type data(dataSEXP);
     Rcpp::traits::input_parameter< Rcpp::List >::type model(modelSEXP);
     Rcpp::traits::input_parameter< Rcpp::List >::type options(optionsSEXP);
     Rcpp::traits::input_parameter< bool >::type meat(meatSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_model_information(data, model, options, meat));
+    Rcpp::traits::input_parameter< SEXP >::type given(givenSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_model_information(data, model, options, meat, given));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -381,26 +383,9 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
-// cpp_gates_from_reference
-Rcpp::List cpp_gates_from_reference(Rcpp::List data, Eigen::MatrixXd reference, Eigen::MatrixXd slope, Eigen::MatrixXd curvature, double total, Eigen::MatrixXd alpha, double ridge, int threads);
-RcppExport SEXP _distmoe_cpp_gates_from_reference(SEXP dataSEXP, SEXP referenceSEXP, SEXP slopeSEXP, SEXP curvatureSEXP, SEXP totalSEXP, SEXP alphaSEXP, SEXP ridgeSEXP, SEXP threadsSEXP) {
-BEGIN_RCPP
-    Rcpp::RObject rcpp_result_gen;
-    Rcpp::traits::input_parameter< Rcpp::List >::type data(dataSEXP);
-    Rcpp::traits::input_parameter< Eigen::MatrixXd >::type reference(referenceSEXP);
-    Rcpp::traits::input_parameter< Eigen::MatrixXd >::type slope(slopeSEXP);
-    Rcpp::traits::input_parameter< Eigen::MatrixXd >::type curvature(curvatureSEXP);
-    Rcpp::traits::input_parameter< double >::type total(totalSEXP);
-    Rcpp::traits::input_parameter< Eigen::MatrixXd >::type alpha(alphaSEXP);
-    Rcpp::traits::input_parameter< double >::type ridge(ridgeSEXP);
-    Rcpp::traits::input_parameter< int >::type threads(threadsSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_gates_from_reference(data, reference, slope, curvature, total, alpha, ridge, threads));
-    return rcpp_result_gen;
-END_RCPP
-}
 // cpp_reduce
-Rcpp::List cpp_reduce(Rcpp::List models, Rcpp::NumericVector lambda, Rcpp::List data, Rcpp::IntegerVector site, int experts, SEXP start, Rcpp::List options, int threads, SEXP moments);
-RcppExport SEXP _distmoe_cpp_reduce(SEXP modelsSEXP, SEXP lambdaSEXP, SEXP dataSEXP, SEXP siteSEXP, SEXP expertsSEXP, SEXP startSEXP, SEXP optionsSEXP, SEXP threadsSEXP, SEXP momentsSEXP) {
+Rcpp::List cpp_reduce(Rcpp::List models, Rcpp::NumericVector lambda, Rcpp::List data, Rcpp::IntegerVector site, int experts, SEXP start, Rcpp::List options, int threads, SEXP moments, SEXP gate_shares, SEXP scaling);
+RcppExport SEXP _distmoe_cpp_reduce(SEXP modelsSEXP, SEXP lambdaSEXP, SEXP dataSEXP, SEXP siteSEXP, SEXP expertsSEXP, SEXP startSEXP, SEXP optionsSEXP, SEXP threadsSEXP, SEXP momentsSEXP, SEXP gate_sharesSEXP, SEXP scalingSEXP) {
 BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
     Rcpp::RNGScope rcpp_rngScope_gen;
@@ -413,13 +398,15 @@ BEGIN_RCPP
     Rcpp::traits::input_parameter< Rcpp::List >::type options(optionsSEXP);
     Rcpp::traits::input_parameter< int >::type threads(threadsSEXP);
     Rcpp::traits::input_parameter< SEXP >::type moments(momentsSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_reduce(models, lambda, data, site, experts, start, options, threads, moments));
+    Rcpp::traits::input_parameter< SEXP >::type gate_shares(gate_sharesSEXP);
+    Rcpp::traits::input_parameter< SEXP >::type scaling(scalingSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_reduce(models, lambda, data, site, experts, start, options, threads, moments, gate_shares, scaling));
     return rcpp_result_gen;
 END_RCPP
 }
 // cpp_reduction_objective
-double cpp_reduction_objective(Rcpp::List models, Rcpp::NumericVector lambda, Rcpp::List data, Rcpp::IntegerVector site, Rcpp::List model, std::string plan, int threads, std::string cost, SEXP moments);
-RcppExport SEXP _distmoe_cpp_reduction_objective(SEXP modelsSEXP, SEXP lambdaSEXP, SEXP dataSEXP, SEXP siteSEXP, SEXP modelSEXP, SEXP planSEXP, SEXP threadsSEXP, SEXP costSEXP, SEXP momentsSEXP) {
+double cpp_reduction_objective(Rcpp::List models, Rcpp::NumericVector lambda, Rcpp::List data, Rcpp::IntegerVector site, Rcpp::List model, std::string plan, int threads, std::string cost, SEXP moments, SEXP scaling);
+RcppExport SEXP _distmoe_cpp_reduction_objective(SEXP modelsSEXP, SEXP lambdaSEXP, SEXP dataSEXP, SEXP siteSEXP, SEXP modelSEXP, SEXP planSEXP, SEXP threadsSEXP, SEXP costSEXP, SEXP momentsSEXP, SEXP scalingSEXP) {
 BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
     Rcpp::traits::input_parameter< Rcpp::List >::type models(modelsSEXP);
@@ -431,7 +418,8 @@ BEGIN_RCPP
     Rcpp::traits::input_parameter< int >::type threads(threadsSEXP);
     Rcpp::traits::input_parameter< std::string >::type cost(costSEXP);
     Rcpp::traits::input_parameter< SEXP >::type moments(momentsSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_reduction_objective(models, lambda, data, site, model, plan, threads, cost, moments));
+    Rcpp::traits::input_parameter< SEXP >::type scaling(scalingSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_reduction_objective(models, lambda, data, site, model, plan, threads, cost, moments, scaling));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -457,14 +445,14 @@ static const R_CallMethodDef CallEntries[] = {
     {"_distmoe_cpp_first_bad", (DL_FUNC) &_distmoe_cpp_first_bad, 1},
     {"_distmoe_cpp_describe", (DL_FUNC) &_distmoe_cpp_describe, 1},
     {"_distmoe_cpp_columns", (DL_FUNC) &_distmoe_cpp_columns, 3},
-    {"_distmoe_cpp_aliased", (DL_FUNC) &_distmoe_cpp_aliased, 2},
+    {"_distmoe_cpp_scaling", (DL_FUNC) &_distmoe_cpp_scaling, 3},
     {"_distmoe_cpp_fit", (DL_FUNC) &_distmoe_cpp_fit, 7},
     {"_distmoe_cpp_statistics", (DL_FUNC) &_distmoe_cpp_statistics, 2},
     {"_distmoe_cpp_em_step", (DL_FUNC) &_distmoe_cpp_em_step, 4},
     {"_distmoe_cpp_information", (DL_FUNC) &_distmoe_cpp_information, 2},
     {"_distmoe_cpp_softmax_regression", (DL_FUNC) &_distmoe_cpp_softmax_regression, 5},
     {"_distmoe_cpp_trust_step", (DL_FUNC) &_distmoe_cpp_trust_step, 4},
-    {"_distmoe_cpp_model_information", (DL_FUNC) &_distmoe_cpp_model_information, 4},
+    {"_distmoe_cpp_model_information", (DL_FUNC) &_distmoe_cpp_model_information, 5},
     {"_distmoe_cpp_site_moments", (DL_FUNC) &_distmoe_cpp_site_moments, 3},
     {"_distmoe_cpp_pooled_scaling", (DL_FUNC) &_distmoe_cpp_pooled_scaling, 4},
     {"_distmoe_cpp_to_internal", (DL_FUNC) &_distmoe_cpp_to_internal, 2},
@@ -485,9 +473,8 @@ static const R_CallMethodDef CallEntries[] = {
     {"_distmoe_cpp_match_experts", (DL_FUNC) &_distmoe_cpp_match_experts, 3},
     {"_distmoe_cpp_expert_moments", (DL_FUNC) &_distmoe_cpp_expert_moments, 3},
     {"_distmoe_cpp_gate_shares", (DL_FUNC) &_distmoe_cpp_gate_shares, 4},
-    {"_distmoe_cpp_gates_from_reference", (DL_FUNC) &_distmoe_cpp_gates_from_reference, 8},
-    {"_distmoe_cpp_reduce", (DL_FUNC) &_distmoe_cpp_reduce, 9},
-    {"_distmoe_cpp_reduction_objective", (DL_FUNC) &_distmoe_cpp_reduction_objective, 9},
+    {"_distmoe_cpp_reduce", (DL_FUNC) &_distmoe_cpp_reduce, 11},
+    {"_distmoe_cpp_reduction_objective", (DL_FUNC) &_distmoe_cpp_reduction_objective, 10},
     {"_distmoe_cpp_coupling", (DL_FUNC) &_distmoe_cpp_coupling, 8},
     {NULL, NULL, 0}
 };

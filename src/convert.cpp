@@ -170,6 +170,11 @@ Rcpp::List scaling_to_list(const Scaling& s) {
                             Rcpp::_["y_residual"] = s.y_residual);
 }
 
+Scaling scaling_for(const RData& data, FamilyKind family, SEXP given, const Services& services) {
+  if (!Rf_isNull(given)) return scaling_from_list(Rcpp::List(given));
+  return find_scaling(data.data(), takes_offset(family), data.x_intercept, data.z_intercept, services);
+}
+
 Data RData::data() const {
   return Data{block(), add_intercept_, add_intercept_, scratch_.get()};
 }

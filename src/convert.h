@@ -43,6 +43,8 @@ Model model_for(const RData& data, const Rcpp::List& list);
 // How columns are standardised, as it travels between a centre and its sites.
 Scaling scaling_from_list(const Rcpp::List& list);
 Rcpp::List scaling_to_list(const Scaling& scaling);
+// That of these data: `given`, or where this is NULL found from their rows.
+Scaling scaling_for(const RData& data, FamilyKind family, SEXP given, const Services& services);
 
 // Is this process a fork of the one that loaded the package? There the threads are missing.
 bool is_fork();

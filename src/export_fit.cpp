@@ -157,11 +157,11 @@ GatePrior prior_from(const RData& data, Index experts, const Rcpp::NumericVector
 
 }  // namespace
 
+// How the columns of some data are standardised.
 // [[Rcpp::export(rng = false)]]
-Rcpp::List cpp_aliased(Rcpp::List data, std::string family) {
+Rcpp::List cpp_scaling(Rcpp::List data, std::string family, int threads = 1) {
   const RData r(data);
-  return aliased_columns_of(find_scaling(r.data(), takes_offset(family_from_name(family)), r.x_intercept,
-                                         r.z_intercept, r_services(1)));
+  return scaling_to_list(scaling_for(r, family_from_name(family), R_NilValue, r_services(threads)));
 }
 
 // parts: predictors of an expert. start: a model list, a matrix of responsibilities, or NULL; without it
@@ -174,7 +174,7 @@ Rcpp::List cpp_fit(Rcpp::List data, std::string family, int parts, int experts, 
   const ExpertKind kind{family_from_name(family), parts};
   const FitOptions fit_opts = fit_options(options);
   const Services services = r_services(Rcpp::as<int>(options["threads"]));
-  const Scaling scaling = find_scaling(r.data(), takes_offset(kind.family), r.x_intercept, r.z_intercept, services);
+  const Scaling scaling = scaling_for(r, kind.family, R_NilValue, services);
   const Rcpp::List aliased = aliased_columns_of(scaling);
   const auto any = [](const std::vector<bool>& v) { return std::count(v.begin(), v.end(), true) > 0; };
   if (!Rcpp::as<bool>(options["singular_ok"]) && (any(scaling.x.aliased) || any(scaling.z.aliased))) {
@@ -209,6 +209,7 @@ Rcpp::List cpp_fit(Rcpp::List data, std::string family, int parts, int experts, 
     separated.push_back(to_logical(columns));
   }
   out["separated"] = separated;
+  out["scaling"] = scaling_to_list(scaling);
   return out;
 }
 

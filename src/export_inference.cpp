@@ -43,13 +43,14 @@ Statistics statistics_from_list(const Model& model, const Rcpp::List& l) {
 
 // Gradient and negative Hessian of log-likelihood less prior on standardised columns, at a model on
 // the user's scale; with `meat` the sum of products of the rows' scores. options:
-// dispersion_floor, threads, those of penalty_options().
+// dispersion_floor, threads, those of penalty_options(). given: the scaling of these rows, or NULL: it is found.
 // [[Rcpp::export(rng = false)]]
-Rcpp::List cpp_model_information(Rcpp::List data, Rcpp::List model, Rcpp::List options, bool meat) {
+Rcpp::List cpp_model_information(Rcpp::List data, Rcpp::List model, Rcpp::List options, bool meat,
+                                 SEXP given = R_NilValue) {
   const RData r(data);
   const Model user = model_for(r, model);
   const Services services = r_services(Rcpp::as<int>(options["threads"]));
-  const Scaling scaling = find_scaling(r.data(), takes_offset(user.family), r.x_intercept, r.z_intercept, services);
+  const Scaling scaling = scaling_for(r, user.family, given, services);
   const ScaledSource source(r.data(), takes_offset(user.family), &scaling);
   const Model m = scaling.to_internal(user);
   const Information info = information_at(source, m, services);

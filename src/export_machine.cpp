@@ -49,7 +49,7 @@ Rcpp::List cpp_pass(Rcpp::List data, Rcpp::List model, std::string what, int thr
   const RData r(data);
   const Model user = model_for(r, model);
   const Services services = r_services(threads);
-  const Scaling scaling = find_scaling(r.data(), takes_offset(user.family), r.x_intercept, r.z_intercept, services);
+  const Scaling scaling = scaling_for(r, user.family, R_NilValue, services);
   const ScaledSource source(r.data(), takes_offset(user.family), &scaling);
   const Model m = scaling.to_internal(user);
   const auto pass = [&] {

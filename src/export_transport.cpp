@@ -44,19 +44,47 @@ ExpertMoments moments_for(const Model& model, const Rcpp::List& list) {
   return out;
 }
 
-LocalModels locals_from(const RData& data, const Rcpp::List& models,
-                        const Rcpp::NumericVector& lambda, const Rcpp::IntegerVector& site,
-                        SEXP moments = R_NilValue) {
-  LocalModels locals{{}, rows_of(lambda), data.data(), {}, data.x_intercept, data.z_intercept, {}};
-  for (R_xlen_t m = 0; m < models.size(); ++m) {
-    locals.models.push_back(model_for(data, models[m]));
+// list(sites = what cpp_gate_shares() gives of every model, total).
+SharedGates gate_shares_for(const std::vector<Model>& models, const Rcpp::List& list) {
+  SharedGates out;
+  const Rcpp::List sites = list["sites"];
+  if (static_cast<std::size_t>(sites.size()) != models.size()) {
+    throw std::invalid_argument("sums for gates are needed of every model");
   }
+  out.total = list["total"];
+  for (std::size_t m = 0; m < models.size(); ++m) {
+    const Rcpp::List site = sites[static_cast<R_xlen_t>(m)];
+    const MatrixXd expected = Rcpp::as<MatrixXd>(site["expected"]), curvature = Rcpp::as<MatrixXd>(site["curvature"]);
+    out.own.push_back(Rcpp::as<MatrixXd>(site["own"]));
+    if (m == 0) {
+      out.reference = Rcpp::as<MatrixXd>(site["reference"]);
+      out.expected = MatrixXd::Zero(expected.rows(), expected.cols());
+      out.curvature = MatrixXd::Zero(curvature.rows(), curvature.cols());
+    }
+    const Index q = out.reference.rows(), gates = out.reference.cols();
+    const auto sized = [](const MatrixXd& a, Index rows, Index cols) { return a.rows() == rows && a.cols() == cols; };
+    if (q != models[m].alpha.rows() || !sized(out.own.back(), q, models[m].experts()) ||
+        !sized(expected, q, gates + 1) || !sized(curvature, q * gates, q * gates)) {
+      throw std::invalid_argument("sums for gates do not have the size of their model");
+    }
+    out.expected += expected;
+    out.curvature += curvature;
+  }
+  return out;
+}
+
+// moments, gate_shares: NULL where there are none.
+LocalModels locals_from(const RData& data, const Rcpp::List& models, const Rcpp::NumericVector& lambda,
+                        const Rcpp::IntegerVector& site, SEXP moments = R_NilValue, SEXP gate_shares = R_NilValue) {
+  LocalModels locals{models_for(data, models), rows_of(lambda), data.data(), {}, {}, {}, {}};
   for (int s : site) locals.site.push_back(s - 1);
-  if (Rf_isNull(moments)) return locals;
-  const Rcpp::List given(moments);
-  for (std::size_t m = 0; m < locals.models.size(); ++m) {
-    locals.moments.push_back(moments_for(locals.models[m], given[static_cast<R_xlen_t>(m)]));
+  if (!Rf_isNull(moments)) {
+    const Rcpp::List given(moments);
+    for (std::size_t m = 0; m < locals.models.size(); ++m) {
+      locals.moments.push_back(moments_for(locals.models[m], given[static_cast<R_xlen_t>(m)]));
+    }
   }
+  if (!Rf_isNull(gate_shares)) locals.gate_shares = gate_shares_for(locals.models, gate_shares);
   return locals;
 }
 
@@ -137,29 +165,20 @@ Rcpp::List cpp_gate_shares(Rcpp::List data, Rcpp::List model, Eigen::MatrixXd re
       Rcpp::_["curvature"] = unpack_blocks(shares.gram, reference.rows(), reference.cols()));
 }
 
-// [[Rcpp::export(rng = false)]]
-Rcpp::List cpp_gates_from_reference(Rcpp::List data, Eigen::MatrixXd reference, Eigen::MatrixXd slope,
-                                    Eigen::MatrixXd curvature, double total, Eigen::MatrixXd alpha,
-                                    double ridge, int threads = 1) {
-  const RData r(data);
-  const SoftmaxFit fit = gates_from_reference(r.data(), r.z_intercept, reference, slope, curvature, total,
-                                              alpha, ridge, r_services(threads));
-  return Rcpp::List::create(Rcpp::_["alpha"] = fit.alpha, Rcpp::_["converged"] = fit.converged);
-}
-
 // lambda: M, or S x M. site: empty, or the (1-based) model of every point, in rising order. start: a
-// model list or NULL. moments: NULL, or those of every model.
+// model list or NULL. moments: NULL, or those of every model. gate_shares: NULL, or list(sites, total). scaling: of the
+// points, or NULL: it is found.
 // [[Rcpp::export]]
 Rcpp::List cpp_reduce(Rcpp::List models, Rcpp::NumericVector lambda, Rcpp::List data,
                       Rcpp::IntegerVector site, int experts, SEXP start, Rcpp::List options,
-                      int threads = 1, SEXP moments = R_NilValue) {
+                      int threads = 1, SEXP moments = R_NilValue, SEXP gate_shares = R_NilValue,
+                      SEXP scaling = R_NilValue) {
   const RData r(data);
   ReduceOptions o;
   o.plan = plan_from_name(Rcpp::as<std::string>(options["plan"]));
   o.max_iterations = options["max_iterations"];
   o.starts = options["starts"];
   o.gate_ridge = options["gate_ridge"];
-  o.gates_are_start = options.containsElementNamed("gates_are_start") && Rcpp::as<bool>(options["gates_are_start"]);
   if (options.containsElementNamed("cost")) {
     o.cost = cost_from_name(Rcpp::as<std::string>(options["cost"]));
   }
@@ -172,14 +191,17 @@ Rcpp::List cpp_reduce(Rcpp::List models, Rcpp::NumericVector lambda, Rcpp::List 
   Model from;
   const bool given = !Rf_isNull(start);
   if (given) from = model_for(r, start);
-  const ReduceResult result = reduce(locals_from(r, models, lambda, site, moments), experts,
-                                     given ? &from : nullptr, o, r_services(threads));
+  const Services services = r_services(threads);
+  LocalModels locals = locals_from(r, models, lambda, site, moments, gate_shares);
+  locals.scaling = scaling_for(r, locals.models.front().family, scaling, services);
+  const ReduceResult result = reduce(locals, experts, given ? &from : nullptr, o, services);
   // 1-based; 0 and less: starts that are no local model.
   Rcpp::IntegerVector run_starts;
   for (Index from : result.run_starts) run_starts.push_back(static_cast<int>(from) + 1);
   return Rcpp::List::create(
       Rcpp::_["model"] = model_to_list(result.model), Rcpp::_["objective"] = result.objective,
       Rcpp::_["converged"] = result.converged, Rcpp::_["gates_converged"] = result.gates_converged,
+      Rcpp::_["gates_from_sums"] = result.gates_from_sums,
       Rcpp::_["reseeds"] = result.reseeds, Rcpp::_["rises"] = result.rises,
       Rcpp::_["start"] = result.start + 1, Rcpp::_["run_starts"] = run_starts,
       Rcpp::_["runs"] = result.runs, Rcpp::_["candidates"] = result.candidates,
@@ -190,10 +212,12 @@ Rcpp::List cpp_reduce(Rcpp::List models, Rcpp::NumericVector lambda, Rcpp::List 
 double cpp_reduction_objective(Rcpp::List models, Rcpp::NumericVector lambda, Rcpp::List data,
                                Rcpp::IntegerVector site, Rcpp::List model, std::string plan,
                                int threads = 1, std::string cost = "kl",
-                               SEXP moments = R_NilValue) {
+                               SEXP moments = R_NilValue, SEXP scaling = R_NilValue) {
   const RData r(data);
-  return reduction_objective(locals_from(r, models, lambda, site, moments), model_for(r, model),
-                             plan_from_name(plan), cost_from_name(cost), r_services(threads));
+  const Services services = r_services(threads);
+  LocalModels locals = locals_from(r, models, lambda, site, moments);
+  locals.scaling = scaling_for(r, locals.models.front().family, scaling, services);
+  return reduction_objective(locals, model_for(r, model), plan_from_name(plan), cost_from_name(cost), services);
 }
 
 // Costs (L x K, made in both ways), the pointwise plan at a model, and how it spreads mass, all on the

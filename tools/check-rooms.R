@@ -14,7 +14,7 @@ rooms <- list(
   reduce = c("model", "base", "kernels")
 )
 # Which kind a family is may be asked here only; elsewhere the Family says what differs.
-asks_family <- "^src/(core/model/family|convert)[.](cpp|h)$"
+asks_family <- "^src/(core/model/(family|families)|convert)[.](cpp|h)$"
 
 faults <- character()
 fault <- function(file, line, ...) faults <<- c(faults, paste0(file, ":", line, ": ", ...))

@@ -185,7 +185,8 @@ test_that("the mean of aligned models is that of their parameters, whatever thei
     lambda = stats::rexp(25))
   mixed <- c(models[1], lapply(models[-1], function(m) relabel(m, sample(3))))
   for (count in c(25, 4)) {
-    mean <- aligned_mean(mixed[seq_len(count)], 1L, problem)
+    some <- mixed[seq_len(count)]
+    mean <- aligned_mean(some, match_all(some[[1]], some, problem$design), problem$lambda)
     for (part in c("beta", "alpha", "dispersion")) {
       expected <- Map(function(m, l) l * m$parameters[[part]], models, problem$lambda)
       expect_equal(mean[[part]], unname(Reduce(`+`, expected[seq_len(count)])), tolerance = 1e-10)
@@ -196,8 +197,9 @@ test_that("the mean of aligned models is that of their parameters, whatever thei
     m$schema$gate$offset <- "offset(x1)"
     m
   })
-  expect_null(aligned_mean(offset, 1L, problem))
-  expect_type(aligned_mean(offset[c(1, 1)], 1L, problem), "list")
+  mean_of <- function(models) aligned_mean(models, match_all(models[[1]], models, problem$design), problem$lambda)
+  expect_null(mean_of(offset))
+  expect_type(mean_of(offset[c(1, 1)]), "list")
 })
 
 test_that("models that travelled on their own, each with its schema, are the sites' models", {

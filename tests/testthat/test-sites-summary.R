@@ -29,6 +29,17 @@ test_that("a summary holds means, covariances and frequencies, and no row", {
   expect_lt(plain$table$bytes[1], r$sites$table$bytes[1])
 })
 
+test_that("the table's bytes are about those of the messages", {
+  sim <- moe_simulate(600, K = 2, d = 4, seed = 2)
+  start <- moe(y ~ ., sim$data, K = 2)
+  for (share in list(NULL, c("x", "moments", "gates"))) {
+    for (information in c(TRUE, FALSE)) {
+      sites <- moe_sites(y ~ ., list(a = sim$data), start = start, share = share, information = information)
+      expect_equal(sites$table$bytes, nchar(moe_message(sites$models$a, "a", TRUE)$text, "bytes"), tolerance = 0.12)
+    }
+  }
+})
+
 test_that("weights and missing values are those of the fit", {
   d <- r$sources$low
   d$w <- withr::with_seed(1, stats::rexp(nrow(d)))

@@ -18,7 +18,7 @@ using Eigen::VectorXd;
 using MatrixView = Eigen::Ref<const MatrixXd>;
 using VectorView = Eigen::Ref<const VectorXd>;
 
-enum class FamilyKind { gaussian, binomial, poisson, multinomial };
+enum class FamilyKind : int;  // see model/family.h
 
 // What the experts of a model are: their family and the number of an expert's predictors (see family.h).
 struct ExpertKind {
@@ -32,7 +32,7 @@ struct Model {
   FamilyKind family{};
   MatrixXd beta;        // p x K R, experts
   MatrixXd alpha;       // q x (K - 1), gates; the gate of expert K is 0
-  VectorXd dispersion;  // K; sigma_k^2 for Gaussian experts, ones otherwise
+  VectorXd dispersion;  // K; sigma_k^2 for Gaussian experts, ones where the family has none
 
   Index experts() const { return dispersion.size(); }
   Index parts() const { return beta.cols() / dispersion.size(); }  // R

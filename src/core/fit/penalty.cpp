@@ -158,12 +158,12 @@ VectorXd lasso_step(const MatrixXd& h, const VectorXd& g, const VectorXd& at, co
 ExpertStep penalised_expert_step(const Model& model, const ExpertSums& sums, const Penalty& penalty,
                                  double floor, double least_mass) {
   const Index parts = model.parts(), pairs = pairs_of(parts), p = model.beta.rows();
-  const bool has_dispersion = family_of(model.family).has_dispersion();
+  const Family& f = family_of(model.family);
   const VectorXd ridge = repeated(penalty.expert_ridge, parts), l1 = repeated(penalty.expert_l1, parts);
   ExpertStep step{MatrixXd::Zero(p, model.beta.cols()), model.dispersion};
   for (Index k = 0; k < model.experts(); ++k) {
     if (!(sums.mass(k) > least_mass)) continue;
-    const double precision = has_dispersion ? 1.0 / model.dispersion(k) : 1.0;
+    const double precision = 1.0 / model.dispersion(k);
     const MatrixXd gram = unpack_blocks(sums.gram.middleRows(k * pairs, pairs), p, parts);
     const VectorXd at = stacked(model.beta.middleCols(k * parts, parts));
     const VectorXd score = stacked(sums.score.middleCols(k * parts, parts));
@@ -173,9 +173,10 @@ ExpertStep penalised_expert_step(const Model& model, const ExpertSums& sums, con
     const VectorXd delta = l1.maxCoeff() > 0 ? lasso_step(hessian, slope, at, l1)
                                              : solve_symmetric(hessian, slope).x;
     step.delta.middleCols(k * parts, parts) = Eigen::Map<const MatrixXd>(delta.data(), p, parts);
-    if (!has_dispersion) continue;
-    const double rss = sums.deviation(k) - 2.0 * delta.dot(score) + delta.dot(gram * delta);
-    step.dispersion(k) = std::max(penalty.variances.variance(std::max(rss, 0.0), sums.mass(k)), floor);
+    if (!f.has_dispersion()) continue;
+    double deviation = sums.deviation(k);
+    if (f.least_squares()) deviation = deviation - 2.0 * delta.dot(score) + delta.dot(gram * delta);
+    step.dispersion(k) = std::max(penalty.variances.variance(f, std::max(deviation, 0.0), sums.mass(k)), floor);
   }
   return step;
 }

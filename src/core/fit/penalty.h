@@ -25,9 +25,11 @@ struct VariancePrior {
 
   bool on(const Model& model) const;
   double value(const Model& model) const;
-  // The maximiser of an expert's part of the objective, given its residual sum of squares and its mass.
-  double variance(double rss, double mass) const { return (rss + 2.0 * a * s2) / (mass + 2.0 * a); }
-  // What part of such a maximiser the prior makes up, above or below the floor.
+  // The maximiser of an expert's part of the objective, given the sum of its deviations and its mass.
+  double variance(const Family& f, double deviation, double mass) const {
+    return f.best_dispersion(deviation, mass, a, s2);
+  }
+  // What part of a Gaussian expert's the prior makes up, above or below the floor.
   double share(double variance, double mass) const { return 2.0 * a * s2 / (variance * (mass + 2.0 * a)); }
   // Derivatives in log sigma_k^2, K.
   VectorXd gradient(const Model& model) const;

@@ -76,7 +76,7 @@ Grams grams(const Block& block, const Model& model) {
   MatrixXd with(block.rows(), model.experts() * pairs);
   for (Index k = 0; k < model.experts(); ++k) {
     const auto mean = e.mean().middleCols(k * parts, parts).array();
-    with.middleCols(k * pairs, pairs) = (f.variance(mean).colwise() * weighted.col(k).array()).matrix();
+    with.middleCols(k * pairs, pairs) = (f.curvature(mean).colwise() * weighted.col(k).array()).matrix();
   }
   add_weighted_grams(block.x, with, out.with);
   add_weighted_grams(block.x, weighted, out.without);

@@ -32,11 +32,11 @@ Statistics sums_given(const Block& block, const Model& model, const Evaluation& 
     const auto mass = weighted.col(j).array();
     const auto mean = e.mean().middleCols(j * parts, parts).array();
     gram_weight.middleCols(j * pairs_of(parts), pairs_of(parts)) =
-        (f.variance(mean).colwise() * mass).matrix();
-    residual.middleCols(j * parts, parts) = ((response - mean).colwise() * mass).matrix();
-    if (f.has_dispersion()) {
-      sums.experts.deviation(j) = (residual.col(j).array() * (response - mean).col(0)).sum();
-    }
+        (f.curvature(mean).colwise() * mass).matrix();
+    auto own = residual.middleCols(j * parts, parts);
+    own = ((response - mean).colwise() * mass).matrix();
+    f.to_score(mean, own.array());
+    if (f.has_dispersion()) sums.experts.deviation(j) = f.deviation(response.col(0), mean.col(0), mass);
   }
   gate_weights(e.gate, weighted, gram_weight.rightCols(blocks),
                residual.rightCols(k - 1));
@@ -112,7 +112,10 @@ MatrixXd complete_curvature(const Model& model, const Statistics& sums, const Ve
   }
   out.block(k * own, k * own, gates, gates) = unpack_blocks(sums.gates.gram, q, k - 1);
   const Index rest = size - k * own - gates;
-  for (Index j = 0; j < rest; ++j) out(size - rest + j, size - rest + j) = 0.5 * mass(j);
+  const Family& f = family_of(model.family);
+  for (Index j = 0; j < rest; ++j) {
+    out(size - rest + j, size - rest + j) = f.dispersion_information(model.dispersion(j)) * mass(j);
+  }
   penalty.add_to(model, out);
   return out;
 }

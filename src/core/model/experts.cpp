@@ -29,9 +29,10 @@ ExpertSums expert_sums(FamilyKind family, const MatrixView& x, const MatrixXd& e
   for (Index k = 0; k < k_count; ++k) {
     const auto mass = weight.col(k).array();
     const ArrayXXd mean = f.mean(eta.middleCols(k * parts, parts).array());
-    curvature.middleCols(k * pairs, pairs) = (f.variance(mean).colwise() * mass).matrix();
-    residual.middleCols(k * parts, parts) =
-        weighted_response.middleCols(k * parts, parts) - (mean.colwise() * mass).matrix();
+    curvature.middleCols(k * pairs, pairs) = (f.curvature(mean).colwise() * mass).matrix();
+    auto own = residual.middleCols(k * parts, parts);
+    own = weighted_response.middleCols(k * parts, parts) - (mean.colwise() * mass).matrix();
+    f.to_score(mean, own.array());
   }
   sums.mass = weight.colwise().sum().transpose();
   sums.score = transposed_multiply(x, residual);
@@ -42,7 +43,7 @@ ExpertSums expert_sums(FamilyKind family, const MatrixView& x, const MatrixXd& e
 ExpertStep expert_step(const Model& model, const ExpertSums& sums, double floor,
                        double least_mass) {
   const Index p = model.beta.rows(), parts = model.parts(), pairs = pairs_of(parts);
-  const bool has_dispersion = family_of(model.family).has_dispersion();
+  const Family& f = family_of(model.family);
   ExpertStep step{MatrixXd::Zero(p, model.beta.cols()), model.dispersion};
   for (Index k = 0; k < model.experts(); ++k) {
     if (!(sums.mass(k) > least_mass)) continue;
@@ -51,11 +52,10 @@ ExpertStep expert_step(const Model& model, const ExpertSums& sums, double floor,
         solve_symmetric(unpack_blocks(sums.gram.middleRows(k * pairs, pairs), p, parts),
                         Eigen::Map<const VectorXd>(score.data(), score.size())).x;
     step.delta.middleCols(k * parts, parts) = Eigen::Map<const MatrixXd>(delta.data(), p, parts);
-    if (!has_dispersion) continue;
-    // (S8b), corrected: sum of W_lk [ dispersion_l + (x'(beta_k - beta_l))^2 ] / mass at the new beta_k. At the old
-    // one the sum is `deviation`; it falls by delta'score as beta moves to its minimiser.
-    const double rss = sums.deviation(k) - step.delta.col(k).dot(sums.score.col(k));
-    step.dispersion(k) = std::max(rss / sums.mass(k), floor);
+    if (!f.has_dispersion()) continue;
+    // At the old beta the sum of squares is `deviation`; it falls by delta'score as beta moves to its minimiser.
+    const double fall = f.least_squares() ? step.delta.col(k).dot(sums.score.col(k)) : 0.0;
+    step.dispersion(k) = std::max(f.best_dispersion(sums.deviation(k) - fall, sums.mass(k), 0.0, 1.0), floor);  // (S8b)
   }
   return step;
 }
@@ -97,24 +97,18 @@ ExpertSums sums_of_rows(const Model& model, const MatrixView& x, const VectorVie
   });
 }
 
-// (S15) for one expert, by Newton's steps. What is maximised is minus (S13), the sum of wr'eta - w b(eta).
+// (S15) for one expert, by Newton's steps.
 MatrixXd fit_by_newton(const Model& model, Index k, const MatrixView& x, const VectorView& offset,
                        const MatrixXd& wr, const MatrixXd& w) {
   const Family& f = family_of(model.family);
-  const Index parts = model.parts();
   const Model one = model_of_expert(model, k);
+  const VectorXd weight = w.col(0);
   MatrixXd eta = linear_predictors(x, one.beta, offset);
-  MatrixXd mean(x.rows(), parts);
-  VectorXd potential(x.rows());
-  const auto fitness = [&](const MatrixXd& at) {
-    f.natural(at.rows(), parts, at.data(), mean.data(), potential.data());
-    return wr.cwiseProduct(at).sum() - w.col(0).dot(potential);
-  };
-  double value = fitness(eta);
+  double value = f.expected_fit(eta, wr, weight);
   return fit_by_halved_steps(one, [&] { return expert_sums(model.family, x, eta, wr, w); },
                              [&](const MatrixXd& beta) {
     const MatrixXd there = linear_predictors(x, beta, offset);
-    const double next = fitness(there);
+    const double next = f.expected_fit(there, wr, weight);
     if (!(next >= value)) return false;
     eta = there;
     value = next;
@@ -142,6 +136,11 @@ MatrixXd fit_experts(const Model& model, const MatrixView& x, const VectorView& 
         fit_by_newton(model, k, x, offset, weighted_response.middleCols(k * parts, parts),
                       weight.col(k));
   });
+  const Family& f = family_of(model.family);
+  for (Index k = 0; f.has_dispersion() && k < model.experts(); ++k) {
+    const double mass = weight.col(k).sum();
+    if (mass > 0) dispersion(k) = f.best_dispersion(deviation(k), mass, 0.0, 1.0);
+  }
   return beta;
 }
 

@@ -11,10 +11,10 @@ namespace distmoe {
 // Sums over rows at given coefficients. Sums of two blocks add.
 struct ExpertSums {
   VectorXd mass;       // K, sum of weights
-  MatrixXd score;      // p x K R, sum of weight (response - mean) x
-  MatrixXd gram;       // K R (R + 1) / 2 x triangle_size(p), packed sums of weight variance(mean) x x'
+  MatrixXd score;      // p x K R, sum of weight (response - mean) x, or Family::to_score() of it
+  MatrixXd gram;       // K R (R + 1) / 2 x triangle_size(p), packed sums of weight curvature(mean) x x'
                        // for the pairs of each expert's predictors
-  VectorXd deviation;  // K, sum of weight (y - mean)^2; 0 where the family has no dispersion
+  VectorXd deviation;  // K, see Family::deviation(); 0 where the family has no dispersion
 
   ExpertSums(Index p, Index k, Index parts);
   ExpertSums& operator+=(const ExpertSums& other);
@@ -30,8 +30,8 @@ struct ExpertStep {
   VectorXd dispersion;  // K, at beta + delta (Gaussian: exact); the old one where there is none
 };
 
-// Newton step of every expert. For Gaussian experts it is the exact weighted least squares fit and
-// the variance is (S8b) as corrected: sum of weight (y - x'beta)^2 / mass, never below `floor`.
+// Newton step of every expert. For Gaussian experts it is the exact weighted least squares fit, and their variance
+// that at the new coefficients; other dispersions are those at the old ones. Never below `floor`.
 // Experts whose mass is not above `least_mass` are left as they are.
 ExpertStep expert_step(const Model& model, const ExpertSums& sums, double floor, double least_mass);
 

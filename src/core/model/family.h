@@ -1,5 +1,6 @@
-// Families of experts: exponential families with canonical link. The linear predictors eta are the
-// natural parameter, so the cost KL of two experts is a Bregman divergence of their means.
+// Families of experts: exponential families (with a dispersion: exponential dispersion models), most of them with
+// canonical link. The linear predictors eta are then the natural parameter, and the cost KL of two experts is a Bregman
+// divergence of their means. A family with a dispersion has one predictor an expert.
 //
 // An expert has R predictors: 1, or for the multinomial family one for each of the C - 1 classes after
 // the first. "Pairs" of them are (0,0), (1,0), (1,1), (2,0), ...: a packed lower triangle.
@@ -9,6 +10,8 @@
 #include "base/model.h"
 
 namespace distmoe {
+
+enum class FamilyKind : int { gaussian, binomial, poisson, multinomial };
 
 using ArrayView = Eigen::Ref<const ArrayXd>;
 using PredictorView = Eigen::Ref<const ArrayXXd>;  // b x R
@@ -32,6 +35,8 @@ class Family {
   virtual bool has_dispersion() const { return false; }
   // Is the mean the predictor? Then natural() is never asked.
   virtual bool identity_link() const { return false; }
+  // Are the predictors the natural parameter? Costs other than KL know no other families.
+  virtual bool canonical() const { return true; }
   // May y be shifted and scaled, and the coefficients with it? Then it is standardised, and an offset is taken
   // off it once and for all.
   virtual bool location_scale() const { return false; }
@@ -59,10 +64,45 @@ class Family {
                            Eigen::Ref<ArrayXd> out, double* mean) const;
   // E[response | eta], b x R.
   ArrayXXd mean(const PredictorView& eta) const;
-  // d mean_i / d eta_j of all pairs, b x R (R + 1) / 2, as a function of the mean.
+  // Var(response) in units of the dispersion, of all pairs, b x R (R + 1) / 2, as a function of the mean.
   virtual ArrayXXd variance(const PredictorView& mean) const = 0;
   // How far means are from where the predictors become infinite; empty where they can't.
   virtual ArrayXd to_bound(const PredictorView&) const { return ArrayXd(); }
+
+  // Derivatives of log phi in the predictors, all times the dispersion. The first: of (response - mean) times any
+  // weight, what it is of the same weight. Nothing is to be done where the link is canonical.
+  virtual void to_score(const PredictorView&, Eigen::Ref<ArrayXXd>) const {}
+  // Minus the second one of all pairs: its expectation, which is the variance where the link is canonical; as it is.
+  virtual ArrayXXd curvature(const PredictorView& mean) const { return variance(mean); }
+  virtual ArrayXXd observed_curvature(const PredictorView&, const PredictorView& mean) const {
+    return curvature(mean);
+  }
+  // sum of w log phi in terms of the predictors (b x R), given sums of weighted responses (b x R) and of weights (b),
+  // for families of which the regressions are no least squares: minus (S13).
+  virtual double expected_fit(const MatrixXd& eta, const MatrixXd& weighted_response, const VectorXd& weight) const;
+
+  // ---- of families with a dispersion ----
+  // What an expert's dispersion is estimated from, summed with weights `mass`; of Gaussian ones (y - mean)^2.
+  virtual double deviation(const ArrayView&, const ArrayView&, const ArrayView&) const { return 0.0; }
+  // Its expectation under `from`, about `to`, row by row.
+  virtual ArrayXd expected_deviation(const ExpertAt& from, const ExpertAt&) const {
+    return ArrayXd::Zero(from.eta.rows());
+  }
+  // The dispersion d that maximises the sum of w log phi - a (s2 / d + log(d / s2)), given that of the deviations and
+  // of the weights: (S8b).
+  virtual double best_dispersion(double deviation, double mass, double a, double s2) const;
+  // d log phi / d log d, row by row, given d log phi / d predictor, `slope` (whose own derivative in log d is minus
+  // itself); and its derivative plus its square, given it.
+  virtual ArrayXd dispersion_slope(const ArrayView& y, const ArrayView& mean, const ArrayView& slope,
+                                   double dispersion) const;
+  virtual ArrayXd dispersion_bend(const ArrayView& y, const ArrayView& mean, const ArrayView& first,
+                                  double dispersion) const;
+  // The expectation of minus the second derivative of log phi in log d.
+  virtual double dispersion_information(double) const { return 0.0; }
+
+  // ---- of two experts ----
+  // Is KL as simple as the fast loops know it: that of potentials, or of constants and squared gaps?
+  bool plain_divergence() const { return !has_dispersion() || moments_suffice(); }
   // KL(from || to), row by row: (S6), (S12), as the Bregman divergence b(to) - b(from) - mean(from)'(to - from)
   // where there is no dispersion.
   virtual ArrayXd divergence(const ExpertAt& from, const ExpertAt& to) const;
@@ -71,8 +111,8 @@ class Family {
   // Its sum over rows with weights that sum to `mass`, if the weighted squares of the differences of the predictors
   // sum to `square`; for families of which moments_suffice().
   virtual double summed_divergence(double mass, double square, double dispersion_from, double dispersion_to) const;
-  // The divergence of every expert l of one mixture and every expert k of another (K of them): column
-  // l K + k of `cost`, which is made to fit. Predictors of the experts side by side.
+  // The divergence of every expert l of one mixture and every expert k of another (K of them), where it is plain:
+  // column l K + k of `cost`, which is made to fit. Predictors of the experts side by side.
   virtual void divergences(const MatrixXd& eta_from, const VectorXd& dispersion_from,
                            const MatrixXd& eta_to, const VectorXd& dispersion_to,
                            ArrayXXd& cost) const;

@@ -11,12 +11,13 @@ namespace {
 // With u_k = log pi_k + log phi_k and responsibilities r_k,
 //   grad log f = sum_k r_k grad u_k,
 //   hess log f = sum_k r_k (hess u_k + grad u_k grad u_k') - (grad log f)(grad log f)'.
-// grad_beta_k u_k = a_k x with a_k = (y - mean_k) / dispersion_k, for each predictor of the expert;
-// d u_k / d log dispersion_k = b_k;
+// grad_beta_k u_k = a_k x for each predictor of the expert, a_k = (y - mean_k) / dispersion_k where the link is
+// canonical; d u_k / d log dispersion_k = b_k;
 // grad_alpha_j u_k = (delta_jk - pi_j) z. Every sum below is one of x, z, x x', z z' or x z', weighted.
 struct Derivatives {
   ArrayXd w, log_lik;
   ArrayXXd pi, r, rb, b;  // n x K; rb, b empty where the family has no dispersion
+  ArrayXXd bend;          // n x K, likewise: d b / d log dispersion + b^2
   ArrayXXd ra;            // n x K R
   ArrayXXd curvature;     // n x K R (R + 1) / 2, weight of x x' in r_k (hess u_k + grad u_k grad u_k')
 
@@ -32,21 +33,25 @@ struct Derivatives {
     ra.resize(n, k * parts);
     if (second) curvature.resize(n, k * pairs);
     if (f.has_dispersion()) b.resize(n, k);
+    if (f.has_dispersion() && second) bend.resize(n, k);
     const ArrayXXd response = f.response(block.y.array(), parts);
     for (Index j = 0; j < k; ++j) {
       ArrayXXd mean = e.mean().middleCols(j * parts, parts).array();
       // A rate may be infinite on rows that are not the expert's.
       for (Index i = 0; i < parts; ++i) mean.col(i) = (r.col(j) > 0).select(mean.col(i), response.col(i));
-      const double precision = 1.0 / model.dispersion(j);
-      const ArrayXXd a = (response - mean) * precision;
+      const double dispersion = model.dispersion(j), precision = 1.0 / dispersion;
+      ArrayXXd a = response - mean;
+      f.to_score(mean, a);
+      a *= precision;
       ra.middleCols(j * parts, parts) = a.colwise() * r.col(j);
-      if (f.has_dispersion()) b.col(j) = 0.5 * (a.col(0).square() * model.dispersion(j) - 1.0);
+      if (f.has_dispersion()) b.col(j) = f.dispersion_slope(response.col(0), mean.col(0), a.col(0), dispersion);
       if (!second) continue;
-      const ArrayXXd variance = f.variance(mean) * precision;
+      if (f.has_dispersion()) bend.col(j) = f.dispersion_bend(response.col(0), mean.col(0), b.col(j), dispersion);
+      const ArrayXXd bent = f.observed_curvature(response, mean) * precision;
       Index pair = 0;
       for (Index i = 0; i < parts; ++i) {
         for (Index l = 0; l <= i; ++l, ++pair) {
-          curvature.col(j * pairs + pair) = r.col(j) * (a.col(i) * a.col(l) - variance.col(pair));
+          curvature.col(j * pairs + pair) = r.col(j) * (a.col(i) * a.col(l) - bent.col(pair));
         }
       }
     }
@@ -149,7 +154,7 @@ void add_products(const Block& block, const ParameterLayout& at, const Derivativ
   }
 }
 
-// Log dispersions with everything: d a / d log dispersion = -a, d b / d log dispersion = -b - 1/2.
+// Log dispersions with everything: d a / d log dispersion = -a.
 void add_dispersions(const Block& block, const ParameterLayout& at, const Derivatives& d, MatrixXd& hessian) {
   for (Index l = 0; l < at.k; ++l) {
     const Index row = at.dispersion + l;
@@ -159,7 +164,7 @@ void add_dispersions(const Block& block, const ParameterLayout& at, const Deriva
       ArrayXd own = -d.rb.col(i) * d.rb.col(l);
       if (i == l) {
         v += d.ra.col(i) * (d.b.col(i) - 1.0);
-        own += d.r.col(i) * (d.b.col(i).square() - d.b.col(i) - 0.5);
+        own += d.r.col(i) * d.bend.col(i);
       }
       with_x.col(i) = (d.w * v).matrix();
       hessian(row, at.dispersion + i) = (d.w * own).sum();

@@ -28,13 +28,13 @@ class Forward : public Cost {
 
   void values(const Model& from, const MatrixXd& eta_from, const VectorXd& dispersion_to,
               const MatrixXd& eta_to, ArrayXXd& cost) const override {
-    family_of(from.family).divergences(eta_from, from.dispersion, eta_to, dispersion_to, cost);
+    const Family& f = family_of(from.family);
+    if (f.plain_divergence()) f.divergences(eta_from, from.dispersion, eta_to, dispersion_to, cost);
+    else Cost::values(from, eta_from, dispersion_to, eta_to, cost);
   }
 
   Pull pull(const ExpertAt& from, const ExpertAt& to) const override {
-    // What (S8b), corrected, averages: not the cross terms of different components.
-    return {ArrayXd::Ones(from.eta.rows()), from.mean,
-            from.dispersion + (from.mean.col(0) - to.mean.col(0)).square()};
+    return {ArrayXd::Ones(from.eta.rows()), from.mean, family_of(from.family).expected_deviation(from, to)};
   }
 
   void update(Model& model, const MatrixView& x, const VectorView& offset, const PullSums& sums,
@@ -91,10 +91,11 @@ MatrixXd reverse_fit(const Model& model, Index k, const MatrixView& x, const Vec
 // mean of these precisions. The others: their predictors, not their means, are regressed.
 class Reverse : public Cost {
  public:
+  bool suits(const Family& family) const override { return family.canonical(); }
   ArrayXd value(const ExpertAt& from, const ExpertAt& to) const override { return kl(to, from); }
 
   Pull pull(const ExpertAt& from, const ExpertAt&) const override {
-    const double precision = family_of(from.family).has_dispersion() ? 1.0 / from.dispersion : 1.0;
+    const double precision = 1.0 / from.dispersion;
     const ArrayXd one = ArrayXd::Ones(from.eta.rows());
     return {precision * one, precision * from.eta, one};
   }
@@ -151,6 +152,7 @@ class Wasserstein : public Cost {
 // to the middle and weighted by BC. The sum of 1 - BC never rises.
 class Hellinger : public Cost {
  public:
+  bool suits(const Family& family) const override { return family.canonical(); }
   bool exact() const override { return false; }
 
   ArrayXd value(const ExpertAt& from, const ExpertAt& to) const override {

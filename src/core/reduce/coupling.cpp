@@ -104,7 +104,7 @@ MatrixXd Coupling::cost(const Model& to) const {
 }
 
 MatrixXd Coupling::cost_at_points(const Model& to) const {
-  if (!kl_) return expected_costs(components_, cost_, to);
+  if (!fast_) return expected_costs(components_, cost_, to);
   MatrixXd cost;
   VectorXd none;
   sum_components(components_, to, false, cost, none);
@@ -112,7 +112,7 @@ MatrixXd Coupling::cost_at_points(const Model& to) const {
 }
 
 ComponentPlan Coupling::component_plan(const Model& to) const {
-  if (!kl_) return pointwise_plan(components_, cost_, to);
+  if (!fast_) return pointwise_plan(components_, cost_, to);
   MatrixXd plan;
   ComponentPlan out;
   sum_components(components_, to, true, plan, out.cost);
@@ -131,7 +131,7 @@ void Coupling::update_from_moments(Model& to, const std::vector<Index>& target) 
 }
 
 Spread Coupling::spread(const Model& to) const {
-  if (!kl_) return spread_costs(components_, cost_, to, nullptr);
+  if (!fast_) return spread_costs(components_, cost_, to, nullptr);
   const Index k_count = to.experts();
   const MatrixXd constant = divergence_constants(components_.dispersion, to);
   Spread out = empty_spread(components_, k_count, false);
@@ -177,7 +177,7 @@ Spread Coupling::spread_targets(const std::vector<Index>& target, Index experts,
 }
 
 Spread Coupling::spread(const std::vector<Index>& target, const Model& to) const {
-  if (!kl_) return spread_costs(components_, cost_, to, &target);
+  if (!fast_) return spread_costs(components_, cost_, to, &target);
   return spread_targets(target, to.experts(), false);
 }
 

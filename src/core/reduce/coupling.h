@@ -15,7 +15,8 @@ class Coupling {
   // needed.
   Coupling(const Components& components, const Services& services, CostKind kind = CostKind::kl,
            std::unique_ptr<ComponentMoments> given = nullptr)
-      : components_(components), services_(services), cost_(cost_of(kind)), kl_(kind == CostKind::kl),
+      : components_(components), services_(services), cost_(cost_of(kind)),
+        fast_(kind == CostKind::kl && family_of(components.family()).plain_divergence()),
         moments_(std::move(given)) {}
 
   const Cost& cost_object() const { return cost_; }
@@ -42,7 +43,7 @@ class Coupling {
   ComponentPlan component_plan(const std::vector<Index>& target, const MatrixXd& cost) const;
   // Does the update (17) under given targets need moments alone? Then: beta and dispersion that
   // minimise (15), (S8).
-  bool updates_from_moments() const { return kl_ && family_of(components_.family()).moments_suffice(); }
+  bool updates_from_moments() const { return fast_ && family_of(components_.family()).moments_suffice(); }
   void update_from_moments(Model& to, const std::vector<Index>& target) const;
 
  private:
@@ -52,7 +53,7 @@ class Coupling {
   const Components& components_;
   const Services& services_;
   const Cost& cost_;
-  const bool kl_;
+  const bool fast_;  // KL by loops of its own
   // With them no sum over points is left in the component plan's iterations.
   mutable std::unique_ptr<ComponentMoments> moments_;
 };

@@ -28,13 +28,30 @@ inline Index numbers_in(const GateShares& sums) { return sums.gram.size(); }
 // reference: q x (K' - 1).
 GateShares gate_shares(const Block& block, const MatrixXd& alpha, const MatrixXd& reference);
 
-// slope: own - expected of all sites, q x (K - 1); curvature: the negative Hessian behind `gram`,
-// (q (K - 1))^2; total: the sum of all rows' weights. All at the columns of `points` as they are, as are
-// reference and alpha, the gates about which the weak prior lies. `converged` of the fit tells whether
-// alpha may be used.
-SoftmaxFit gates_from_reference(const Data& points, Index z_intercept, const MatrixXd& reference,
-                                const MatrixXd& slope, const MatrixXd& curvature, double total,
-                                const MatrixXd& alpha, double ridge, const Services& services);
+// What all sites tell: their GateShares at one reference, of the columns as they are.
+struct SharedGates {
+  MatrixXd reference;            // q x (K' - 1)
+  std::vector<MatrixXd> own;     // of every model, q x its experts
+  MatrixXd expected, curvature;  // of all sites: q x K', and the negative Hessian behind `gram`, (q (K' - 1))^2
+  double total = 0.0;            // sum of all rows' weights
+};
+
+// How the experts of a plan (L x K, components by experts) lie in the order of the reference's: the reference's gate
+// order[k] plays the part of expert k. The models with K experts, which have kept its labels, tell; any order gives
+// the right sums, a good one makes what the points add small. Empty where there is no such model.
+std::vector<Index> reference_order(const SharedGates& shared, const MatrixXd& plan);
+
+// These sums in the order of a plan's experts, component l being sent to target[l].
+struct OrderedSums {
+  MatrixXd reference, slope, curvature;  // slope: own - expected, q x (K - 1)
+  double total;
+};
+OrderedSums in_order(const SharedGates& shared, const std::vector<Index>& order, const std::vector<Index>& target);
+
+// The experts' gates from all rows, on columns standardised as `z` says, as the points' are. `converged` tells whether
+// they may be used.
+SoftmaxFit gates_from_sums(const OrderedSums& sums, const HeldSource& points, const ColumnScaling& z,
+                           const GatePrior& prior, int threads);
 
 }  // namespace distmoe
 

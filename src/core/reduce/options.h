@@ -27,7 +27,6 @@ struct ReduceOptions {
   int candidates = 25;        // local models tried as starts
   int seeded = 3;             // further starts: components drawn far apart by cost
   double gate_ridge = 1e-4;   // prior precision of standardised gate slopes about the start's
-  bool gates_are_start = false;  // others are found from these: they may be found the quicker way
   double cache_bytes = 5e8;
 };
 

@@ -71,16 +71,19 @@ ReduceResult descend(const ReduceProblem& problem, const Model& start, const Red
   return out;
 }
 
-// Gates by softmax regression on the plan's mass, (S4), (S5).
-void finish_gates(const ReduceProblem& problem, const ReduceOptions& options, ReduceResult& out) {
+// Gates by softmax regression on the plan's mass, (S4), (S5). Gives where components are sent: component plan.
+// `quick`: others are found from these gates.
+std::vector<Index> finish_gates(const ReduceProblem& problem, const ReduceOptions& options, bool quick,
+                                ReduceResult& out) {
   const Coupling& coupling = problem.coupling;
   MatrixXd weight;
+  std::vector<Index> target;
   if (options.plan == PlanKind::pointwise) {
     weight = coupling.spread(out.model).weight;
     out.plan = coupling.component_plan(out.model).plan;
   } else {
     const MatrixXd cost = coupling.cost(out.model);
-    const std::vector<Index> target = cheapest(cost);
+    target = cheapest(cost);
     weight = coupling.weights(target, out.model.experts());
     out.plan = coupling.component_plan(target, cost).plan;
   }
@@ -88,9 +91,26 @@ void finish_gates(const ReduceProblem& problem, const ReduceOptions& options, Re
   prior.centre = out.model.alpha;
   const MatrixXd& z = problem.points.shared ? problem.points.x : problem.points.z;
   const SoftmaxFit gates = softmax_regression({z, weight, problem.points.gate_offset, prior}, out.model.alpha,
-                                              problem.threads, options.gates_are_start);
+                                              problem.threads, quick);
   out.model.alpha = gates.alpha;
   out.gates_converged = gates.converged;
+  return target;
+}
+
+// Gates from the sums that all sites share, where there are such and they lead to an end. `model`: on the user's
+// scale, as the sums are; the weak prior lies about its gates.
+void gates_from_all_rows(const ReduceProblem& problem, const SharedGates& shared, const std::vector<Index>& target,
+                         double ridge, ReduceResult& out) {
+  const std::vector<Index> order = reference_order(shared, out.plan);
+  const bool moved = !std::is_sorted(order.begin(), order.end());
+  if (order.empty() || (moved && problem.points.gate_offset.size() > 0)) return;
+  const ColumnScaling& z = problem.scaling.z;
+  GatePrior prior = gate_prior(z, out.model.experts(), ridge);
+  prior.centre = z.to_internal(out.model.alpha);
+  const SoftmaxFit gates = gates_from_sums(in_order(shared, order, target), problem.points, z, prior, problem.threads);
+  if (!gates.converged) return;
+  out.model.alpha = z.to_user(gates.alpha, &out.model.alpha);
+  out.gates_converged = out.gates_from_sums = true;
 }
 
 // Best first. Runs that differ by rounding keep their order: labels must not hang on it.
@@ -187,11 +207,16 @@ ReduceResult reduce(const LocalModels& locals, Index experts, const Model* start
     }
   }
   best.candidates = tried;
-  finish_gates(problem, options, best);
+  const SharedGates& shared = locals.gate_shares;
+  const bool with_sums = !shared.own.empty();
+  const std::vector<Index> target = finish_gates(problem, options, with_sums, best);
   // Columns that the support does not determine keep what the start says of them.
   const Model* kept = start;
   if (!start && best.start >= 0) kept = &locals.models[static_cast<std::size_t>(best.start)];
   best.model = problem.scaling.to_user(best.model, kept);
+  if (with_sums && options.plan == PlanKind::component) {
+    gates_from_all_rows(problem, shared, target, options.gate_ridge, best);
+  }
   for (std::vector<double>* values : {&best.objective, &best.runs, &best.candidates}) {
     for (double& value : *values) value *= problem.unit;
   }

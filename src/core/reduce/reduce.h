@@ -4,6 +4,7 @@
 
 #include "base/source.h"
 #include "reduce/expert_moments.h"
+#include "reduce/gate_reference.h"
 #include "reduce/options.h"
 
 namespace distmoe {
@@ -14,10 +15,12 @@ struct LocalModels {
   MatrixXd lambda;            // 1 x M or S x M, see Components; not used where points carry their site
   Data points;                // x, z, offsets; weight: point weights v_s
   std::vector<Index> site;    // empty, or the model of each point, in non-decreasing order
-  Index x_intercept = -1, z_intercept = -1;
+  Scaling scaling;            // of the points
   // Empty, or of every Gaussian model on its own rows: costs and experts then come from these under the
   // component plan, and only gates from the points.
   std::vector<ExpertMoments> moments;
+  // Empty, or what all sites tell of their gates: gates then come from these, under the component plan.
+  SharedGates gate_shares;
 };
 
 // Starts that are no local model.
@@ -28,6 +31,7 @@ struct ReduceResult {
   std::vector<double> objective;  // R_c (11) under the plan: at the start, then after each step
   bool converged = false;
   bool gates_converged = false;
+  bool gates_from_sums = false;   // do the gates come from all rows?
   int reseeds = 0;
   int rises = 0;                  // steps at which the objective rose: none with the exact update
   Index start = start_far_apart;  // the local model that the best run started from, or see above

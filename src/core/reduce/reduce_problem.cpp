@@ -6,8 +6,7 @@ namespace distmoe {
 
 ReduceProblem::ReduceProblem(const LocalModels& locals, CostKind cost, UpdateKind kind,
                              double cache_bytes, const Services& services)
-    : scaling(find_scaling(locals.points, takes_offset(locals.models.front().family), locals.x_intercept,
-                           locals.z_intercept, services)),
+    : scaling(locals.scaling),
       points(ScaledSource(locals.points, takes_offset(locals.models.front().family), &scaling)),
       models(internal(locals.models)),
       components(points, models, locals.lambda, locals.site, cache_bytes, services),
