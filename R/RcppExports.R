@@ -61,6 +61,10 @@ cpp_site_mode <- function(data, shape, scaling, prior, starts, options) {
     .Call(`_distmoe_cpp_site_mode`, data, shape, scaling, prior, starts, options)
 }
 
+cpp_assign <- function(cost) {
+    .Call(`_distmoe_cpp_assign`, cost)
+}
+
 cpp_model_information <- function(data, model, options, meat) {
     .Call(`_distmoe_cpp_model_information`, data, model, options, meat)
 }

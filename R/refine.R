@@ -84,6 +84,11 @@ moe_refine <- function(model, sources, rounds = 1, weights = NULL, control = moe
   environment(task$formula) <- environment(model$schema$frame)
   task$gating <- model$schema$gating
   sources <- sources[order(names(sources))]
+  if (inherits(model, "moe_hierarchy")) {
+    out <- refine_hierarchy(model, sources, task, rounds, control)
+    out$record$seconds <- proc.time()[[3]] - started
+    return(out)
+  }
 
   found <- at_sites(sources, task, site_moments)
   first <- found[[1]]

@@ -192,6 +192,16 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_assign
+Rcpp::IntegerVector cpp_assign(Rcpp::NumericMatrix cost);
+RcppExport SEXP _distmoe_cpp_assign(SEXP costSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< Rcpp::NumericMatrix >::type cost(costSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_assign(cost));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_model_information
 Rcpp::List cpp_model_information(Rcpp::List data, Rcpp::List model, Rcpp::List options, bool meat);
 RcppExport SEXP _distmoe_cpp_model_information(SEXP dataSEXP, SEXP modelSEXP, SEXP optionsSEXP, SEXP meatSEXP) {
@@ -528,6 +538,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_distmoe_cpp_positive_part", (DL_FUNC) &_distmoe_cpp_positive_part, 1},
     {"_distmoe_cpp_covariance_root", (DL_FUNC) &_distmoe_cpp_covariance_root, 1},
     {"_distmoe_cpp_site_mode", (DL_FUNC) &_distmoe_cpp_site_mode, 6},
+    {"_distmoe_cpp_assign", (DL_FUNC) &_distmoe_cpp_assign, 1},
     {"_distmoe_cpp_model_information", (DL_FUNC) &_distmoe_cpp_model_information, 4},
     {"_distmoe_cpp_site_moments", (DL_FUNC) &_distmoe_cpp_site_moments, 3},
     {"_distmoe_cpp_pooled_scaling", (DL_FUNC) &_distmoe_cpp_pooled_scaling, 4},

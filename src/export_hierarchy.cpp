@@ -2,6 +2,7 @@
 #include "convert.h"
 #include "core/fit/site_mode.h"
 #include "core/reduce/hierarchy.h"
+#include "core/reduce/transport_problem.h"
 
 using namespace distmoe;
 
@@ -85,4 +86,21 @@ Rcpp::List cpp_site_mode(Rcpp::List data, Rcpp::List shape, Rcpp::List scaling, 
       Rcpp::_["marginal"] = mode.marginal, Rcpp::_["promise"] = mode.promise,
       Rcpp::_["iterations"] = mode.iterations, Rcpp::_["converged"] = mode.converged,
       Rcpp::_["rows"] = static_cast<double>(source.rows()));
+}
+
+// The assignment of least cost: for every row (of a square matrix) its column, from 1.
+// [[Rcpp::export(rng = false)]]
+Rcpp::IntegerVector cpp_assign(Rcpp::NumericMatrix cost) {
+  TransportProblem problem(cost.nrow(), cost.ncol());
+  problem.cost = Rcpp::as<MatrixXd>(cost);
+  problem.supply.setOnes();
+  problem.demand.setOnes();
+  problem.solve();
+  Rcpp::IntegerVector out(cost.nrow());
+  for (Index i = 0; i < cost.nrow(); ++i) {
+    Index at = 0;
+    problem.plan.row(i).maxCoeff(&at);
+    out[i] = static_cast<int>(at) + 1;
+  }
+  return out;
 }
