@@ -65,6 +65,10 @@ cpp_assign <- function(cost) {
     .Call(`_distmoe_cpp_assign`, cost)
 }
 
+cpp_mean_quantiles <- function(data, models, probs, threads) {
+    .Call(`_distmoe_cpp_mean_quantiles`, data, models, probs, threads)
+}
+
 cpp_model_information <- function(data, model, options, meat) {
     .Call(`_distmoe_cpp_model_information`, data, model, options, meat)
 }

@@ -70,7 +70,8 @@ named_effects <- function(name, model, index, columns) {
   }
   out <- logical(length(index$kind))
   for (part in kind) {
-    out <- out | index$kind == part & index$owner %in% owner & c(FALSE, of_term(columns[[part]], name))[index$column + 1]
+    named <- c(FALSE, of_term(columns[[part]], name))
+    out <- out | index$kind == part & index$owner %in% owner & named[index$column + 1]
   }
   out
 }
@@ -111,8 +112,8 @@ common_scaling <- function(scalings, weight) {
   number <- function(field) vapply(scalings, function(s) s[[field]], 0)
   y <- pool_spreads(rbind(number("y_centre")), rbind(number("y_scale")), share)
   standard <- any(number("y_scale") != 1)
-  list(x = columns("x"), z = columns("z"), y_centre = if (standard) y$centre else 0, y_scale = if (standard) y$scale else 1,
-    y_residual = 1)
+  list(x = columns("x"), z = columns("z"), y_centre = if (standard) y$centre else 0,
+    y_scale = if (standard) y$scale else 1, y_residual = 1)
 }
 
 # A column that is constant at a site has no spread there, whatever its standardisation says.

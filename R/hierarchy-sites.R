@@ -15,7 +15,8 @@ hierarchy_models <- function(sites) {
   }
   counts <- vapply(models, function(m) m$K, 0L)
   if (length(unique(counts)) > 1) {
-    input_error("The sites' models have {.val {sort(unique(counts))}} experts; a hierarchy needs as many at every site.",
+    input_error("The sites' models have {.val {sort(unique(counts))}} experts; a hierarchy needs as many at every
+      site.",
       i = "Fit all from one start, {.code moe_sites(start = aggregate)}, or with one {.arg K}; {.fn moe_aggregate}
         makes one model of unequal ones.")
   }

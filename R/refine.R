@@ -142,15 +142,6 @@ refine_rounds <- function(model, sources, task, rounds, settings, rows) {
     stop = stop, shift = shift)
 }
 
-check_same_rows <- function(now, first) {
-  bad <- which(now != first)
-  if (!length(bad)) return(invisible())
-  site <- names(first)[bad[1]]
-  input_error("Site {.val {shown_names(site)}} has {format_big(now[bad[1]])} rows now, and had
-    {format_big(first[bad[1]])} when it
-    was asked first.", i = "All rounds need the same rows: make a copy of data that change.")
-}
-
 # What a round needs of the settings of a fit.
 round_settings <- c(penalty_fields, "dispersion_floor", "tolerance")
 
@@ -212,10 +203,6 @@ round_line <- function(state, round, kind, shift, clock) {
   data.frame(round = round, step = kind, accepted = state$accepted, objective = step$objective + shift,
     gradient = sqrt(sum(step$gradient^2)), change = state$change,
     promise = if (step$positive) step$promise else NA_real_, seconds = proc.time()[[3]] - clock)
-}
-
-parameter_vector <- function(p) {
-  c(p$beta, p$alpha, if (has_dispersion(p)) log(p$dispersion))
 }
 
 refined_model <- function(model, run, found, scaling, settings) {

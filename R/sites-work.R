@@ -95,3 +95,12 @@ at_site <- function(data, task) {
     task$work(design, task)
   }, error = identity)
 }
+
+check_same_rows <- function(now, first) {
+  bad <- which(now != first)
+  if (!length(bad)) return(invisible())
+  site <- names(first)[bad[1]]
+  input_error("Site {.val {shown_names(site)}} has {format_big(now[bad[1]])} rows now, and had
+    {format_big(first[bad[1]])} when it
+    was asked first.", i = "All rounds need the same rows: make a copy of data that change.")
+}

@@ -202,6 +202,19 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_mean_quantiles
+Rcpp::NumericMatrix cpp_mean_quantiles(Rcpp::List data, Rcpp::List models, Rcpp::NumericVector probs, int threads);
+RcppExport SEXP _distmoe_cpp_mean_quantiles(SEXP dataSEXP, SEXP modelsSEXP, SEXP probsSEXP, SEXP threadsSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< Rcpp::List >::type data(dataSEXP);
+    Rcpp::traits::input_parameter< Rcpp::List >::type models(modelsSEXP);
+    Rcpp::traits::input_parameter< Rcpp::NumericVector >::type probs(probsSEXP);
+    Rcpp::traits::input_parameter< int >::type threads(threadsSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_mean_quantiles(data, models, probs, threads));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_model_information
 Rcpp::List cpp_model_information(Rcpp::List data, Rcpp::List model, Rcpp::List options, bool meat);
 RcppExport SEXP _distmoe_cpp_model_information(SEXP dataSEXP, SEXP modelSEXP, SEXP optionsSEXP, SEXP meatSEXP) {
@@ -539,6 +552,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_distmoe_cpp_covariance_root", (DL_FUNC) &_distmoe_cpp_covariance_root, 1},
     {"_distmoe_cpp_site_mode", (DL_FUNC) &_distmoe_cpp_site_mode, 6},
     {"_distmoe_cpp_assign", (DL_FUNC) &_distmoe_cpp_assign, 1},
+    {"_distmoe_cpp_mean_quantiles", (DL_FUNC) &_distmoe_cpp_mean_quantiles, 4},
     {"_distmoe_cpp_model_information", (DL_FUNC) &_distmoe_cpp_model_information, 4},
     {"_distmoe_cpp_site_moments", (DL_FUNC) &_distmoe_cpp_site_moments, 3},
     {"_distmoe_cpp_pooled_scaling", (DL_FUNC) &_distmoe_cpp_pooled_scaling, 4},

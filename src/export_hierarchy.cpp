@@ -1,6 +1,7 @@
 // Doors to hierarchies: normal random effects over the sites' models, and a site's part of a round.
 #include "convert.h"
 #include "core/fit/site_mode.h"
+#include "core/model/quantiles.h"
 #include "core/reduce/hierarchy.h"
 #include "core/reduce/transport_problem.h"
 
@@ -103,4 +104,13 @@ Rcpp::IntegerVector cpp_assign(Rcpp::NumericMatrix cost) {
     out[i] = static_cast<int>(at) + 1;
   }
   return out;
+}
+
+// Quantiles of the mean of several models' distributions, as cpp_quantiles().
+// [[Rcpp::export(rng = false)]]
+Rcpp::NumericMatrix cpp_mean_quantiles(Rcpp::List data, Rcpp::List models, Rcpp::NumericVector probs, int threads) {
+  const RData r(data);
+  std::vector<Model> all;
+  for (R_xlen_t m = 0; m < models.size(); ++m) all.push_back(model_for(r, models[m]));
+  return Rcpp::wrap(quantiles(ScaledSource(r.data(), false), all, Rcpp::as<VectorXd>(probs), r_services(threads)));
 }

@@ -23,8 +23,8 @@ MatrixXd em_step(const MarginalLikelihood& at, const MatrixXd& t, const MatrixXd
 }
 
 // Fisher's scoring among the variances that are positive or want to be; those that would be negative become 0.
-MatrixXd scoring(const MarginalLikelihood& at, const MatrixXd& t, const MatrixXd& slope, const MatrixXd& fisher, double length,
-                 double& promise) {
+MatrixXd scoring(const MarginalLikelihood& at, const MatrixXd& t, const MatrixXd& slope, const MatrixXd& fisher,
+                 double length, double& promise) {
   std::vector<Index> free;
   for (const auto& block : at.blocks()) {
     const Index j = block.front();
@@ -39,7 +39,10 @@ MatrixXd scoring(const MarginalLikelihood& at, const MatrixXd& t, const MatrixXd
     MatrixXd scaled = unit.asDiagonal() * own * unit.asDiagonal();
     scaled.diagonal().array() += 1e-9;
     VectorXd g(unit.size());
-    for (Index i = 0; i < g.size(); ++i) g(i) = slope(free[static_cast<std::size_t>(i)], free[static_cast<std::size_t>(i)]);
+    for (Index i = 0; i < g.size(); ++i) {
+      const Index j = free[static_cast<std::size_t>(i)];
+      g(i) = slope(j, j);
+    }
     const VectorXd step = unit.asDiagonal() * Cholesky(scaled).solve(unit.cwiseProduct(g));
     promise = 0.0;
     std::vector<Index> kept;
@@ -62,7 +65,8 @@ MatrixXd scoring(const MarginalLikelihood& at, const MatrixXd& t, const MatrixXd
 }
 
 // The same for blocks with covariances: EM's step in units of T, longer where sites tell little about it.
-MatrixXd block_step(const MarginalLikelihood& at, const MatrixXd& t, const MatrixXd& slope, double length, double& promise) {
+MatrixXd block_step(const MarginalLikelihood& at, const MatrixXd& t, const MatrixXd& slope, double length,
+                    double& promise) {
   promise = 0.0;
   MatrixXd out = t;
   for (const auto& block : at.blocks()) {
