@@ -28,8 +28,9 @@ nlme::VarCorr
 #'   parameters in columns; `ranef()`: likewise the differences, on the unconstrained scale (`log(dispersion1)`).
 #'   `VarCorr()`: the covariance matrix of the parameters between sites, on the scale of the data and with log
 #'   variances, of class `moe_varcorr`, with attributes `stddev` and `correlation`. Effects are independent (or
-#'   those of an expert) on standardised columns, so on the scale of the data intercepts, which are values at columns that
-#'   are 0, are correlated with slopes; the attribute `standardised` has the standard deviations on standardised columns.
+#'   those of an expert) on standardised columns; on the scale of the data intercepts, which are values at
+#'   columns that are 0, are correlated with slopes. The attribute `standardised` has the standard deviations on
+#'   standardised columns.
 #'   `vcov()`: covariance of the population's parameters, variances as variances. `confint()`: a matrix.
 #' @examples
 #' sim <- moe_simulate(1200, K = 2, d = 2, seed = 1)

@@ -6,10 +6,15 @@
 
 # ---- a site's work ---------------------------------------------------------------------------
 
+# Sites of fewer rows a parameter answer with the mean of the score over the posterior: Laplace's approximation asks
+# for it, and with more rows it is the score at the mode.
+mean_score_rows <- 100
+
 # `starts`: a column each, on standardised columns.
 site_answer <- function(design, task) {
   found <- cpp_site_mode(design, task$shape, task$scaling, task$prior, task$starts,
-    list(tolerance = task$tolerance, max_iterations = 200L, threads = task$threads))
+    list(tolerance = task$tolerance, max_iterations = 200L, threads = task$threads,
+      mean_score_rows = mean_score_rows * length(task$prior$mean)))
   seen <- design_counts(design)
   c(found, list(n = seen$counted, dropped = seen$dropped))
 }
@@ -41,16 +46,19 @@ answer_quadratic <- function(answer, shift) {
 
 refine_hierarchy <- function(object, sources, task, rounds, control) {
   setting <- hierarchy_setting(object)
-  lacks <- setdiff(object$hierarchy$table$site, names(sources))
-  if (length(lacks)) {
-    input_error("{cli::qty(lacks)}Site{?s} {.val {shown_names(lacks)}} of the hierarchy {?is/are} not among the
-      {.arg sources}.", i = "Make a hierarchy without {cli::qty(lacks)}{?it/them}, or ask {?it/them} too.")
-  }
+  check_all_asked(object, sources)
   task$shape <- core_model(object)
   task$scaling <- setting$scaling
   task$tolerance <- control$tolerance
   run <- hierarchy_rounds(object, sources, task, setting, rounds, control$tolerance)
   refined_hierarchy(object, run, setting)
+}
+
+check_all_asked <- function(object, sources) {
+  lacks <- setdiff(object$hierarchy$table$site, names(sources))
+  if (!length(lacks)) return(invisible())
+  input_error("{cli::qty(lacks)}Site{?s} {.val {shown_names(lacks)}} of the hierarchy {?is/are} not among the
+    {.arg sources}.", i = "Make a hierarchy without {cli::qty(lacks)}{?it/them}, or ask {?it/them} too.")
 }
 
 # Where every site starts: at its present estimate; at first also at the population's mean, and at its own model.
@@ -111,6 +119,8 @@ refined_hierarchy <- function(object, run, setting) {
     weight = vapply(answers, function(a) a$weight, 0), own = sites %in% names(object$sites$models),
     stringsAsFactors = FALSE, row.names = NULL)
   out <- new_hierarchy(run$solved, run$quadratics, setting, table, object$sites, object$call)
+  out$hierarchy$log_lik <- run$table$marginal[nrow(run$table)]
+  out$record$objective <- run$table$marginal
   out$dropped <- sum(vapply(answers, function(a) a$dropped, 0L))
   out$hierarchy$order <- object$hierarchy$order
   out$hierarchy$new_site <- object$hierarchy$new_site

@@ -31,7 +31,7 @@
 #' `predict(h, newdata)` without `site` is for a site that is not among these. `new_site` says what it gets:
 #' `"average"`, the mean of the densities of all sites' models, that is the spread between sites as it was found;
 #' `"integrated"`, the mean of the densities at parameters drawn from \eqn{N(\mu, T)}; `"population"`, the model at
-#' \eqn{\mu}, without the spread. [leave_sites_out()] compares them on sites' rows.
+#' \eqn{\mu}, without the spread. [leave_sites_out()] chooses the one that does best at sites that are left out.
 #'
 #' @param sites A `moe_sites` object with information matrices (`moe_sites(information = TRUE)`, or messages
 #'   read by [read_moe()]), a named list of such models, or a [moe_aggregate()] of them.
@@ -42,7 +42,7 @@
 #' @param method `"ML"` (default) or `"REML"`, which takes account of the degrees of freedom that the population's
 #'   parameters cost in the spread.
 #' @param new_site What a new site gets, see the section.
-#' @param control List of settings: `max_iterations` (500), `tolerance` (1e-10: the gain in marginal log-likelihood
+#' @param control List of settings: `max_iterations` (500), `tolerance` (1e-12: the gain in marginal log-likelihood
 #'   that one more step may promise).
 #' @return A model of class `moe_hierarchy` and `moe` (see [moe-class]): the population's, at \eqn{\mu}. More
 #'   fields: `sites`, the `moe_sites` object; `hierarchy`, a list with `table` (data frame: `site`, `n`, `own`: has
@@ -96,7 +96,7 @@ moe_hierarchy <- function(sites, effects = c("all", "experts", "gates", "interce
 new_site_choices <- c("average", "integrated", "population")
 
 hierarchy_control <- function(control) {
-  default <- list(max_iterations = 500L, tolerance = 1e-10)
+  default <- list(max_iterations = 500L, tolerance = 1e-12)
   unknown <- setdiff(names(control), names(default))
   if (!is.list(control) || length(unknown) || (length(control) && is.null(names(control)))) {
     found <- if (length(unknown)) unknown else class(control)[1]

@@ -99,16 +99,19 @@ class Climb {
   const Services& services_;
 };
 
-// The mean of the score over the posterior, from pairs of points a standard deviation to either side: exact where the
-// score is quadratic in what varies.
-VectorXd mean_score(const Climb& climb, const SiteMode& mode, const MatrixXd& spread) {
-  VectorXd out = mode.score;
+// By how much the mean of the score over the posterior differs from that at the mode, from pairs of points a standard
+// deviation to either side: exact where the score is quadratic in what varies. Where it would move the posterior's
+// mean by more than half a standard deviation in some direction the approximation is not to be believed so far.
+VectorXd score_shift(const Climb& climb, const SiteMode& mode, const MatrixXd& spread) {
+  VectorXd out = VectorXd::Zero(mode.score.size());
   for (Index j = 0; j < spread.cols(); ++j) {
     const VectorXd right = climb.score_at(mode.parameters + spread.col(j)).gradient,
                    left = climb.score_at(mode.parameters - spread.col(j)).gradient;
-    out += 0.5 * (right + left) - mode.score;
+    const VectorXd one = 0.5 * (right + left) - mode.score;
+    if (one.allFinite()) out += one;
   }
-  return out;
+  const double moved = (spread.transpose() * out).cwiseAbs().maxCoeff();
+  return out * std::min(1.0, 0.5 / std::max(moved, 1e-300));
 }
 
 }  // namespace
@@ -132,12 +135,12 @@ SiteMode site_mode(const Source& source, const Model& shape, const NormalPrior& 
   const Eigen::SelfAdjointEigenSolver<MatrixXd> eigen(inner);
   const VectorXd size = eigen.eigenvalues().cwiseMax(1e-3);
   best.marginal = best.objective - 0.5 * size.array().log().sum();
-  const VectorXd held = (prior.root.rowwise().squaredNorm().array() == 0).cast<double>();
+  VectorXd held = (prior.root.rowwise().squaredNorm().array() == 0).cast<double>();
+  if (source.rows() < options.mean_score_rows) held.setOnes();
   if (inner.size() > 0 && held.sum() > 0) {
     const MatrixXd spread =
         prior.root * eigen.eigenvectors() * size.cwiseSqrt().cwiseInverse().asDiagonal();
-    const VectorXd mean = mean_score(climb, best, spread);
-    best.score = (held.array() > 0).select(mean, best.score);
+    best.score += score_shift(climb, best, spread).cwiseProduct(held);
   }
   return best;
 }

@@ -18,12 +18,15 @@ struct ModeOptions {
   int max_iterations = 100;
   double tolerance = 1e-8;  // stop when a Newton step promises less (of a row of mean weight)
   double dispersion_floor = 1e-8;
+  Index mean_score_rows = 0;  // sites of fewer rows give the mean of the whole score, see SiteMode
 };
 
 struct SiteMode {
   VectorXd parameters;
   // Of the log-likelihood there. In what the prior holds the score is its mean over the posterior (normal, by the
-  // curvature), which is the derivative of the marginal likelihood in what is common to the sites.
+  // curvature), which is the derivative of the marginal likelihood in what is common to the sites. With few rows
+  // it is so in all parameters: the maximum of the quadratic is then the posterior's mean and not its mode, as the
+  // derivatives of Laplace's approximation ask for.
   VectorXd score;
   MatrixXd curvature;     // negative Hessian
   VectorXd mass;          // K, sum of weighted responsibilities
