@@ -14,7 +14,7 @@ mean_score_rows <- 100
 site_answer <- function(design, task) {
   found <- cpp_site_mode(design, task$shape, task$scaling, task$prior, task$starts,
     list(tolerance = task$tolerance, max_iterations = 200L, threads = task$threads,
-      mean_score_rows = mean_score_rows * length(task$prior$mean)))
+      mean_score_weight = mean_score_rows * length(task$prior$mean)))
   seen <- design_counts(design)
   c(found, list(n = seen$counted, dropped = seen$dropped))
 }

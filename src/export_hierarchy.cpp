@@ -63,7 +63,7 @@ Rcpp::NumericMatrix cpp_covariance_root(Rcpp::NumericMatrix a) {
 }
 
 // A site's part of a round. shape: a model of its shape; starts: a column a start, the columns' standardisation
-// being `scaling`; prior: list(mean, root); options: tolerance, max_iterations, mean_score_rows, threads.
+// being `scaling`; prior: list(mean, root); options: tolerance, max_iterations, mean_score_weight, threads.
 // [[Rcpp::export(rng = false)]]
 Rcpp::List cpp_site_mode(Rcpp::List data, Rcpp::List shape, Rcpp::List scaling, Rcpp::List prior,
                          Rcpp::NumericMatrix starts, Rcpp::List options) {
@@ -75,7 +75,7 @@ Rcpp::List cpp_site_mode(Rcpp::List data, Rcpp::List shape, Rcpp::List scaling, 
   ModeOptions o;
   o.tolerance = options["tolerance"];
   o.max_iterations = options["max_iterations"];
-  o.mean_score_rows = static_cast<Index>(Rcpp::as<double>(options["mean_score_rows"]));
+  o.mean_score_weight = options["mean_score_weight"];
   const MatrixXd all = Rcpp::as<MatrixXd>(starts);
   std::vector<VectorXd> from;
   for (Index j = 0; j < all.cols(); ++j) from.push_back(all.col(j));

@@ -129,15 +129,17 @@ SiteMode site_mode(const Source& source, const Model& shape, const NormalPrior& 
   }
   if (!known) throw std::runtime_error("the log-likelihood is not finite at the population's parameters");
   best.mass = climb.score_at(best.parameters).mass;
+  best.marginal = best.objective;
+  if (prior.root.cols() == 0) return best;
   // At the mode the curvature in the prior's space has no negative eigenvalue, but by rounding.
   MatrixXd inner = prior.root.transpose() * best.curvature * prior.root;
   inner.diagonal().array() += 1.0;
   const Eigen::SelfAdjointEigenSolver<MatrixXd> eigen(inner);
   const VectorXd size = eigen.eigenvalues().cwiseMax(1e-3);
-  best.marginal = best.objective - 0.5 * size.array().log().sum();
+  best.marginal -= 0.5 * size.array().log().sum();
   VectorXd held = (prior.root.rowwise().squaredNorm().array() == 0).cast<double>();
-  if (source.rows() < options.mean_score_rows) held.setOnes();
-  if (inner.size() > 0 && held.sum() > 0) {
+  if (best.weight < options.mean_score_weight) held.setOnes();
+  if (held.sum() > 0) {
     const MatrixXd spread =
         prior.root * eigen.eigenvectors() * size.cwiseSqrt().cwiseInverse().asDiagonal();
     best.score += score_shift(climb, best, spread).cwiseProduct(held);

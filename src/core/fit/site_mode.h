@@ -18,7 +18,7 @@ struct ModeOptions {
   int max_iterations = 100;
   double tolerance = 1e-8;  // stop when a Newton step promises less (of a row of mean weight)
   double dispersion_floor = 1e-8;
-  Index mean_score_rows = 0;  // sites of fewer rows give the mean of the whole score, see SiteMode
+  double mean_score_weight = 0.0;  // sites of less (rows) give the mean of the whole score, see SiteMode
 };
 
 struct SiteMode {
