@@ -62,7 +62,7 @@ cochran <- function(estimate, variance) {
 }
 
 # Every site's own estimates (log variances) and their standard errors on the scale of the data, parameters x
-# sites; NA where a site does not determine a parameter.
+# sites; NA where a site does not determine a parameter, or has no model of its own.
 site_estimates <- function(object) {
   h <- object$hierarchy
   map <- scaling_map(h$scaling, object)
@@ -70,18 +70,20 @@ site_estimates <- function(object) {
   logged <- grepl("^dispersion", names(base))
   base[logged] <- log(base[logged])
   sites <- h$table$site
-  both <- lapply(h$quadratics, function(q) {
-    e <- own_estimate(q)
-    known <- rowSums(abs(map %*% e$unknown)) <= 1e-6 * sqrt(rowSums(map^2))
+  both <- lapply(stats::setNames(sites, sites), function(site) {
+    if (is.null(h$own[[site]])) return(matrix(NA_real_, length(base), 2))
+    e <- own_estimate(h$own[[site]])
+    variance <- rowSums((map %*% e$covariance) * map)
+    known <- variance > 0 & variance >= rowSums((map %*% e$lost)^2)
     value <- base + drop(map %*% (e$at - h$mean))
-    se <- sqrt(pmax(rowSums((map %*% e$covariance) * map), 0))
-    cbind(ifelse(known, value, NA), ifelse(known, se, NA))
+    cbind(ifelse(known, value, NA), ifelse(known, sqrt(pmax(variance, 0)), NA))
   })
   take <- function(j) matrix(vapply(both, function(b) b[, j], base), length(base), dimnames = list(names(base), sites))
   list(estimate = take(1), se = take(2))
 }
 
-# The maximum of a quadratic, its covariance, and directions in which there is none.
+# The maximum of a quadratic and its covariance; `lost`: a root of what is to be added to it if no direction is known
+# worse than by a 1e-8th of the best, and as much as that where none is known at all.
 own_estimate <- function(q) {
   size <- sqrt(pmax(diag(q$curvature), 0))
   unit <- ifelse(size > 0, 1 / size, 0)
@@ -89,12 +91,10 @@ own_estimate <- function(q) {
   use <- e$values > 1e-8 * max(e$values, 1e-300)
   v <- unit * e$vectors[, use, drop = FALSE]
   covariance <- v %*% (t(v) / e$values[use])
-  lost <- size == 0
-  # A parameter without any information is unknown by itself.
-  unknown <- cbind(unit * e$vectors[, !use, drop = FALSE], diag(length(size))[, lost, drop = FALSE])
-  norm <- sqrt(colSums(unknown^2))
-  list(at = q$at + drop(covariance %*% q$slope), covariance = covariance,
-    unknown = unknown[, norm > 0, drop = FALSE] / rep(norm[norm > 0], each = length(size)))
+  none <- size == 0
+  lost <- cbind(unit * e$vectors[, !use, drop = FALSE] * 1e4 / sqrt(max(e$values, 1e-300)),
+    1e10 * diag(length(size))[, none, drop = FALSE])
+  list(at = q$at + drop(covariance %*% q$slope), covariance = covariance, lost = lost)
 }
 
 #' @export

@@ -67,7 +67,7 @@ site_starts <- function(object, names, mean) {
   known <- h$table$site
   lapply(stats::setNames(names, names), function(site) {
     if (!site %in% known) return(matrix(mean))
-    unname(cbind(h$parameters[, site], if (is.null(object$refinement)) cbind(h$quadratics[[site]]$at, mean)))
+    unname(cbind(h$parameters[, site], if (is.null(object$refinement)) cbind(h$own[[site]]$at, mean)))
   })
 }
 
@@ -119,6 +119,7 @@ refined_hierarchy <- function(object, run, setting) {
     weight = vapply(answers, function(a) a$weight, 0), own = sites %in% names(object$sites$models),
     stringsAsFactors = FALSE, row.names = NULL)
   out <- new_hierarchy(run$solved, run$quadratics, setting, table, object$sites, object$call)
+  out$hierarchy$own <- object$hierarchy$own
   out$hierarchy$log_lik <- run$table$marginal[nrow(run$table)]
   out$record$objective <- run$table$marginal
   out$dropped <- sum(vapply(answers, function(a) a$dropped, 0L))

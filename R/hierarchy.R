@@ -161,7 +161,7 @@ new_hierarchy <- function(solved, quadratics, setting, table, sites, call) {
     method = setting$method, log_lik = last, varies = setting$varies & solved$known, index = setting$index,
     control = setting$control, scaling = setting$scaling, mean = solved$mean, spread = solved$spread,
     mean_covariance = solved$mean_covariance, effect_mean_covariance = solved$effect_mean_covariance,
-    parameters = solved$effects, quadratics = quadratics)
+    parameters = solved$effects, quadratics = quadratics, own = quadratics)
   out
 }
 
