@@ -41,6 +41,34 @@ cpp_trust_step <- function(curvature, gradient, metric, radius) {
     .Call(`_distmoe_cpp_trust_step`, curvature, gradient, metric, radius)
 }
 
+cpp_hierarchy <- function(sites, block, start, options) {
+    .Call(`_distmoe_cpp_hierarchy`, sites, block, start, options)
+}
+
+cpp_site_covariance <- function(curvature, covariance) {
+    .Call(`_distmoe_cpp_site_covariance`, curvature, covariance)
+}
+
+cpp_positive_part <- function(a) {
+    .Call(`_distmoe_cpp_positive_part`, a)
+}
+
+cpp_covariance_root <- function(a) {
+    .Call(`_distmoe_cpp_covariance_root`, a)
+}
+
+cpp_site_mode <- function(data, shape, scaling, prior, starts, options) {
+    .Call(`_distmoe_cpp_site_mode`, data, shape, scaling, prior, starts, options)
+}
+
+cpp_assign <- function(cost) {
+    .Call(`_distmoe_cpp_assign`, cost)
+}
+
+cpp_mean_quantiles <- function(data, models, probs, threads) {
+    .Call(`_distmoe_cpp_mean_quantiles`, data, models, probs, threads)
+}
+
 cpp_model_information <- function(data, model, options, meat, given = NULL) {
     .Call(`_distmoe_cpp_model_information`, data, model, options, meat, given)
 }

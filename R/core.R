@@ -17,3 +17,8 @@ response_means <- function(design, model, threads = moe_threads()) {
   out <- all_classes(means, 1L, model$schema$labels)
   matrix(out, nrow(means), dimnames = list(NULL, model$schema$labels))
 }
+
+# All parameters in one vector, ordered as in the core: variances as logarithms.
+parameter_vector <- function(p) {
+  c(p$beta, p$alpha, if (has_dispersion(p)) log(p$dispersion))
+}

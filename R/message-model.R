@@ -3,6 +3,10 @@
 # ---- writing ---------------------------------------------------------------------------------
 
 model_tree <- function(model, site, information = FALSE, state = TRUE) {
+  if (information && inherits(model, "moe_of_site")) {
+    input_error("The standard errors of a site's model out of a hierarchy rest on all sites' rows, and a message holds
+      those of its own rows alone.", i = "Write it with {.code information = FALSE}.")
+  }
   p <- model$parameters
   schema <- model$schema
   check_tree_sizes(list(schema$expert$columns, schema$gate$columns), schema$levels, model$weight)

@@ -9,6 +9,7 @@
 #'   [moe_simulate()].
 #' @param labels NULL, or the true expert of every row of `newdata`; by default
 #'   the one of largest posterior under `truth`.
+#' @param site Of a hierarchy: whose rows they are, as for [predict.moe_hierarchy()].
 #' @return A data frame with one row: `n` (complete rows), `loglik` (mean log
 #'   density a row), `rpe` (sum of squared errors over sum of squared
 #'   responses), `rmse`, `si` (scatter index: rmse over the absolute mean
@@ -24,16 +25,18 @@
 #' fit <- moe(y ~ ., sim$data[1:800, ], K = 2)
 #' moe_metrics(fit, sim$data[801:1000, ], truth = sim$model)
 #' @export
-moe_metrics <- function(model, newdata, truth = NULL, labels = NULL) {
+moe_metrics <- function(model, newdata, truth = NULL, labels = NULL, site = NULL) {
   check_moe(model, "model")
+  if (!is.null(site)) check_hierarchy(model, "model")
   check_has_response(model, newdata, TRUE, "metrics")
   design <- design_new(model$schema, newdata, need_response = TRUE)
   if (!any(design$complete)) input_error("No row of {.arg newdata} is complete.")
   core <- core_model(model)
-  mean <- response_means(design, model)
+  found <- scored_rows(model, newdata, design, site)
+  mean <- found$mean
   y <- response_indicators(design$y, model$schema)
   rmse <- sqrt(mean((y - mean)^2))
-  out <- data.frame(n = length(design$y), loglik = mean(core_predict(design, core, "log_density")),
+  out <- data.frame(n = length(design$y), loglik = mean(found$log_density),
     rpe = sum((y - mean)^2) / sum(y^2), rmse = rmse, si = rmse / abs(mean(y)))
   if (has_classes(model$schema)) {
     out$error <- mean(most_probable(mean) != design$y)
@@ -59,6 +62,17 @@ moe_metrics <- function(model, newdata, truth = NULL, labels = NULL) {
   }
   out$ari <- adjusted_rand(labels, expert(model))
   out
+}
+
+# Means and log densities of the complete rows.
+scored_rows <- function(model, newdata, design, site) {
+  if (!inherits(model, "moe_hierarchy")) {
+    return(list(mean = response_means(design, model),
+      log_density = core_predict(design, core_model(model), "log_density")))
+  }
+  mean <- as.matrix(predict(model, newdata, site = site))[design$complete, , drop = FALSE]
+  list(mean = if (has_many_classes(model)) mean else mean[, 1],
+    log_density = predict(model, newdata, site = site, type = "density", log = TRUE)[design$complete])
 }
 
 # Adjusted Rand index (Hubert and Arabie): pairs put together by both, corrected for chance.

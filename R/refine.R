@@ -84,6 +84,11 @@ moe_refine <- function(model, sources, rounds = 1, weights = NULL, control = moe
   environment(task$formula) <- environment(model$schema$frame)
   task$gating <- model$schema$gating
   sources <- sources[order(names(sources))]
+  if (inherits(model, "moe_hierarchy")) {
+    out <- refine_hierarchy(model, sources, task, rounds, control)
+    out$record$seconds <- proc.time()[[3]] - started
+    return(out)
+  }
 
   found <- at_sites(sources, task, site_moments)
   first <- found[[1]]
@@ -135,15 +140,6 @@ refine_rounds <- function(model, sources, task, rounds, settings, rows) {
   }
   list(model = state$model, sums = state$sums, step = state$step, table = do.call(rbind, table),
     stop = stop, shift = shift)
-}
-
-check_same_rows <- function(now, first) {
-  bad <- which(now != first)
-  if (!length(bad)) return(invisible())
-  site <- names(first)[bad[1]]
-  input_error("Site {.val {shown_names(site)}} has {format_big(now[bad[1]])} rows now, and had
-    {format_big(first[bad[1]])} when it
-    was asked first.", i = "All rounds need the same rows: make a copy of data that change.")
 }
 
 # What a round needs of the settings of a fit.
@@ -207,10 +203,6 @@ round_line <- function(state, round, kind, shift, clock) {
   data.frame(round = round, step = kind, accepted = state$accepted, objective = step$objective + shift,
     gradient = sqrt(sum(step$gradient^2)), change = state$change,
     promise = if (step$positive) step$promise else NA_real_, seconds = proc.time()[[3]] - clock)
-}
-
-parameter_vector <- function(p) {
-  c(p$beta, p$alpha, if (has_dispersion(p)) log(p$dispersion))
 }
 
 refined_model <- function(model, run, found, scaling, settings) {

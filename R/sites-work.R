@@ -72,10 +72,10 @@ site_design <- function(data, task) {
 }
 
 # One exchange: what `work(design, task)` gives at every site, in the order of the sites. A site that
-# fails is an error that names it.
-at_sites <- function(sources, task, work) {
+# fails is an error that names it. `at`: what opens an element of `sources` and does the work there.
+at_sites <- function(sources, task, work, at = at_site) {
   task$work <- work
-  results <- run_at_sites(sources, at_site, task, timeout = task$timeout, retries = task$retries,
+  results <- run_at_sites(sources, at, task, timeout = task$timeout, retries = task$retries,
     batches = workers_in_all())
   failed <- vapply(results, inherits, NA, c("error", "moe_lost"))
   if (any(failed)) {
@@ -94,4 +94,13 @@ at_site <- function(data, task) {
     on.exit(drop_scratch(design))
     task$work(design, task)
   }, error = identity)
+}
+
+check_same_rows <- function(now, first) {
+  bad <- which(now != first)
+  if (!length(bad)) return(invisible())
+  site <- names(first)[bad[1]]
+  input_error("Site {.val {shown_names(site)}} has {format_big(now[bad[1]])} rows now, and had
+    {format_big(first[bad[1]])} when it
+    was asked first.", i = "All rounds need the same rows: make a copy of data that change.")
 }

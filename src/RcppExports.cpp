@@ -134,6 +134,88 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_hierarchy
+Rcpp::List cpp_hierarchy(Rcpp::List sites, Rcpp::IntegerVector block, Rcpp::Nullable<Rcpp::NumericMatrix> start, Rcpp::List options);
+RcppExport SEXP _distmoe_cpp_hierarchy(SEXP sitesSEXP, SEXP blockSEXP, SEXP startSEXP, SEXP optionsSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< Rcpp::List >::type sites(sitesSEXP);
+    Rcpp::traits::input_parameter< Rcpp::IntegerVector >::type block(blockSEXP);
+    Rcpp::traits::input_parameter< Rcpp::Nullable<Rcpp::NumericMatrix> >::type start(startSEXP);
+    Rcpp::traits::input_parameter< Rcpp::List >::type options(optionsSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_hierarchy(sites, block, start, options));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_site_covariance
+Rcpp::NumericMatrix cpp_site_covariance(Rcpp::NumericMatrix curvature, Rcpp::NumericMatrix covariance);
+RcppExport SEXP _distmoe_cpp_site_covariance(SEXP curvatureSEXP, SEXP covarianceSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< Rcpp::NumericMatrix >::type curvature(curvatureSEXP);
+    Rcpp::traits::input_parameter< Rcpp::NumericMatrix >::type covariance(covarianceSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_site_covariance(curvature, covariance));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_positive_part
+Rcpp::NumericMatrix cpp_positive_part(Rcpp::NumericMatrix a);
+RcppExport SEXP _distmoe_cpp_positive_part(SEXP aSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< Rcpp::NumericMatrix >::type a(aSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_positive_part(a));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_covariance_root
+Rcpp::NumericMatrix cpp_covariance_root(Rcpp::NumericMatrix a);
+RcppExport SEXP _distmoe_cpp_covariance_root(SEXP aSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< Rcpp::NumericMatrix >::type a(aSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_covariance_root(a));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_site_mode
+Rcpp::List cpp_site_mode(Rcpp::List data, Rcpp::List shape, Rcpp::List scaling, Rcpp::List prior, Rcpp::NumericMatrix starts, Rcpp::List options);
+RcppExport SEXP _distmoe_cpp_site_mode(SEXP dataSEXP, SEXP shapeSEXP, SEXP scalingSEXP, SEXP priorSEXP, SEXP startsSEXP, SEXP optionsSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< Rcpp::List >::type data(dataSEXP);
+    Rcpp::traits::input_parameter< Rcpp::List >::type shape(shapeSEXP);
+    Rcpp::traits::input_parameter< Rcpp::List >::type scaling(scalingSEXP);
+    Rcpp::traits::input_parameter< Rcpp::List >::type prior(priorSEXP);
+    Rcpp::traits::input_parameter< Rcpp::NumericMatrix >::type starts(startsSEXP);
+    Rcpp::traits::input_parameter< Rcpp::List >::type options(optionsSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_site_mode(data, shape, scaling, prior, starts, options));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_assign
+Rcpp::IntegerVector cpp_assign(Rcpp::NumericMatrix cost);
+RcppExport SEXP _distmoe_cpp_assign(SEXP costSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< Rcpp::NumericMatrix >::type cost(costSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_assign(cost));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_mean_quantiles
+Rcpp::NumericMatrix cpp_mean_quantiles(Rcpp::List data, Rcpp::List models, Rcpp::NumericVector probs, int threads);
+RcppExport SEXP _distmoe_cpp_mean_quantiles(SEXP dataSEXP, SEXP modelsSEXP, SEXP probsSEXP, SEXP threadsSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< Rcpp::List >::type data(dataSEXP);
+    Rcpp::traits::input_parameter< Rcpp::List >::type models(modelsSEXP);
+    Rcpp::traits::input_parameter< Rcpp::NumericVector >::type probs(probsSEXP);
+    Rcpp::traits::input_parameter< int >::type threads(threadsSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_mean_quantiles(data, models, probs, threads));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_model_information
 Rcpp::List cpp_model_information(Rcpp::List data, Rcpp::List model, Rcpp::List options, bool meat, SEXP given);
 RcppExport SEXP _distmoe_cpp_model_information(SEXP dataSEXP, SEXP modelSEXP, SEXP optionsSEXP, SEXP meatSEXP, SEXP givenSEXP) {
@@ -452,6 +534,13 @@ static const R_CallMethodDef CallEntries[] = {
     {"_distmoe_cpp_information", (DL_FUNC) &_distmoe_cpp_information, 2},
     {"_distmoe_cpp_softmax_regression", (DL_FUNC) &_distmoe_cpp_softmax_regression, 5},
     {"_distmoe_cpp_trust_step", (DL_FUNC) &_distmoe_cpp_trust_step, 4},
+    {"_distmoe_cpp_hierarchy", (DL_FUNC) &_distmoe_cpp_hierarchy, 4},
+    {"_distmoe_cpp_site_covariance", (DL_FUNC) &_distmoe_cpp_site_covariance, 2},
+    {"_distmoe_cpp_positive_part", (DL_FUNC) &_distmoe_cpp_positive_part, 1},
+    {"_distmoe_cpp_covariance_root", (DL_FUNC) &_distmoe_cpp_covariance_root, 1},
+    {"_distmoe_cpp_site_mode", (DL_FUNC) &_distmoe_cpp_site_mode, 6},
+    {"_distmoe_cpp_assign", (DL_FUNC) &_distmoe_cpp_assign, 1},
+    {"_distmoe_cpp_mean_quantiles", (DL_FUNC) &_distmoe_cpp_mean_quantiles, 4},
     {"_distmoe_cpp_model_information", (DL_FUNC) &_distmoe_cpp_model_information, 5},
     {"_distmoe_cpp_site_moments", (DL_FUNC) &_distmoe_cpp_site_moments, 3},
     {"_distmoe_cpp_pooled_scaling", (DL_FUNC) &_distmoe_cpp_pooled_scaling, 4},

@@ -12,6 +12,10 @@ namespace distmoe {
 MatrixXd quantiles(const Source& data, const Model& model, const VectorXd& probs,
                    const Services& services);
 
+// The same of the mean of several models' distributions. All have the same shape.
+MatrixXd quantiles(const Source& data, const std::vector<Model>& models, const VectorXd& probs,
+                   const Services& services);
+
 }  // namespace distmoe
 
 #endif

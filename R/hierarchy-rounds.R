@@ -1,0 +1,132 @@
+# Rounds of a hierarchy between the sites: moe_refine() of a moe_hierarchy.
+#
+# The centre sends the population's mean and covariance. Every site maximises its log-likelihood plus that of this
+# normal prior, and answers with where it came to, the log-likelihood's gradient there and its negative Hessian: a
+# quadratic, from which the centre finds mean and covariance as from the sites' models.
+
+# ---- a site's work ---------------------------------------------------------------------------
+
+# Sites of fewer rows a parameter answer with the mean of the score over the posterior: Laplace's approximation asks
+# for it, and with more rows it is the score at the mode.
+mean_score_rows <- 100
+
+# `starts`: a column each, on standardised columns.
+site_answer <- function(design, task) {
+  found <- cpp_site_mode(design, task$shape, task$scaling, task$prior, task$starts,
+    list(tolerance = task$tolerance, max_iterations = 200L, threads = task$threads,
+      mean_score_weight = mean_score_rows * length(task$prior$mean)))
+  seen <- design_counts(design)
+  c(found, list(n = seen$counted, dropped = seen$dropped))
+}
+
+# `item`: a site's rows and its starts.
+at_started_site <- function(item, task) {
+  task$starts <- item$starts
+  at_site(item$data, task)
+}
+
+# ---- the centre's ----------------------------------------------------------------------------
+
+# What sites are told about the population.
+population_prior <- function(setting, solved) {
+  list(mean = solved$mean, root = setting$index$lift %*% cpp_covariance_root(solved$spread))
+}
+
+ask_sites <- function(sources, task, setting, solved, starts) {
+  task$prior <- population_prior(setting, solved)
+  items <- Map(function(data, starts) list(data = data, starts = starts), sources, starts)
+  at_sites(items, task, site_answer, at_started_site)
+}
+
+# A site's answer as a quadratic; `shift`: what a row adds to the log-likelihood on the user's scale of y.
+answer_quadratic <- function(answer, shift) {
+  list(at = answer$parameters, slope = answer$score, curvature = cpp_positive_part(answer$curvature),
+    value = answer$log_lik + shift * answer$weight)
+}
+
+refine_hierarchy <- function(object, sources, task, rounds, control) {
+  setting <- hierarchy_setting(object)
+  check_all_asked(object, sources)
+  task$shape <- core_model(object)
+  task$scaling <- setting$scaling
+  task$tolerance <- control$tolerance
+  run <- hierarchy_rounds(object, sources, task, setting, rounds, control$tolerance)
+  refined_hierarchy(object, run, setting)
+}
+
+check_all_asked <- function(object, sources) {
+  lacks <- setdiff(object$hierarchy$table$site, names(sources))
+  if (!length(lacks)) return(invisible())
+  input_error("{cli::qty(lacks)}Site{?s} {.val {shown_names(lacks)}} of the hierarchy {?is/are} not among the
+    {.arg sources}.", i = "Make a hierarchy without {cli::qty(lacks)}{?it/them}, or ask {?it/them} too.")
+}
+
+# Where every site starts: at its present estimate; at first also at the population's mean, and at its own model.
+site_starts <- function(object, names, mean) {
+  h <- object$hierarchy
+  known <- h$table$site
+  lapply(stats::setNames(names, names), function(site) {
+    if (!site %in% known) return(matrix(mean))
+    unname(cbind(h$parameters[, site], if (is.null(object$refinement)) cbind(h$own[[site]]$at, mean)))
+  })
+}
+
+hierarchy_rounds <- function(object, sources, task, setting, rounds, tolerance) {
+  h <- object$hierarchy
+  solved <- list(mean = h$mean, spread = h$spread)
+  shift <- -log(setting$scaling$y_scale)
+  starts <- site_starts(object, names(sources), h$mean)
+  table <- list()
+  stop <- "rounds"
+  rows <- NULL
+  for (round in seq_len(rounds)) {
+    clock <- proc.time()[[3]]
+    answers <- ask_sites(sources, task, setting, solved, starts)
+    now <- vapply(answers, function(a) a$rows, 0)
+    if (is.null(rows)) rows <- now
+    check_same_rows(now, rows)
+    quadratics <- lapply(answers, answer_quadratic, shift)
+    marginal <- sum(vapply(answers, function(a) a$marginal + shift * a$weight, 0))
+    before <- solved
+    solved <- solve_population(quadratics, setting, if (setting$covariance == "diagonal") before$spread)
+    promise <- population_promise(before, solved)
+    table[[round]] <- data.frame(round = round, marginal = marginal, promise = promise,
+      iterations = max(vapply(answers, function(a) a$iterations, 0L)),
+      change = max(abs(solved$mean - before$mean)), seconds = proc.time()[[3]] - clock)
+    starts <- lapply(answers, function(a) matrix(a$parameters))
+    if (promise <= tolerance) {
+      stop <- "newton"
+      break
+    }
+  }
+  list(solved = solved, quadratics = quadratics, answers = answers, table = do.call(rbind, table), stop = stop)
+}
+
+# What the new population promises beyond the one that the sites were asked about.
+population_promise <- function(before, solved) {
+  size <- sqrt(diag(solved$mean_covariance))
+  moved <- (solved$mean - before$mean)[size > 0] / size[size > 0]
+  was <- diag(before$spread)
+  is <- diag(solved$spread)
+  unit <- pmax(is, was, 1e-300)
+  sum(moved^2) / 2 + sum(((is - was) / unit)[is > 1e-8 | was > 1e-8]^2)
+}
+
+refined_hierarchy <- function(object, run, setting) {
+  answers <- run$answers
+  sites <- names(answers)
+  table <- data.frame(site = sites, n = vapply(answers, function(a) as.numeric(a$n), 0),
+    weight = vapply(answers, function(a) a$weight, 0), own = sites %in% names(object$sites$models),
+    stringsAsFactors = FALSE, row.names = NULL)
+  out <- new_hierarchy(run$solved, run$quadratics, setting, table, object$sites, object$call)
+  out$hierarchy$own <- object$hierarchy$own
+  out$hierarchy$log_lik <- run$table$marginal[nrow(run$table)]
+  out$record$objective <- run$table$marginal
+  out$dropped <- sum(vapply(answers, function(a) a$dropped, 0L))
+  out$hierarchy$order <- object$hierarchy$order
+  out$hierarchy$new_site <- object$hierarchy$new_site
+  out$record$converged <- run$stop != "rounds"
+  out$refinement <- list(rounds = run$table, sites = table[c("site", "n")], exchanges = nrow(run$table),
+    converged = out$record$converged, stop = run$stop)
+  out
+}

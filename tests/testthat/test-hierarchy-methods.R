@@ -1,0 +1,227 @@
+shown <- function(code) paste(utils::capture.output(code), collapse = "\n")
+
+test_that("coef is the population's parameters plus the site's differences", {
+  h <- hierarchy_of(shifted_sites())$h
+  at <- seq_len(9)
+  sum <- sweep(as.matrix(ranef(h))[, at], 2, fixef(h)[at], `+`)
+  expect_equal(sum, as.matrix(coef(h))[, at], tolerance = 1e-10)
+  for (site in rownames(coef(h))) {
+    m <- site_model(h, site)
+    expect_equal(coef(m), unlist(coef(h)[site, ]), tolerance = 1e-10)
+  }
+  expect_equal(log(coef(h)$dispersion1) - log(fixef(h)[["dispersion1"]]), ranef(h)[["log(dispersion1)"]],
+    tolerance = 1e-8)
+  expect_equal(dim(VarCorr(h)), c(11, 11))
+  expect_match(shown(print(VarCorr(h))), "standardised")
+})
+
+test_that("posterior covariances are those of the joint normal distribution", {
+  h <- hierarchy_of(shifted_sites())$h
+  x <- h$hierarchy
+  # A flat prior on the mean: its variance is so large that more changes nothing.
+  lift <- x$index$lift
+  big <- 1e7 * tcrossprod(lift)
+  spread <- lift %*% x$spread %*% t(lift)
+  M <- nrow(x$table)
+  p <- nrow(spread)
+  prior <- kronecker(diag(M), spread) + kronecker(matrix(1, M, M), big)
+  informations <- do.call(block_diagonal, lapply(x$quadratics, function(q) q$curvature))
+  joint <- prior - prior %*% solve(solve(informations) + prior, prior)
+  map <- scaling_map(x$scaling, h)
+  for (m in seq_len(M)) {
+    own <- map %*% joint[(m - 1) * p + seq_len(p), (m - 1) * p + seq_len(p)] %*% t(map)
+    expect_equal(sqrt(diag(own)), sqrt(diag(log_covariance(site_model(h, x$table$site[m])))), tolerance = 1e-3)
+  }
+})
+
+test_that("predictions of known sites are their models', in the order of the rows", {
+  d <- shifted_sites()
+  h <- hierarchy_of(d)$h
+  set.seed(1)
+  new <- d[sample(nrow(d), 60), ]
+  by <- function(...) {
+    lapply(unique(new$site), function(s) predict(site_model(h, s), new[new$site == s, ], ...))
+  }
+  for (type in c("response", "density", "class")) {
+    expect_equal(unlist(by(type = type)), predict(h, new[order(match(new$site, unique(new$site))), ], site = "site",
+      type = type))
+  }
+  for (type in c("expert", "gate", "posterior", "quantile")) {
+    expect_equal(do.call(rbind, by(type = type)), predict(h, new[order(match(new$site, unique(new$site))), ],
+      site = "site", type = type))
+  }
+  expect_equal(predict(h, new, site = "site"), predict(h, new, site = new$site))
+  expect_equal(predict(h, new, site = factor(new$site)), predict(h, new, site = new$site))
+  one <- predict(h, new, site = "B", se.fit = TRUE)
+  expect_equal(one, predict(site_model(h, "B"), new, se.fit = TRUE))
+  some <- predict(h, new, site = "site", se.fit = TRUE)
+  expect_equal(some$se.fit[new$site == "B"], one$se.fit[new$site == "B"])
+  new$x[3] <- NA
+  expect_true(is.na(predict(h, new, site = "site")[3]))
+  expect_true(is.na(predict(h, new)[3]))
+  expect_equal(predict(h, new)[-3], predict(h, new[-3, ]))
+})
+
+test_that("a new site gets the mean of distributions, or the population's", {
+  d <- shifted_sites()
+  h <- hierarchy_of(d)$h
+  new <- d[1:40, ]
+  models <- lapply(rownames(coef(h)), function(s) site_model(h, s))
+  expect_equal(predict(h, new), rowMeans(vapply(models, predict, numeric(40), new)))
+  density <- vapply(models, predict, numeric(40), new, type = "density")
+  expect_equal(predict(h, new, type = "density"), rowMeans(density))
+  expect_equal(predict(h, new, type = "density", log = TRUE), log(rowMeans(density)))
+  expect_equal(predict(h, new, new_site = "population"), predict(population(h), new))
+  for (new_site in c("average", "integrated")) {
+    # At the quantiles the distribution function, by quadrature of the density, has the probabilities.
+    q <- predict(h, new[1:3, ], type = "quantile", probs = c(0.1, 0.5, 0.9), new_site = new_site)
+    for (i in 1:3) {
+      grid <- seq(-25, 25, by = 0.01)
+      rows <- new[rep(i, length(grid)), ]
+      rows$y <- grid
+      f <- predict(h, rows, type = "density", new_site = new_site)
+      expect_equal(sum(f) * 0.01, 1, tolerance = 1e-4)
+      below <- cumsum(f) * 0.01
+      expect_equal(stats::approx(grid, below, q[i, ])$y, c(0.1, 0.5, 0.9), tolerance = 2e-2)
+    }
+    inside <- predict(h, new, interval = "prediction", new_site = new_site)
+    expect_equal(inside[, "fit"], predict(h, new, new_site = new_site))
+    expect_true(all(inside[, "lwr"] < inside[, "upr"]))
+  }
+  set.seed(7)
+  before <- .Random.seed
+  first <- predict(h, new, new_site = "integrated")
+  expect_identical(.Random.seed, before)
+  expect_identical(predict(h, new, new_site = "integrated"), first)
+  # The spread widens what is said of a new site.
+  width <- function(new_site) {
+    p <- predict(h, new, interval = "prediction", new_site = new_site)
+    mean(p[, "upr"] - p[, "lwr"])
+  }
+  expect_gt(width("integrated"), width("population"))
+})
+
+test_that("classes and counts", {
+  for (family in c("binomial", "poisson", "multinomial")) {
+    d <- two_experts(1200, family, seed = 3)
+    site <- rep(c("A", "B", "C"), 400)
+    start <- suppressWarnings(moe(y ~ x + v, d, K = 2, family = family))
+    sites <- suppressWarnings(moe_sites(y ~ x + v, split(d, site), start = start, information = TRUE))
+    h <- suppressWarnings(moe_hierarchy(sites))
+    expect_equal(dim(coef(h)), c(3, length(coef(start))))
+    h <- moe_refine(h, split(d, site), rounds = 3)
+    p <- predict(h, d[1:9, ], site = site[1:9])
+    expect_equal(NROW(p), 9)
+    expect_equal(predict(h, d[2, ], site = "B"), predict(site_model(h, "B"), d[2, ]))
+    if (family == "multinomial") {
+      expect_equal(unname(rowSums(predict(h, d[1:9, ]))), rep(1, 9))
+      expect_s3_class(predict(h, d[1:9, ], type = "label"), "factor")
+      expect_equal(predict(h, d[1:9, ], "A", type = "label"), predict(site_model(h, "A"), d[1:9, ], type = "label"))
+    }
+    expect_equal(dim(simulate(h, 2, 1, d[1:9, ], site[1:9])), c(9, 2))
+  }
+})
+
+test_that("Cochran's Q and the interval of a new site, by hand", {
+  h <- hierarchy_of(shifted_sites())$h
+  found <- heterogeneity(h)
+  own <- site_estimates(h)
+  for (j in c(1, 5, 10)) {
+    w <- 1 / own$se[j, ]^2
+    expect_equal(found$Q[j], sum(w * (own$estimate[j, ] - weighted.mean(own$estimate[j, ], w))^2), tolerance = 1e-8)
+    expect_equal(found$p[j], pchisq(found$Q[j], 3, lower.tail = FALSE))
+  }
+  half <- qt(0.975, 3) * sqrt(found$tau[1]^2 + vcov(h)[1, 1])
+  expect_equal(found$high[1] - found$estimate[1], half, tolerance = 1e-6)
+  expect_match(shown(print(found)), "I2")
+})
+
+test_that("sites' estimates are those of their models", {
+  found <- hierarchy_of(shifted_sites())
+  own <- site_estimates(found$h)
+  for (s in names(found$sites$models)) {
+    m <- found$sites$models[[s]]
+    m <- relabel(m, found$h$hierarchy$order[, s])
+    expect_equal(unname(own$estimate[, s]), log_coef(m), tolerance = 1e-6)
+    expect_equal(unname(own$se[, s]), sqrt(diag(log_covariance(m))), tolerance = 1e-4)
+  }
+})
+
+test_that("print, summary, tidiers, metrics, simulations", {
+  d <- shifted_sites()
+  found <- hierarchy_of(d)
+  h <- found$h
+  out <- utils::capture.output(print(h))
+  expect_lte(length(out), 24)
+  expect_match(paste(out, collapse = "\n"), "Sites differ most in")
+  expect_match(shown(print(summary(h))), "population")
+  fixed <- tidy(h, conf.int = TRUE)
+  expect_equal(fixed$estimate, unname(fixef(h)))
+  expect_equal(fixed$std.error, unname(sqrt(diag(vcov(h)))))
+  expect_equal(cbind(fixed$conf.low, fixed$conf.high), unname(confint(h)), tolerance = 1e-10)
+  expect_equal(tidy(h, "ran_pars")$estimate, unname(attr(VarCorr(h), "stddev")))
+  values <- tidy(h, "ran_vals", conf.int = TRUE)
+  expect_equal(values$estimate[values$level == "B"], unlist(ranef(h)["B", ], use.names = FALSE))
+  expect_equal(nrow(tidy(h, "ran_coefs")), 44)
+  g <- glance(h)
+  expect_equal(g$logLik, as.numeric(logLik(h)))
+  expect_equal(g$sites, 4)
+  by_site <- moe_metrics(h, d, site = d$site)
+  expect_equal(by_site$loglik, mean(predict(h, d, site = d$site, type = "density", log = TRUE)))
+  expect_gt(by_site$loglik, moe_metrics(h, d)$loglik)
+  expect_equal(as.numeric(logLik(h, d, site = "site")), by_site$loglik * nrow(d))
+  one <- simulate(h, 3, seed = 1, newdata = d[1:10, ], site = "A")
+  expect_equal(simulate(h, 3, seed = 1, newdata = d[1:10, ], site = "A"), one)
+  # Draws of a new site spread more than those of the population's model.
+  set.seed(1)
+  wide <- unlist(simulate(h, 400, newdata = d[1, ]))
+  near <- unlist(simulate(population(h), 400, newdata = d[1, ]))
+  expect_gt(sd(wide), 0.9 * sd(near))
+})
+
+test_that("a site's model travels home", {
+  h <- hierarchy_of(shifted_sites())$h
+  m <- site_model(h, "C")
+  file <- tempfile(fileext = ".json")
+  write_moe(m, file, site = "C")
+  back <- read_moe(file)
+  expect_equal(coef(back), coef(m))
+  expect_match(shown(print(summary(m))), "posterior")
+})
+
+test_that("leaving sites out names the best", {
+  d <- shifted_sites(c(300, 250, 200, 260))
+  found <- hierarchy_of(d)
+  h <- leave_sites_out(found$h, found$sources, draws = 10)
+  t <- h$hierarchy$left_out
+  expect_equal(t$n, c(300, 250, 200, 260))
+  best <- names(which.max(colSums(t[3:5] * t$n)))
+  expect_equal(h$hierarchy$new_site, best)
+  # Without site B, by hand: the hierarchy of the others' models, labels as they are.
+  rest <- moe_hierarchy(found$sites$models[c("A", "C", "D")])
+  rest$hierarchy$scaling <- found$h$hierarchy$scaling
+  others <- solve_population(found$h$hierarchy$quadratics[-2], hierarchy_setting(found$h))
+  m <- population(found$h)
+  m$parameters <- user_parameters(others$mean, m, found$h$hierarchy$scaling)
+  expect_equal(t$population[2], mean(predict(m, found$sources$B, type = "density", log = TRUE)), tolerance = 1e-6)
+})
+
+test_that("plots are drawn", {
+  h <- hierarchy_of(shifted_sites())$h
+  file <- tempfile(fileext = ".pdf")
+  grDevices::pdf(file)
+  for (which in c("forest", "sites", "experts", "gates")) plot(h, which)
+  plot(h, "forest", term = "dispersion1", main = "A title")
+  for (i in seq_len(2)) plot(h, "sites", most = i)
+  grDevices::dev.off()
+  expect_gt(file.size(file), 5000)
+  rows <- forest_rows(h, "expert1:x", 0.95, 60)
+  expect_equal(rows$sites$drawn, coef(h)[["expert1:x"]])
+  expect_equal(rows$population$drawn, fixef(h)[["expert1:x"]])
+  expect_equal(site_deviations(h, 60)$z[, 1], ranef(h)[["expert1:(Intercept)"]] * 0 +
+    (h$hierarchy$parameters[1, ] - h$hierarchy$mean[1]) / attr(VarCorr(h), "standardised")[[1]])
+  skip_if_not_installed("ggplot2")
+  for (which in c("forest", "sites", "experts", "gates")) {
+    expect_s3_class(ggplot2::ggplot_build(ggplot2::autoplot(h, which))$plot, "ggplot")
+  }
+})

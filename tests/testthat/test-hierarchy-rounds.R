@@ -1,0 +1,92 @@
+linear_sites <- function(seed, rows = rep(c(15, 40, 80), 4)) {
+  set.seed(seed)
+  site <- rep(sprintf("s%02d", seq_along(rows)), rows)
+  x <- rnorm(sum(rows))
+  x <- (x - mean(x)) / sqrt(mean((x - mean(x))^2))
+  b <- cbind(rnorm(length(rows), 1, 0.6), rnorm(length(rows), -0.5, 0.3))[match(site, unique(site)), ]
+  data.frame(site, x, eta = b[, 1] + b[, 2] * x)
+}
+
+test_that("rounds of Gaussian regressions end at lme4's mixed model", {
+  skip_if_not_installed("lme4")
+  d <- linear_sites(2)
+  d$y <- d$eta + rnorm(nrow(d))
+  sources <- split(d, d$site)
+  sites <- moe_sites(y ~ x, sources, K = 1, information = TRUE)
+  h <- moe_hierarchy(sites, effects = c("expert:(Intercept)", "expert:x"))
+  h <- moe_refine(h, sources, rounds = 20)
+  m <- lme4::lmer(y ~ x + (1 + x || site), d, REML = FALSE,
+    control = lme4::lmerControl(optCtrl = list(xtol_abs = 1e-10, ftol_abs = 1e-10)))
+  expect_true(h$record$converged)
+  expect_equal(unname(fixef(h)), unname(c(lme4::fixef(m), sigma(m)^2)), tolerance = 1e-4)
+  spread <- as.data.frame(lme4::VarCorr(m))$sdcor[1:2]
+  expect_equal(unname(attr(VarCorr(h), "stddev"))[1:2], spread, tolerance = 1e-4)
+  expect_equal(unname(as.matrix(coef(h)[, 1:2])), unname(as.matrix(coef(m)$site)), tolerance = 1e-4)
+  expect_equal(unname(vcov(h)[1:2, 1:2]), unname(as.matrix(vcov(m))), tolerance = 1e-3)
+  expect_equal(as.numeric(logLik(h)), as.numeric(logLik(m)), tolerance = 1e-6)
+  expect_equal(attr(logLik(h), "df"), 5)
+})
+
+test_that("rounds of logistic and Poisson regressions end near glmer's", {
+  skip_if_not_installed("lme4")
+  d <- linear_sites(2)
+  for (family in c("binomial", "poisson")) {
+    d$y <- if (family == "binomial") rbinom(nrow(d), 1, plogis(d$eta)) else rpois(nrow(d), exp(d$eta))
+    sources <- split(d, d$site)
+    start <- moe(y ~ x, d, K = 1, family = family)
+    sites <- moe_sites(y ~ x, sources, start = start, information = TRUE)
+    h <- moe_refine(moe_hierarchy(sites), sources, rounds = 30)
+    m <- suppressMessages(lme4::glmer(y ~ x + (1 + x || site), d, family = family))
+    expect_equal(unname(fixef(h)), unname(lme4::fixef(m)), tolerance = 1e-2)
+    expect_equal(unname(attr(VarCorr(h), "stddev")), as.data.frame(lme4::VarCorr(m))$sdcor, tolerance = 2e-2)
+    expect_equal(as.numeric(logLik(h)), as.numeric(logLik(m)), tolerance = 1e-4)
+  }
+})
+
+test_that("sites with fewer rows than parameters take part, and sites that had no model", {
+  d <- shifted_sites(c(300, 6, 400, 350, 8), seed = 3)
+  found <- suppressWarnings(hierarchy_of(d))
+  expect_equal(found$h$hierarchy$table$site, c("A", "C", "D"))
+  h <- moe_refine(found$h, found$sources, rounds = 15)
+  expect_equal(h$hierarchy$table$site, LETTERS[1:5])
+  expect_equal(h$hierarchy$table$own, c(TRUE, FALSE, TRUE, TRUE, FALSE))
+  # The few rows have their say.
+  few <- d[d$site == "B", ]
+  log_lik <- function(site) sum(predict(h, few, site = site, type = "density", log = TRUE, new_site = "population"))
+  expect_gt(log_lik("B"), log_lik(NULL))
+  t <- h$refinement$rounds
+  expect_gt(t$marginal[nrow(t)], t$marginal[1])
+  expect_lt(t$promise[nrow(t)], 1e-2)
+})
+
+test_that("a site's answer does not depend on the others' order or on rounds in one go", {
+  d <- shifted_sites()
+  found <- hierarchy_of(d)
+  two <- moe_refine(found$h, found$sources, rounds = 2)
+  back <- moe_refine(found$h, rev(found$sources), rounds = 2)
+  expect_equal(coef(back), coef(two), tolerance = 1e-10)
+  weighted <- d[rep(seq_len(nrow(d)), 2), ]
+  d$w <- 2
+  one <- moe_refine(found$h, split(d, d$site), rounds = 1, weights = w)
+  twice <- moe_refine(found$h, split(weighted, weighted$site), rounds = 1)
+  expect_equal(coef(one), coef(twice), tolerance = 1e-6)
+})
+
+test_that("at large sites rounds change little, and little is borrowed", {
+  d <- shifted_sites(rep(4000, 4), seed = 8)
+  found <- hierarchy_of(d)
+  h <- moe_refine(found$h, found$sources, rounds = 6)
+  own <- lapply(names(found$sources), function(s) {
+    predict(found$sites$models[[s]], found$sources[[s]], type = "density", log = TRUE)
+  })
+  score <- function(h) mean(predict(h, d, site = d$site, type = "density", log = TRUE))
+  expect_lt(abs(score(h) - mean(unlist(own))), 1e-3)
+  expect_lt(abs(score(h) - score(found$h)), 1e-4)
+})
+
+test_that("a site that fails in a round is named", {
+  found <- hierarchy_of(shifted_sites())
+  bad <- found$sources
+  bad$B <- bad$B["x"]
+  expect_error(moe_refine(found$h, bad, rounds = 1), "B", class = "moe_input_error")
+})
