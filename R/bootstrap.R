@@ -81,7 +81,8 @@ bare_model <- function(object) {
 # Rows can be drawn one by one only if weights count them.
 check_whole_weights <- function(weight, type) {
   if (type != "cases" || is.null(weight) || all(weight == round(weight))) return(invisible())
-  input_error("Rows can't be drawn where case weights are not whole numbers, such as {weight[weight != round(weight)][1]}.",
+  bad <- weight[weight != round(weight)][1]
+  input_error("Rows can't be drawn where case weights are not whole numbers, such as {bad}.",
     i = "{.code type = \"cluster\"} draws rows or clusters with their weights: {.code cluster} may be the rows'
       numbers.")
 }
@@ -159,12 +160,13 @@ new_bootstrap <- function(object, fits, R, type, seed, call) {
   if (object$K == 1) matched <- t(matched)
   moved <- apply(matched, 1, function(o) !anyNA(o) && any(o != seq_along(o)))
   if (any(failed)) {
-    cli::cli_warn(c("{sum(failed)} of {R} replicates could not be fitted; they are NA.", x = "{fits[[which(failed)[1]]]$message}"))
+    cli::cli_warn(c("{sum(failed)} of {R} replicates could not be fitted; they are NA.",
+      x = "{fits[[which(failed)[1]]]$message}"))
   }
-  structure(list(t0 = t0, t = t, R = R, data = NULL, seed = seed, statistic = coef, sim = if (type == "parametric")
-    "parametric" else "ordinary", call = call, stype = "i", strata = NULL, weights = NULL, type = type, matched = matched,
-    moved = moved, messages = vapply(fits, function(f) f$message, "")), class = c("moe_bootstrap", "boot"),
-    boot_type = "boot")
+  structure(list(t0 = t0, t = t, R = R, data = NULL, seed = seed, statistic = coef,
+    sim = if (type == "parametric") "parametric" else "ordinary", call = call, stype = "i", strata = NULL,
+    weights = NULL, type = type, matched = matched, moved = moved,
+    messages = vapply(fits, function(f) f$message, "")), class = c("moe_bootstrap", "boot"), boot_type = "boot")
 }
 
 #' @rdname moe_bootstrap

@@ -124,16 +124,18 @@ new_pool <- function(fits, estimates, within, order, call) {
   riv <- (1 + 1 / m) * diag(b) / diag(u)
   fmi <- (riv + 2 / (df + 3)) / (1 + riv)
   if (any(fmi > 0.95, na.rm = TRUE)) {
+    worst <- which.max(fmi)
     cli::cli_warn(c("The fits differ more between imputations than their standard errors allow for:
-      {.val {names(mean)[which.max(fmi)]}} has a fraction of missing information of {signif(max(fmi, na.rm = TRUE), 3)}.",
+      {.val {names(mean)[worst]}} has a fraction of missing information of {signif(fmi[worst], 3)}.",
       i = "They may be different maxima: fit all from one of them ({.code start = first})."))
   }
   parameters <- pooled_parameters(first, mean)
-  out <- new_moe(parameters, first$family, first$schema, first$n, first$weight, NA_real_,
-    rowMeans(matrix(vapply(fits, function(f) f$share, numeric(first$K)), first$K)), list(), call = call, class = "moe_pool")
-  out$pool <- list(table = data.frame(estimate = mean, within = diag(u), between = diag(b), total = diag(total), df = df,
-    riv = riv, lambda = share, fmi = fmi, row.names = names(mean)), total = total,
-    order = order, m = m)
+  shares <- matrix(vapply(fits, function(f) f$share, numeric(first$K)), first$K)
+  out <- new_moe(parameters, first$family, first$schema, first$n, first$weight, NA_real_, rowMeans(shares), list(),
+    call = call, class = "moe_pool")
+  table <- data.frame(estimate = mean, within = diag(u), between = diag(b), total = diag(total), df = df, riv = riv,
+    lambda = share, fmi = fmi, row.names = names(mean))
+  out$pool <- list(table = table, total = total, order = order, m = m)
   out
 }
 

@@ -40,12 +40,3 @@ bread.moe <- function(x, ...) {
   inverse <- named_covariance(x, information_covariance(x, kept_information(x, FALSE)))
   nobs(x) * inverse[known, known, drop = FALSE]
 }
-
-# Of the rows of a design, in the order of coef(), by variances; times the case weights.
-weighted_scores <- function(object, design) {
-  scores <- cpp_row_scores(design, core_model(object), moe_threads())
-  colnames(scores) <- names(coef(object))
-  at <- parameter_index(object)$kind == "dispersion"
-  scores[, at] <- scores[, at] / rep(object$parameters$dispersion, each = nrow(scores))
-  if (is.null(design$weight)) scores else scores * design$weight
-}

@@ -1,11 +1,8 @@
 # Covariances that allow for rows of a cluster (a patient, a school) to go together.
 
 # Sandwich with the sums of scores by cluster, Liang and Zeger (1986), times G / (G - 1) for G clusters.
-# Gives the covariance (variances of experts, not their logarithms) and G.
-cluster_covariance <- function(object, cluster, newdata, weights) {
-  information <- if (is.null(newdata)) kept_information(object, FALSE)
-                 else information_of_rows(object, newdata, weights, FALSE)
-  bread <- named_covariance(object, information_covariance(object, information))
+# Gives the covariance and G. `bread`: the inverse of the information, of variances of experts, not their logarithms.
+cluster_covariance <- function(object, bread, cluster, newdata, weights) {
   rows <- cluster_rows(object, cluster, newdata, weights)
   sums <- rowsum(weighted_scores(object, rows$design), rows$cluster)
   groups <- nrow(sums)
@@ -86,4 +83,13 @@ data_of_call <- function(object) {
   }
   input_error("The data of the fit can't be found again, so {.arg cluster} can't be looked up in them.",
     i = "Give it as a vector with one value a row, or give the rows as {.arg newdata} too.")
+}
+
+# Of the rows of a design, in the order of coef(), by variances; times the case weights.
+weighted_scores <- function(object, design) {
+  scores <- cpp_row_scores(design, core_model(object), moe_threads())
+  colnames(scores) <- names(coef(object))
+  at <- parameter_index(object)$kind == "dispersion"
+  scores[, at] <- scores[, at] / rep(object$parameters$dispersion, each = nrow(scores))
+  if (is.null(design$weight)) scores else scores * design$weight
 }

@@ -94,16 +94,20 @@ vcov.moe <- function(object, type = c("observed", "sandwich", "cluster"), newdat
     input_error("{.arg weights} are those of {.arg newdata}, which is missing.")
   }
   refuse_sparse(object)
-  if (type == "cluster") {
-    warn_not_converged(object)
-    return(known_part(cluster_covariance(object, cluster, newdata, weights)$covariance, complete))
-  }
-  sandwich <- type == "sandwich"
+  found <- if (type == "cluster") clustered(object, cluster, newdata, weights)$covariance
+           else rowwise_covariance(object, type == "sandwich", newdata, weights)
+  warn_not_converged(object)
+  known_part(found, complete)
+}
+
+rowwise_covariance <- function(object, sandwich, newdata, weights) {
   information <- if (is.null(newdata)) kept_information(object, sandwich)
                  else information_of_rows(object, newdata, weights, sandwich)
-  warn_not_converged(object)
-  out <- named_covariance(object, information_covariance(object, information, sandwich))
-  known_part(out, complete)
+  named_covariance(object, information_covariance(object, information, sandwich))
+}
+
+clustered <- function(object, cluster, newdata, weights) {
+  cluster_covariance(object, rowwise_covariance(object, FALSE, newdata, weights), cluster, newdata, weights)
 }
 
 vcov_types <- c("observed", "sandwich", "cluster")
@@ -234,7 +238,7 @@ standard_errors.moe <- function(object, type = c("observed", "sandwich", "cluste
   if (type == "cluster") {
     check_dots(...)
     refuse_sparse(object)
-    found <- cluster_covariance(object, cluster, newdata, weights)
+    found <- clustered(object, cluster, newdata, weights)
     return(list(se = sqrt(diag(found$covariance)), df = found$groups - 1,
       words = paste("sandwich over", format_big(found$groups), "clusters")))
   }
