@@ -74,7 +74,7 @@ design_of_fit <- function(object, newdata) {
 }
 
 bare_model <- function(object) {
-  object[c("rows", "model", "information", "call")] <- NULL
+  object[c("rows", "na.action", "model", "information", "call")] <- NULL
   object
 }
 

@@ -77,7 +77,7 @@ extractAIC.moe <- function(fit, scale = 0, k = 2, ...) {
 #' Compare fits to the same rows
 #'
 #' `anova()` puts fits side by side, and tests nested ones by the likelihood ratio. `drop1()` fits again without
-#' each term of the experts' and of the gates' formula in turn.
+#' each term of the experts' and of the gates' formula in turn, with a full search.
 #'
 #' @param object,... Models of class `moe` fitted to the same rows with the same family. `drop1()`: one model;
 #'   further arguments are not used.
@@ -166,15 +166,7 @@ drop1.moe <- function(object, scope = NULL, test = c("Chisq", "none"), ...) {
   test <- check_choice(test, c("Chisq", "none"), "test")
   terms <- droppable_terms(object)
   scope <- if (is.null(scope)) names(terms) else check_scope(scope, terms)
-  where <- environment(formula(object))
-  refit <- function(name) {
-    change <- stats::as.formula(paste(". ~ . -", terms[[name]]$term))
-    call <- if (terms[[name]]$gate) update.moe(object, evaluate = FALSE)
-            else update.moe(object, change, evaluate = FALSE)
-    if (terms[[name]]$gate) call$gating <- stats::update(gating_formula(object), change)[-2]
-    eval(call, where)
-  }
-  models <- c(list(object), lapply(scope, refit))
+  models <- c(list(object), lapply(terms[scope], refit_without, object = object, where = parent.frame()))
   check_comparable(models)
   table <- comparison_table(models)
   if (test == "Chisq") {
@@ -186,6 +178,17 @@ drop1.moe <- function(object, scope = NULL, test = c("Chisq", "none"), ...) {
   row.names(table) <- c("<none>", scope)
   structure(table, heading = "Terms of experts and gates, left out one at a time",
     class = c("anova", "data.frame"))
+}
+
+# Searched anew: what the fit started from may have had the term.
+refit_without <- function(term, object, where) {
+  change <- stats::as.formula(paste(". ~ . -", term$term))
+  call <- if (term$gate) update.moe(object, evaluate = FALSE) else update.moe(object, change, evaluate = FALSE)
+  call$start <- NULL
+  call$K <- object$K
+  if (term$gate) call$gating <- stats::update(gating_formula(object), change)[-2]
+  if (identical(call[[1]], quote(moe))) call[[1]] <- moe
+  eval(call, where)
 }
 
 # The terms of both formulas that can be left out; a formula for both is the experts'.

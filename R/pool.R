@@ -129,7 +129,8 @@ new_pool <- function(fits, estimates, within, order, call) {
       {.val {names(mean)[worst]}} has a fraction of missing information of {signif(fmi[worst], 3)}.",
       i = "They may be different maxima: fit all from one of them ({.code start = first})."))
   }
-  parameters <- pooled_parameters(first, mean)
+  at <- parameter_index(first)$kind == "dispersion"
+  parameters <- parameters_at(first, replace(mean, at, exp(mean[at])))
   shares <- matrix(vapply(fits, function(f) f$share, numeric(first$K)), first$K)
   out <- new_moe(parameters, first$family, first$schema, first$n, first$weight, NA_real_, rowMeans(shares), list(),
     call = call, class = "moe_pool")
@@ -144,15 +145,6 @@ pooled_df <- function(share, m, complete) {
   old <- (m - 1) / share^2
   observed <- (complete + 1) / (complete + 3) * complete * (1 - share)
   ifelse(share > 0, old * observed / (old + observed), observed)
-}
-
-pooled_parameters <- function(first, mean) {
-  index <- parameter_index(first)
-  p <- first$parameters
-  p$beta[] <- mean[index$kind == "expert"]
-  p$alpha[] <- mean[index$kind == "gate"]
-  if (has_dispersion(first)) p$dispersion[] <- exp(mean[index$kind == "dispersion"])
-  p
 }
 
 #' @rdname moe_pool

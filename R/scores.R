@@ -8,7 +8,7 @@
 #'
 #' @param x A model of class `moe` that keeps its rows and its information matrix.
 #' @param ... Not used.
-#' @return `estfun()`: a matrix with a row for every row of the fit (NA where `na.exclude` left one out) and a
+#' @return `estfun()`: a matrix with a row for every row of the fit (without those left out as missing) and a
 #'   column for every coefficient of `coef(x, complete = FALSE)`: derivatives of the row's log-likelihood
 #'   (by variances, not their logarithms), times its case weight. Sums are 0 up to the weak priors on gates
 #'   and variances. `bread()`: n times the inverse of the observed information. Errors as of
@@ -28,7 +28,7 @@ estfun.moe <- function(x, ...) {
   design <- kept_design(x)
   scores <- weighted_scores(x, design)
   known <- names(coef(x)) %in% names(coef(x, complete = FALSE))
-  stats::naresid(design$na.action, scores[, known, drop = FALSE])
+  scores[, known, drop = FALSE]
 }
 
 #' @rdname estfun.moe

@@ -87,7 +87,10 @@ given_covariance <- function(x, given) {
     input_error("{.arg vcov} must be NULL, a type of {.fn vcov}, a function of the model, or a covariance matrix
       named by coefficients, not {.obj_type_friendly {given}}.")
   }
-  given
+  out <- matrix(NA_real_, length(names), length(names), dimnames = list(names, names))
+  known <- intersect(names, rownames(given))
+  out[known, known] <- given[match(known, rownames(given)), match(known, rownames(given))]
+  out
 }
 
 # What coef() is a vector of, without errors and tests.

@@ -21,7 +21,7 @@ cluster_rows <- function(object, cluster, newdata, weights) {
   if (own) {
     rows_of_fit(object, "type = \"cluster\"")
     design <- kept_design(object)
-    left <- object$rows$na.action
+    left <- object$na.action
     complete <- rep(TRUE, length(design$y) + length(left))
     complete[left] <- FALSE
   } else {
@@ -58,7 +58,7 @@ cluster_values <- function(object, cluster, newdata) {
     return(as.vector(cluster))
   }
   if (length(cluster) != 2) input_error("{.arg cluster} must be a one-sided formula, such as {.code ~ id}.")
-  data <- if (is.null(newdata)) data_of_call(object) else newdata
+  data <- if (is.null(newdata)) data_of_call(object, environment(cluster)) else newdata
   frame <- try_formula(stats::model.frame(cluster, data, na.action = stats::na.pass),
     "{.arg cluster} can't be found.")
   if (!length(frame)) input_error("{.arg cluster} names no variable.")
@@ -67,19 +67,16 @@ cluster_values <- function(object, cluster, newdata) {
 
 combinations <- function(values) as.vector(do.call(interaction, c(unname(as.list(values)), drop = TRUE)))
 
-# What the call of the fit named as its data, if it can still be found.
-data_of_call <- function(object) {
+# What the call of the fit named as its data, if it can still be found: from where the question was asked.
+data_of_call <- function(object, where) {
   given <- object$call[["data"]]
-  where <- if (object$schema$kind == "matrix") parent.frame() else environment(formula(object))
   out <- if (is.null(given)) NULL else tryCatch(eval(given, where), error = function(e) NULL)
-  if (is.null(out)) out <- tryCatch(eval(given, globalenv()), error = function(e) NULL)
   if (is.data.frame(out)) {
     asked <- object$call[["subset"]]
-    if (!is.null(asked)) {
-      keep <- eval(asked, out, where)
-      out <- if (is.logical(keep)) out[keep & !is.na(keep), , drop = FALSE] else out[keep, , drop = FALSE]
-    }
-    return(out)
+    if (is.null(asked)) return(out)
+    keep <- eval(asked, out, where)
+    if (is.logical(keep)) keep <- which(keep)
+    return(out[keep, , drop = FALSE])
   }
   input_error("The data of the fit can't be found again, so {.arg cluster} can't be looked up in them.",
     i = "Give it as a vector with one value a row, or give the rows as {.arg newdata} too.")
