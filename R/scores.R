@@ -11,7 +11,7 @@
 #' @return `estfun()`: a matrix with a row for every row of the fit (without those left out as missing) and a
 #'   column for every coefficient of `coef(x, complete = FALSE)`: derivatives of the row's log-likelihood
 #'   (by variances, not their logarithms), times its case weight. Sums are 0 up to the weak priors on gates
-#'   and variances. `bread()`: n times the inverse of the observed information. Errors as of
+#'   and variances. `bread()`: the number of those rows times the inverse of the observed information. Errors as of
 #'   [vcov()][vcov.moe].
 #' @details Case weights count rows, but a product of two `estfun()` of a row has the weight's square: with
 #'   case weights other than 1 use [vcov()][vcov.moe], or a weight for every cluster.
@@ -38,5 +38,5 @@ bread.moe <- function(x, ...) {
   refuse_sparse(x)
   known <- names(coef(x, complete = FALSE))
   inverse <- named_covariance(x, information_covariance(x, kept_information(x, FALSE)))
-  nobs(x) * inverse[known, known, drop = FALSE]
+  count_rows(rows_of_fit(x, "bread(model)")) * inverse[known, known, drop = FALSE]
 }

@@ -76,7 +76,8 @@ test_that("data of mice, through with()", {
   imputed <- mice::mice(holes, m = 3, printFlag = FALSE, seed = 1)
   fits <- with(imputed, moe(y ~ x + v, K = 2, start = start))
   pooled <- suppressWarnings(moe_pool(fits))  # mice's imputations are made for one regression
-  by_hand <- suppressWarnings(moe_pool(lapply(1:3, function(i) moe(y ~ x + v, mice::complete(imputed, i), start = start))))
+  by_hand <- lapply(1:3, function(i) moe(y ~ x + v, mice::complete(imputed, i), start = start))
+  by_hand <- suppressWarnings(moe_pool(by_hand))
   expect_equal(coef(pooled), coef(by_hand), tolerance = 1e-6)
   expect_equal(vcov(pooled), vcov(by_hand), tolerance = 1e-4)
   # One expert: mice's own pooling of lm().

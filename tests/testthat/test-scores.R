@@ -26,7 +26,8 @@ test_that("scores sum to nothing at a maximum without priors, and make the packa
   expect_equal(bread %*% meat %*% bread, vcov(fits$binomial, "sandwich"), tolerance = 1e-9)
   # Of matrices, where the intercept is no column of x.
   x <- as.matrix(d[c("x", "v")])
-  by_matrix <- moe(x, d$y, start = predict(plain, type = "posterior"), K = 2, control = moe_control(gate_ridge = 0, variance_prior = 0))
+  by_matrix <- moe(x, d$y, start = predict(plain, type = "posterior"), K = 2,
+    control = moe_control(gate_ridge = 0, variance_prior = 0))
   expect_equal(unname(estfun.moe(by_matrix)), unname(estfun.moe(plain)), tolerance = 1e-4)
 })
 
