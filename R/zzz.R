@@ -7,6 +7,7 @@
   }
   when_loaded("marginaleffects", welcome_by_marginaleffects)
   when_loaded("ggeffects", welcome_by_ggeffects)
+  when_loaded("parsnip", welcome_by_parsnip)
   when_loaded("texreg", welcome_by_texreg)
 }
 

@@ -8,7 +8,8 @@ test_that("broom's generics find the methods", {
   expect_identical(broom::tidy(fit), tidy(fit))
   expect_identical(broom::glance(fit), glance(fit))
   expect_identical(broom::augment(fit), augment(fit))
-  expect_identical(tidy(fit)$term[c(2, 5, 8, 9)], c("expert 1: wt", "expert 2: wt", "gate 1: wt", "expert 1: (variance)"))
+  expect_identical(tidy(fit)$term[c(2, 5, 8, 9)],
+    c("expert 1: wt", "expert 2: wt", "gate 1: wt", "expert 1: (variance)"))
   line <- broom::tidy(lm(mpg ~ wt, mtcars))
   expect_equal(tidy(one)$estimate[1:2], line$estimate, tolerance = 1e-6)
   expect_equal(tidy(one)$std.error[1:2], line$std.error * sqrt(30 / 32), tolerance = 1e-6)
