@@ -73,6 +73,10 @@ cpp_model_information <- function(data, model, options, meat, given = NULL) {
     .Call(`_distmoe_cpp_model_information`, data, model, options, meat, given)
 }
 
+cpp_row_scores <- function(data, model, threads) {
+    .Call(`_distmoe_cpp_row_scores`, data, model, threads)
+}
+
 cpp_site_moments <- function(data, family, threads) {
     .Call(`_distmoe_cpp_site_moments`, data, family, threads)
 }

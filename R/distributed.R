@@ -87,7 +87,7 @@ moe_distributed <- function(formula, data, K = NULL, sites, family = stats::gaus
   out <- do.call(moe_aggregate, arguments)
   out$call <- call
   out$pilot <- start
-  out$pilot[c("rows", "model")] <- NULL
+  out$pilot[c("rows", "na.action", "model")] <- NULL
   out$seconds <- c(pilot = if (isTRUE(pilot)) start$record$seconds else 0,
     slowest_site = max(fitted$table$seconds[fitted$table$status == "fitted"]),
     aggregation = out$aggregation$seconds)

@@ -120,6 +120,16 @@ parameter_index <- function(model) {
       if (has_dispersion(model)) rep(0L, K)))
 }
 
+# The parameters that coef() would give as `theta`.
+parameters_at <- function(model, theta) {
+  kind <- parameter_index(model)$kind
+  p <- model$parameters
+  p$beta[] <- theta[kind == "expert"]
+  p$alpha[] <- theta[kind == "gate"]
+  if (has_dispersion(model)) p$dispersion[] <- theta[kind == "dispersion"]
+  p
+}
+
 # Coefficients of columns that the data do not determine. `aliased`: list of two logical vectors.
 of_aliased <- function(index, aliased) {
   index$kind == "expert" & c(FALSE, aliased$x)[index$column + 1] |

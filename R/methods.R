@@ -75,8 +75,7 @@ nobs.moe <- function(object, ...) object$weight
 #' @importFrom stats weights
 #' @export
 weights.moe <- function(object, ...) {
-  rows <- kept_rows(object)
-  stats::naresid(rows$na.action, rows$weight)
+  stats::naresid(object$na.action, kept_rows(object)$weight)
 }
 
 #' @export

@@ -2,14 +2,19 @@
 # frame (of matrices: `rows$given`), from which all else can be worked out again. Neither ever travels.
 
 keep_rows <- function(model, design, threads = moe_threads()) {
-  model$rows <- list(y = design$y, fitted = response_means(design, model, threads), weight = design$weight,
-    na.action = design$na.action)
+  model$rows <- list(y = design$y, fitted = response_means(design, model, threads), weight = design$weight)
+  model$na.action <- design$na.action  # where stats::na.action() and sandwich look for it
   model
 }
 
 # `frame`: NULL, or what makes the design again.
 keep_frame <- function(model, frame) {
-  if (is.data.frame(frame)) model$model <- frame else if (!is.null(frame)) model$rows$given <- frame
+  if (is.data.frame(frame)) {
+    model$model <- frame
+    model$na.action <- stats::na.action(frame)
+  } else if (!is.null(frame)) {
+    model$rows$given <- frame
+  }
   model
 }
 

@@ -43,8 +43,8 @@
 #'     products of the rows' scores, or NULL), `scaling` (means and spreads of the
 #'     columns), `empty`, `at_floor`, `rows`, `weight`.}
 #'   \item{`refinement`}{Of models made by [moe_refine()]; see there.}
-#'   \item{`rows`}{List with `y`, `fitted`, `weight`, `na.action`; NULL with
-#'     `keep = FALSE` and at sites.}
+#'   \item{`rows`, `na.action`}{List with `y`, `fitted`, `weight`; the rows that were left out as missing, as
+#'     in [stats::na.action()]. NULL with `keep = FALSE` and at sites.}
 #'   \item{`model`}{The model frame, or NULL: see `model` of [moe()]. Of matrices `rows` has `given`, a list of
 #'     `x`, `y`, `z` and `weights`. Never of what a site sends.}
 #'   \item{`dropped`}{Number of rows left out because of missing values.}
@@ -126,6 +126,7 @@ relabel <- function(model, order) {
     model$dropped, setdiff(class(model), "moe"))
   out$information <- relabel_information(model$information, order, model)
   out$model <- model$model
+  out$na.action <- model$na.action
   out
 }
 

@@ -57,9 +57,9 @@ site_coefficients <- function(x, sites, variable = NULL) {
   shown <- utils::head(names(models), check_count(sites, "sites"))
   x$models <- models[shown]
   rows <- tidy.moe_sites(x, conf.int = TRUE)
-  rows <- rows[rows$component == "expert" & rows$term %in% variable, ]
+  rows <- rows[rows$component == "expert" & rows$column %in% variable, ]
   label <- if (is.null(rows$class)) rows$expert else paste0(rows$expert, ":", rows$class)
-  points <- data.frame(site = factor(rows$site, shown), column = factor(rows$term, variable),
+  points <- data.frame(site = factor(rows$site, shown), column = factor(rows$column, variable),
     expert = factor(label, unique(label)), estimate = rows$estimate, low = rows$conf.low, high = rows$conf.high)
   hidden <- length(models) - length(shown)
   subtitle <- paste0("experts as every site numbers them",

@@ -28,8 +28,11 @@
 #'   instead, by the standard errors of `se.fit`, within the range that means have.
 #' @param level Probability of the interval, between 0 and 1.
 #' @param probs Probabilities from 0 to 1, for `type = "quantile"`.
-#' @param se.fit TRUE: standard errors as well, for the types `"response"`, `"expert"` and `"gate"`: by the
-#'   delta method from [vcov()][vcov.moe] of the model.
+#' @param se.fit TRUE: standard errors as well, for the types `"response"`, `"expert"`, `"gate"` and
+#'   `"posterior"`: by the delta method, with exact derivatives.
+#' @param vcov The covariance of the coefficients for standard errors and confidence intervals. NULL:
+#'   [vcov()][vcov.moe] of the model. A type of it, such as `"sandwich"`, a function of the model, or a matrix
+#'   named by coefficients, such as `vcov(fit, cluster = ~ id)`.
 #' @param na.action What to do with rows of a data frame that have missing values: a function as in [lm()]. By
 #'   default they stay, and give NA.
 #' @param ... Not used.
@@ -56,7 +59,7 @@ predict.moe <- function(object, newdata = NULL,
                         type = c("response", "expert", "gate", "posterior", "class", "density",
                           "label", "quantile"), log = FALSE, interval = c("none", "confidence", "prediction"),
                         level = 0.95, probs = c(0.025, 0.5, 0.975), se.fit = FALSE,
-                        na.action = stats::na.pass, ...) {
+                        na.action = stats::na.pass, vcov = NULL, ...) {
   type <- check_choice(type, c("response", "expert", "gate", "posterior", "class", "density",
     "label", "quantile"), "type")
   log <- check_flag(log, "log")
@@ -67,7 +70,12 @@ predict.moe <- function(object, newdata = NULL,
     input_error("{.arg level} is for {.code interval = \"prediction\"} and {.code \"confidence\"}.")
   }
   probs <- asked_quantiles(object, type, interval, level, if (type == "quantile" || !missing(probs)) probs)
-  if (interval == "confidence") return(confidence_interval(object, newdata, level, se.fit, na.action))
+  if (interval == "confidence") {
+    return(confidence_interval(object, newdata, level, se.fit, na.action, vcov))
+  }
+  if (!is.null(vcov) && !se.fit) {
+    input_error("{.arg vcov} is for {.code se.fit = TRUE} and {.code interval = \"confidence\"}.")
+  }
   if (interval == "prediction") type <- "interval"
   own <- is.null(newdata)
   if (own) {
@@ -91,11 +99,11 @@ predict.moe <- function(object, newdata = NULL,
     dimnames(out) <- names
   }
   if (is.null(prediction_columns(object, type, probs))) out <- as.vector(out)
-  if (se.fit) with_errors(object, newdata, type, out, own) else out
+  if (se.fit) with_errors(object, newdata, type, out, own, vcov) else out
 }
 
-confidence_interval <- function(object, newdata, level, se.fit, na.action) {
-  both <- predict.moe(object, newdata, se.fit = TRUE, na.action = na.action)
+confidence_interval <- function(object, newdata, level, se.fit, na.action, vcov) {
+  both <- predict.moe(object, newdata, se.fit = TRUE, na.action = na.action, vcov = vcov)
   half <- stats::qnorm((1 + level) / 2) * both$se.fit
   out <- cbind(fit = both$fit, lwr = within_range(object, both$fit - half), upr = within_range(object, both$fit + half))
   if (se.fit) list(fit = out, se.fit = both$se.fit) else out

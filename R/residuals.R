@@ -26,8 +26,7 @@
 #' qqnorm(residuals(fit, "quantile"))
 #' @export
 fitted.moe <- function(object, ...) {
-  rows <- kept_rows(object)
-  stats::napredict(rows$na.action, rows$fitted)
+  stats::napredict(object$na.action, kept_rows(object)$fitted)
 }
 
 #' @rdname fitted.moe
@@ -37,7 +36,7 @@ residuals.moe <- function(object, type = c("response", "pearson", "deviance", "q
   type <- check_choice(type, c("response", "pearson", "deviance", "quantile"), "type")
   if (type == "response" && is.null(newdata)) {
     rows <- kept_rows(object)
-    return(stats::naresid(rows$na.action, response_indicators(rows$y, object$schema) - rows$fitted))
+    return(stats::naresid(object$na.action, response_indicators(rows$y, object$schema) - rows$fitted))
   }
   if (type == "deviance") check_has_deviance(object)
   own <- is.null(newdata)

@@ -38,6 +38,12 @@ nested_fits <- function(K, control, fit, sweeps = 6) {
   }, linked, sweeps)
 }
 
+posterior_entropy <- function(model, design) {
+  r <- core_predict(design, core_model(model), "posterior")
+  weight <- if (is.null(design$weight)) 1 else design$weight
+  -sum(weight * r * log(pmax(r, 1e-300)))
+}
+
 local_row <- function(k, design, fit, held_out, criterion) {
   model <- fit$model
   row <- data.frame(K = k, objective = NA_real_, loglik = NA_real_, df = NA_integer_, AIC = NA_real_,
@@ -45,12 +51,9 @@ local_row <- function(k, design, fit, held_out, criterion) {
   if (criterion == "CV") row[c("CV", "CV_se")] <- NA_real_
   if (is.null(model)) return(row)
   l <- stats::logLik(model)
-  r <- core_predict(design, core_model(model), "posterior")
-  weight <- if (is.null(design$weight)) 1 else design$weight
-  entropy <- -sum(weight * r * log(pmax(r, 1e-300)))
   row$objective <- fit_objective(model)
   row[c("loglik", "df", "AIC", "BIC")] <- list(as.numeric(l), attr(l, "df"), stats::AIC(l), stats::BIC(l))
-  row$ICL <- row$BIC + 2 * entropy
+  row$ICL <- row$BIC + 2 * posterior_entropy(model, design)
   row$converged <- model$record$converged
   row$usable <- !has_spike(model)
   if (criterion == "CV") {

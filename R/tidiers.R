@@ -31,7 +31,9 @@ generics::augment
 #'   * `expert`: the number of the expert or gate.
 #'   * `class` ([multinomial()] only): the class of the response whose log odds
 #'     against the first one it is; NA for gates.
-#'   * `term`: the column's name; `"(variance)"` for dispersions.
+#'   * `column`: the column's name; `"(variance)"` for dispersions.
+#'   * `term`: all of these in words, such as `"expert 1: x"` or `"gate 1: x"`, one a row: what tables show and
+#'     packages such as modelsummary go by.
 #'   * `estimate`, `std.error`, `statistic` (of the z-test against 0), `p.value`:
 #'     the last three NA where standard errors cannot be had; dispersions have
 #'     no test.
@@ -87,7 +89,10 @@ given_covariance <- function(x, given) {
     input_error("{.arg vcov} must be NULL, a type of {.fn vcov}, a function of the model, or a covariance matrix
       named by coefficients, not {.obj_type_friendly {given}}.")
   }
-  given
+  out <- matrix(NA_real_, length(names), length(names), dimnames = list(names, names))
+  known <- intersect(names, rownames(given))
+  out[known, known] <- given[match(known, rownames(given)), match(known, rownames(given))]
+  out
 }
 
 # What coef() is a vector of, without errors and tests.
@@ -104,8 +109,10 @@ tidy_table <- function(x) {
     class <- rep(rep(x$schema$labels[-1], each = nrow(beta)), x$K)
     out$class <- c(class, rep(NA_character_, length(alpha)))
   }
-  out$term <- c(rep(rownames(beta), ncol(beta)), rep(rownames(alpha), ncol(alpha)),
+  out$column <- c(rep(rownames(beta), ncol(beta)), rep(rownames(alpha), ncol(alpha)),
     rep("(variance)", dispersed))
+  class <- if (is.null(out$class)) "" else ifelse(is.na(out$class), "", paste0(", ", out$class))
+  out$term <- paste0(sub("dispersion", "expert", out$component), " ", out$expert, class, ": ", out$column)
   out$estimate <- unname(coef(x))
   out
 }
@@ -141,9 +148,9 @@ tidy.moe_sites <- function(x, conf.int = FALSE, conf.level = 0.95, ...) {
 #' @param ... Arguments of other models' tidiers are ignored.
 #' @return A data frame with one row: `family`, `K`, `nobs` (rows, with case weights their sum, that the model
 #'   was fitted to, or those of `newdata` that are complete), `df` (free
-#'   parameters), `logLik`, `AIC`, `BIC` (R's scale: smaller is better; NA for an
-#'   aggregate without `newdata`), `converged`, `iterations` (EM and Newton steps;
-#'   an aggregate: MM steps), `runs` (starts and moves that were run) and `reached` (how often
+#'   parameters), `logLik`, `AIC`, `BIC`, `ICL` (BIC plus twice the entropy of the rows' posteriors; R's scale: smaller
+#'   is better; NA for an aggregate without `newdata`, ICL also for a model that keeps no rows), `converged`,
+#'   `iterations` (EM and Newton steps; an aggregate: MM steps), `runs` (starts and moves that were run) and `reached` (how often
 #'   they led to the best maximum; NA where nothing was searched), `dropped` (rows left out because of missing
 #'   values). Aggregates have instead of the last three: `method`, `plan`, `weights`, `sites`
 #'   (used), `sites_left_out`, `support` (points) and `objective` (transport
@@ -187,7 +194,16 @@ likelihood_row <- function(x, newdata) {
   number <- function(f) if (is.null(value)) NA_real_ else as.numeric(f(value))
   data.frame(family = x$family$family, K = x$K, nobs = if (is.null(value)) x$weight else attr(value, "nobs"),
     df = count_free(x), logLik = number(identity), AIC = number(stats::AIC),
-    BIC = number(stats::BIC))
+    BIC = number(stats::BIC), ICL = integrated_likelihood(x, newdata, number(stats::BIC)))
+}
+
+# BIC plus twice the entropy of the posteriors (Biernacki, Celeux and Govaert 2000), NA where there are no rows.
+integrated_likelihood <- function(x, newdata, bic) {
+  if (is.na(bic)) return(NA_real_)
+  if (!is.null(newdata)) design <- design_new(x$schema, newdata, need_response = TRUE)
+  else if (is.null(kept_frame(x))) return(NA_real_)
+  else design <- kept_design(x)
+  bic + 2 * posterior_entropy(x, design)
 }
 
 #' Rows with what a mixture of experts says of them

@@ -10,8 +10,11 @@
 #' weak priors on gates and variances as fitted. `"sandwich"`: J^-1 M J^-1 with J the same matrix
 #' and M = sum_i w_i s_i s_i' of the rows' scores; it also holds where
 #' the model is not quite right. Case weights count rows, so a row of weight 2
-#' gives the same covariance as two rows, of either type. (Sampling weights,
-#' which do not count rows, would need w_i^2 in M; that is not offered.)
+#' gives the same covariance as two rows, of either type. `"cluster"`: where rows of a patient or a school go
+#' together, M = G / (G - 1) sum_g u_g u_g' over the G clusters, u_g the sum of w_i s_i over the rows of cluster g
+#' (Liang and Zeger 1986), as `sandwich::vcovCL(fit, cluster)` has it; intervals and tests use t
+#' quantiles with G - 1 degrees of freedom. It wants some thirty clusters or more. Sampling weights, which do not count
+#' rows, need w_i^2 in M: that is `"cluster"` with the rows' numbers (or the sampling units) as clusters.
 #'
 #' Variances of Gaussian experts are reported as variances (delta method from
 #' their logarithms); their intervals are symmetric in the logarithm. Standard
@@ -58,6 +61,9 @@
 #'
 #' @param object A model of class `moe`.
 #' @param type See the sections.
+#' @param cluster For `type = "cluster"`: a one-sided formula, such as `~ id`, whose variables are looked up in
+#'   `newdata` or, without it, in the data that the call of the fit names; or a vector (a list of vectors:
+#'   their combinations), one value for every row. Missing values are an error.
 #' @param newdata NULL, or the rows of the fit: a data frame, or for models of
 #'   matrices `list(x = , y = , z = )`.
 #' @param weights NULL, or the case weights of `newdata`, one a row.
@@ -69,27 +75,50 @@
 #' @return `vcov()`: a symmetric matrix. `confint()`: a matrix with a row a
 #'   parameter and the two limits. Errors (class `moe_no_covariance`) say why a
 #'   model has no standard errors.
+#' @references Liang, K.-Y. and Zeger, S. L. (1986). Longitudinal data analysis using generalized linear models.
+#'   *Biometrika* 73, 13-22.
 #' @examples
 #' sim <- moe_simulate(1000, K = 2, d = 2, seed = 1)
 #' fit <- moe(y ~ ., sim$data, K = 2)
 #' sqrt(diag(vcov(fit)))
 #' confint(fit, 1:3, level = 0.9)
 #' confint(fit, type = "sandwich")
+#' sim$data$school <- rep(1:50, 20)
+#' confint(moe(y ~ x1 + x2, sim$data, K = 2), "x1", cluster = ~ school)
 #' @export
-vcov.moe <- function(object, type = c("observed", "sandwich"), newdata = NULL, weights = NULL, complete = TRUE,
-                     ...) {
-  type <- check_choice(type, c("observed", "sandwich"), "type")
+vcov.moe <- function(object, type = c("observed", "sandwich", "cluster"), newdata = NULL, weights = NULL,
+                     complete = TRUE, cluster = NULL, ...) {
+  type <- check_vcov_type(type, cluster)
   check_dots(...)
   if (is.null(newdata) && !is.null(weights)) {
     input_error("{.arg weights} are those of {.arg newdata}, which is missing.")
   }
-  sandwich <- type == "sandwich"
   refuse_sparse(object)
+  found <- if (type == "cluster") clustered(object, cluster, newdata, weights)$covariance
+           else rowwise_covariance(object, type == "sandwich", newdata, weights)
+  warn_not_converged(object)
+  known_part(found, complete)
+}
+
+rowwise_covariance <- function(object, sandwich, newdata, weights) {
   information <- if (is.null(newdata)) kept_information(object, sandwich)
                  else information_of_rows(object, newdata, weights, sandwich)
-  warn_not_converged(object)
-  out <- named_covariance(object, information_covariance(object, information, sandwich))
-  known_part(out, complete)
+  named_covariance(object, information_covariance(object, information, sandwich))
+}
+
+clustered <- function(object, cluster, newdata, weights) {
+  cluster_covariance(object, rowwise_covariance(object, FALSE, newdata, weights), cluster, newdata, weights)
+}
+
+vcov_types <- c("observed", "sandwich", "cluster")
+
+check_vcov_type <- function(type, cluster) {
+  if (identical(type, vcov_types) && !is.null(cluster)) type <- "cluster"
+  type <- check_choice(type, vcov_types, "type")
+  if (type != "cluster" && !is.null(cluster)) {
+    input_error("{.arg cluster} is for {.code type = \"cluster\"}, not for {.code type = \"{type}\"}.")
+  }
+  type
 }
 
 # Without what is not known, if so asked.
@@ -166,9 +195,12 @@ confint.moe <- function(object, parm, level = 0.95, ...) {
   parm <- if (missing(parm)) names(estimate) else check_parm(parm, object)
   error <- standard_errors(object, ...)
   out <- interval_of(estimate, error$se, stats::qt((1 + level) / 2, error$df))
-  colnames(out) <- paste(format(100 * c(1 - level, 1 + level) / 2, trim = TRUE, digits = 3), "%")
+  colnames(out) <- interval_names(level)
   out[parm, , drop = FALSE]
 }
+
+# As R names the ends of an interval.
+interval_names <- function(level) paste(format(100 * c(1 - level, 1 + level) / 2, trim = TRUE, digits = 3), "%")
 
 interval_of <- function(estimate, se, quantile) {
   half <- quantile * se
@@ -200,12 +232,21 @@ check_parm <- function(parm, object) {
 standard_errors <- function(object, ...) UseMethod("standard_errors")
 
 #' @export
-standard_errors.moe <- function(object, type = c("observed", "sandwich"), complete = TRUE, ...) {
-  type <- check_choice(type, c("observed", "sandwich"), "type")
+standard_errors.moe <- function(object, type = c("observed", "sandwich", "cluster"), complete = TRUE, cluster = NULL,
+                                newdata = NULL, weights = NULL, ...) {
+  type <- check_vcov_type(type, cluster)
+  if (type == "cluster") {
+    check_dots(...)
+    refuse_sparse(object)
+    found <- clustered(object, cluster, newdata, weights)
+    return(list(se = sqrt(diag(found$covariance)), df = found$groups - 1,
+      words = paste("sandwich over", format_big(found$groups), "clusters")))
+  }
   words <- if (type == "sandwich") "sandwich"
            else if (is.null(object$refinement)) "observed information"
            else "observed information, summed over the sites"
-  list(se = sqrt(diag(vcov.moe(object, type = type, ...))), df = Inf, words = words)
+  list(se = sqrt(diag(vcov.moe(object, type = type, newdata = newdata, weights = weights, ...))), df = Inf,
+    words = words)
 }
 
 # The table of a summary: NULL and the reason where there are no standard errors.
@@ -220,7 +261,7 @@ coefficient_table <- function(object, ...) {
   ratio[grepl("^dispersion", names(estimate))] <- NA
   table <- cbind(Estimate = estimate, "Std. Error" = error$se, ratio,
     2 * stats::pt(-abs(ratio), error$df))
-  letter <- if (is.finite(error$df)) "t" else "z"
+  letter <- if (all(is.finite(error$df))) "t" else "z"
   colnames(table)[3:4] <- c(paste(letter, "value"), paste0("Pr(>|", letter, "|)"))
   list(table = table, words = error$words)
 }

@@ -230,6 +230,18 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_row_scores
+Eigen::MatrixXd cpp_row_scores(Rcpp::List data, Rcpp::List model, int threads);
+RcppExport SEXP _distmoe_cpp_row_scores(SEXP dataSEXP, SEXP modelSEXP, SEXP threadsSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< Rcpp::List >::type data(dataSEXP);
+    Rcpp::traits::input_parameter< Rcpp::List >::type model(modelSEXP);
+    Rcpp::traits::input_parameter< int >::type threads(threadsSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_row_scores(data, model, threads));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_site_moments
 Rcpp::List cpp_site_moments(Rcpp::List data, std::string family, int threads);
 RcppExport SEXP _distmoe_cpp_site_moments(SEXP dataSEXP, SEXP familySEXP, SEXP threadsSEXP) {
@@ -542,6 +554,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_distmoe_cpp_assign", (DL_FUNC) &_distmoe_cpp_assign, 1},
     {"_distmoe_cpp_mean_quantiles", (DL_FUNC) &_distmoe_cpp_mean_quantiles, 4},
     {"_distmoe_cpp_model_information", (DL_FUNC) &_distmoe_cpp_model_information, 5},
+    {"_distmoe_cpp_row_scores", (DL_FUNC) &_distmoe_cpp_row_scores, 3},
     {"_distmoe_cpp_site_moments", (DL_FUNC) &_distmoe_cpp_site_moments, 3},
     {"_distmoe_cpp_pooled_scaling", (DL_FUNC) &_distmoe_cpp_pooled_scaling, 4},
     {"_distmoe_cpp_to_internal", (DL_FUNC) &_distmoe_cpp_to_internal, 2},

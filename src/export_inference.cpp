@@ -4,6 +4,7 @@
 #include "core/fit/degenerate.h"
 #include "core/fit/objective.h"
 #include "core/fit/refine.h"
+#include "core/model/predict.h"
 
 using namespace distmoe;
 
@@ -77,6 +78,17 @@ Rcpp::List cpp_model_information(Rcpp::List data, Rcpp::List model, Rcpp::List o
     out["meat"] = sum;
   }
   return out;
+}
+
+// The scores of the rows of a design at a model on the user's scale, without weights: n x parameters, as in coef() but
+// for log dispersions.
+// [[Rcpp::export(rng = false)]]
+Eigen::MatrixXd cpp_row_scores(Rcpp::List data, Rcpp::List model, int threads) {
+  const RData r(data);
+  const Model m = model_for(r, model);
+  const ScaledSource source(r.data(), false);
+  return answer_rows(source, parameter_count(m), r_services(threads),
+                     [&](const Block& block) { return row_scores(block, m); });
 }
 
 // ---- rounds between sites ----------------------------------------------------------------------

@@ -67,6 +67,10 @@ part_of_r='base|compiler|datasets|graphics|grDevices|grid|methods|parallel|splin
 tidy() { sed 's/ *$//' | grep -vE "^(($part_of_r)( .*)?|)$" | sort -u; }
 need=$(tidy <<<"$need")
 optional=$(tidy <<<"$optional")
+# What DHARMa itself needs (mgcv 1.9) asks for R 4.4: with an older one, trying would take long, each time.
+if command -v Rscript >/dev/null 2>&1 && Rscript -e 'quit(status = getRversion() >= "4.4.0")' 2>/dev/null; then
+  optional=$(grep -v '^DHARMa ' <<<"$optional")
+fi
 
 # ---- What is missing -------------------------------------------------------
 

@@ -64,3 +64,32 @@ two_experts <- function(n, family, seed = 1) {
     d
   })
 }
+
+# Derivatives of a vector by fourth-order differences, a column a parameter.
+by_differences <- function(f, theta) {
+  vapply(seq_along(theta), function(j) {
+    h <- replace(0 * theta, j, 1e-4 * max(0.1, abs(theta[j])))
+    (8 * (f(theta + h) - f(theta - h)) - (f(theta + 2 * h) - f(theta - 2 * h))) / (12 * sum(h))
+  }, f(theta))
+}
+
+# The model with other coefficients, in the order of coef().
+at_theta <- function(fit, theta) {
+  fit$parameters <- parameters_at(fit, theta)
+  fit
+}
+
+# One fit of each family, with what makes them differ: offsets, gates of their own, weights, a column too many.
+fits_of_all_kinds <- function() {
+  d <- lapply(c(gaussian = "gaussian", binomial = "binomial", poisson = "poisson", multinomial = "multinomial"),
+    function(family) transform(two_experts(300, family), id = rep(1:30, 10), o = v / 3))
+  start <- lapply(d, function(d) 1 + (d$x < 0))
+  list(
+    gaussian = moe(y ~ x + offset(o), d$gaussian, K = 2, weights = w, start = start$gaussian),
+    binomial = moe(y ~ x + v, d$binomial, gating = ~ x + offset(o), K = 2, family = binomial(),
+      start = start$binomial),
+    poisson = moe(y ~ x + v + I(x - v), d$poisson, gating = ~ g, K = 2, family = poisson(), start = start$poisson,
+      control = moe_control(singular_ok = TRUE)),
+    multinomial = moe(y ~ x + v, d$multinomial, K = 2, family = multinomial(), weights = w,
+      start = start$multinomial, control = moe_control(expert_ridge = 1)))
+}

@@ -29,12 +29,14 @@ test_that("tidy() has the coefficients of coef(), each with its place", {
     expect_equal(rows$estimate, unname(coef(fit)))
     class <- if (is.null(rows$class)) "" else ifelse(is.na(rows$class), "", paste0(":", rows$class))
     name <- paste0(rows$component, rows$expert, class,
-      ifelse(rows$component == "dispersion", "", paste0(":", rows$term)))
+      ifelse(rows$component == "dispersion", "", paste0(":", rows$column)))
     expect_equal(name, names(coef(fit)))
   }
   expect_equal(tidy(classes)$class, rep(c("versicolor", "virginica"), each = 3))
-  expect_identical(unique(tidy(two)$term[tidy(two)$component == "dispersion"]), "(variance)")
-  for (fit in list(two, gated, logistic, poisson_one, classes, merged)) expect_false(anyNA(tidy(fit)$term))
+  expect_identical(unique(tidy(two)$column[tidy(two)$component == "dispersion"]), "(variance)")
+  for (fit in list(two, gated, logistic, poisson_one, classes, merged)) {
+    expect_false(anyNA(tidy(fit)$term) || anyDuplicated(tidy(fit)$term) > 0)
+  }
 })
 
 test_that("standard errors and tests come from vcov() where it can be had", {

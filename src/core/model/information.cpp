@@ -180,6 +180,24 @@ void add_dispersions(const Block& block, const ParameterLayout& at, const Deriva
   }
 }
 
+// The rows' scores, each times a number.
+MatrixXd scores_times(const Block& block, const Model& model, const ArrayXd& by) {
+  const ParameterLayout at(model);
+  const Derivatives d(block, model, false);
+  MatrixXd rows(block.rows(), at.size);
+  Index column = 0;
+  for (Index i = 0; i < at.width; ++i) {
+    const VectorXd weight = (d.ra.col(i) * by).matrix();
+    for (Index j = 0; j < at.p; ++j) rows.col(column++) = block.x.col(j).cwiseProduct(weight);
+  }
+  for (Index i = 0; i + 1 < at.k; ++i) {
+    const VectorXd weight = ((d.r.col(i) - d.pi.col(i)) * by).matrix();
+    for (Index j = 0; j < at.q; ++j) rows.col(column++) = block.z.col(j).cwiseProduct(weight);
+  }
+  if (at.has_dispersion()) rows.rightCols(at.k) = (d.rb.colwise() * by).matrix();
+  return rows;
+}
+
 }  // namespace
 
 Score& Score::operator+=(const Score& other) {
@@ -225,22 +243,14 @@ Information information(const Block& block, const Model& model) {
   return out;
 }
 
+MatrixXd row_scores(const Block& block, const Model& model) {
+  return scores_times(block, model, ArrayXd::Ones(block.rows()));
+}
+
 MatrixXd score_products(const Block& block, const Model& model) {
-  const ParameterLayout at(model);
-  const Derivatives d(block, model, false);
-  const ArrayXd root = d.w.sqrt();
-  MatrixXd rows(block.rows(), at.size);
-  Index column = 0;
-  for (Index i = 0; i < at.width; ++i) {
-    const VectorXd weight = (d.ra.col(i) * root).matrix();
-    for (Index j = 0; j < at.p; ++j) rows.col(column++) = block.x.col(j).cwiseProduct(weight);
-  }
-  for (Index i = 0; i + 1 < at.k; ++i) {
-    const VectorXd weight = ((d.r.col(i) - d.pi.col(i)) * root).matrix();
-    for (Index j = 0; j < at.q; ++j) rows.col(column++) = block.z.col(j).cwiseProduct(weight);
-  }
-  if (at.has_dispersion()) rows.rightCols(at.k) = (d.rb.colwise() * root).matrix();
-  MatrixXd out = MatrixXd::Zero(at.size, at.size);
+  const ArrayXd root = block.weight.size() > 0 ? ArrayXd(block.weight.array().sqrt()) : ArrayXd::Ones(block.rows());
+  const MatrixXd rows = scores_times(block, model, root);
+  MatrixXd out = MatrixXd::Zero(rows.cols(), rows.cols());
   out.selfadjointView<Eigen::Lower>().rankUpdate(rows.transpose());
   out.triangularView<Eigen::StrictlyUpper>() = out.transpose().triangularView<Eigen::StrictlyUpper>();
   return out;

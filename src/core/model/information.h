@@ -35,6 +35,8 @@ inline Index numbers_in(const Information& sums) { return sums.hessian.size(); }
 // Sums over the rows of a block, at `model`; blocks add.
 Score score(const Block& block, const Model& model);
 Information information(const Block& block, const Model& model);
+// The rows' scores, without their weights: n x parameters.
+MatrixXd row_scores(const Block& block, const Model& model);
 // Sum of weight * s s' over the rows' scores s: the meat of the sandwich. A weight counts rows, so it
 // enters once, as it does in the Hessian.
 MatrixXd score_products(const Block& block, const Model& model);
