@@ -18,7 +18,7 @@ out <- option("out", file.path("_build", "paper"))
 dir.create(out, FALSE, TRUE)
 
 read_all <- function(name) {
-  files <- list.files(folder, paste0("^", name, "-[0-9]+[.]csv$"), full.names = TRUE)
+  files <- list.files(folder, paste0("^", name, "-[0-9]+[.]csv([.]gz)?$"), full.names = TRUE)
   if (!length(files)) return(NULL)
   all <- do.call(rbind, lapply(files, utils::read.csv, stringsAsFactors = FALSE))
   all$error[is.na(all$error)] <- ""

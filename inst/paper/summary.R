@@ -18,7 +18,7 @@ read_one <- function(file) {
   out
 }
 read_all <- function(name) {
-  files <- list.files(folder, paste0("^", name, "-[0-9]+[.]csv$"), full.names = TRUE)
+  files <- list.files(folder, paste0("^", name, "-[0-9]+[.]csv([.]gz)?$"), full.names = TRUE)
   if (length(files)) do.call(rbind, lapply(files, read_one))
 }
 middle <- function(x) stats::median(x, na.rm = TRUE)
