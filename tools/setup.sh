@@ -58,7 +58,7 @@ for mode in "$@"; do
       services+=" ip=iproute2 ssh=openssh-client sshd=openssh-server munged=munge slurmctld=slurmctld
         slurmd=slurmd sinfo=slurm-client initdb=postgresql" ;;
     lint)
-      need+=$'\nlintr'
+      optional+=$'\nlintr'
       services+=" clang-format-14=clang-format-14" ;;
     coverage)
       need+=$'\n'$(suggested 'testthat|withr')$'\ncovr'
