@@ -21,27 +21,31 @@ endif
 # keeps the files' times, so objects there serve again. R's make rules do not
 # know which headers an object depends on: those older than any are dropped, as
 # are files that are no longer in src/.
-STAGE := mkdir -p $(OUT)/pkg/src; \
+STAGE = mkdir -p $(OUT)/pkg/src; \
 	  (cd $(OUT)/pkg && rm -rf R man inst exec DESCRIPTION NAMESPACE); \
 	  cp -Rp DESCRIPTION NAMESPACE R man inst exec $(OUT)/pkg/; cp -Rp src/. $(OUT)/pkg/src/; \
 	  (cd $(OUT)/pkg/src && find . \( -name '*.h' -o -name '*.cpp' \) -exec sh -c \
-	  '[ -f "../../../src/$$1" ] || rm -f "$$1" "$${1%.cpp}.o"' _ {} \;); \
+	  '[ -f "$(CURDIR)/src/$$1" ] || rm -f "$$1" "$${1%.cpp}.o"' _ {} \;); \
 	  find $(OUT)/pkg/src \( -name '*.h' -o -name 'Makevars*' \) \
 	  -exec find $(OUT)/pkg/src -name '*.o' ! -newer {} -delete \;
+
+# Compiler flags, and flags of R CMD INSTALL.
+MAKEVARS := Makevars
+INSTALL_FLAGS :=
 
 # Install into a library of the checkout's own, which leaves the user's library
 # as it is. R_LIBS rather than .libPaths(), for R's child processes to see it.
 # What the compiler has to say is shown only if it fails.
-INSTALL_HERE := { \
+INSTALL_HERE = { \
 	  $(STAGE); \
 	  echo "Installing $(PKG) into $(OUT)/library (log in $(OUT)/install.log)"; \
 	  mkdir -p $(OUT)/library; \
-	  R_MAKEVARS_USER="$(CURDIR)/tools/Makevars" MAKEFLAGS=-j$(JOBS) R CMD INSTALL --library=$(OUT)/library $(OUT)/pkg >$(OUT)/install.log 2>&1 </dev/null || \
+	  R_MAKEVARS_USER="$(CURDIR)/tools/$(MAKEVARS)" MAKEFLAGS=-j$(JOBS) R CMD INSTALL $(INSTALL_FLAGS) --library=$(OUT)/library $(OUT)/pkg >$(OUT)/install.log 2>&1 </dev/null || \
 	  { cat $(OUT)/install.log; false; }; }
-WITH_LIBRARY := R_LIBS="$(CURDIR)/$(OUT)/library$${R_LIBS:+:$$R_LIBS}"
+WITH_LIBRARY = R_LIBS="$(CURDIR)/$(OUT)/library$${R_LIBS:+:$$R_LIBS}"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lint test run-tests test-paths test-engines install check document site bench paper paper-quick clean
+.PHONY: help setup demo lint hooks test run-tests test-paths test-engines sanitize coverage install check document site bench paper paper-quick clean
 .NOTPARALLEL:
 
 help: ## Show this list
@@ -55,9 +59,13 @@ demo: ## Run the demo (installs what is missing first)
 	@$(INSTALL_HERE)
 	@$(WITH_LIBRARY) Rscript inst/demo/flights.R
 
-# Base R alone is needed.
-lint: ## Check who includes whom in the core, and lengths; names every fault
-	@Rscript tools/check-rooms.R; rooms=$$?; Rscript tools/check-lengths.R && [ $$rooms -eq 0 ]
+# All of them are run, whatever the first says.
+lint: ## Check rooms, circles, lengths, and the style of R and C++; names every fault
+	@bash tools/setup.sh lint
+	@faults=0; for script in rooms lengths style; do Rscript tools/check-$$script.R || faults=1; done; exit $$faults
+
+hooks: ## Let git run lint before each commit
+	@install -m 755 tools/pre-commit "$$(git rev-parse --git-path hooks)/pre-commit"
 
 # When a command fails, make adds a line "*** Error" of its own, but the last
 # line of `make test` is to be the number of tests that passed and failed. With
@@ -100,18 +108,44 @@ test-engines: ## Run the package on real engines: processes, SSH hosts, Slurm, d
 	@$(INSTALL_HERE)
 	@$(WITH_LIBRARY) bash tools/test-engines.sh
 
+# A library of its own, and two processes: the search takes as long as all the others. R is not built with the
+# sanitizers, so theirs is loaded before it. R's own memory is not looked after: leaks are not looked for.
+SANITIZED = LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libstdc++.so)" DISTMOE_SLOW_BUILD=sanitize \
+  ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 $(WITH_LIBRARY) Rscript tools/run-tests.R
+
+sanitize: OUT := _build/sanitize
+sanitize: MAKEVARS := Makevars.sanitize
+sanitize: INSTALL_FLAGS := --no-test-load --no-docs
+sanitize: ## Tests of the core, messages and sources with address and undefined-behaviour sanitizers and Eigen's assertions
+	@bash tools/setup.sh test
+	@$(INSTALL_HERE)
+	@$(SANITIZED) '^core-search' </dev/null >$(OUT)/search.log 2>&1 & \
+	$(SANITIZED) '^core-[^s]' '^core-st' '^message' '^source' </dev/null >$(OUT)/others.log 2>&1; wait; \
+	cat $(OUT)/search.log $(OUT)/others.log; \
+	! grep -nE 'runtime error|ERROR: AddressSanitizer|Assertion' $(OUT)/search.log $(OUT)/others.log && \
+	for log in search others; do tail -n 1 $(OUT)/$$log.log | grep -Eq ' passed, 0 failed' || exit 1; done
+
+coverage: ## How many lines the tests run, of R and of the core; names those they do not
+	@bash tools/setup.sh coverage
+	@rm -rf $(OUT)/coverage/pkg && mkdir -p $(OUT)/coverage/pkg
+	@cp -Rp DESCRIPTION NAMESPACE R man inst exec src $(OUT)/coverage/pkg/
+	@MAKEFLAGS=-j$(JOBS) Rscript tools/coverage.R $(OUT)/coverage/pkg </dev/null
+
 install: ## Install the package into your R library
 	@bash tools/setup.sh demo
 	@Rscript -e 'if (file.access(.libPaths()[1], 2) != 0) dir.create(Sys.getenv("R_LIBS_USER"), FALSE, TRUE)'
 	@$(STAGE)
 	@MAKEFLAGS=-j$(JOBS) R CMD INSTALL $(OUT)/pkg
 
-# R CMD check fails by itself on errors only, hence the look into its log. The
+# Of a copy in which the paper's results are compressed, a megabyte less to install: scripts append to those of the
+# checkout. R CMD check fails by itself on errors only, hence the look into its log. The
 # settings: suggested packages may be absent, and no network is needed.
 check: ## R CMD build and R CMD check; fails on errors and warnings
 	@bash tools/setup.sh check
-	@mkdir -p $(OUT) && rm -rf $(OUT)/$(PKG)_*.tar.gz $(OUT)/$(PKG).Rcheck
-	@cd $(OUT) && R_MAKEVARS_USER="$(CURDIR)/tools/Makevars" MAKEFLAGS=-j$(JOBS) R CMD build "$(CURDIR)"
+	@rm -rf $(OUT)/$(PKG)_*.tar.gz $(OUT)/$(PKG).Rcheck $(OUT)/source && mkdir -p $(OUT)/source
+	@tar --exclude=./$(OUT) --exclude=./.git -cf - . | tar -C $(OUT)/source -xf -
+	@gzip -9n $(OUT)/source/inst/paper/results/*.csv
+	@cd $(OUT) && R_MAKEVARS_USER="$(CURDIR)/tools/Makevars" MAKEFLAGS=-j$(JOBS) R CMD build source
 	@cd $(OUT) && R_MAKEVARS_USER="$(CURDIR)/tools/Makevars" MAKEFLAGS=-j$(JOBS) _R_CHECK_FORCE_SUGGESTS_=false _R_CHECK_SYSTEM_CLOCK_=false \
 	  R CMD check --no-manual $(CHECK) $(PKG)_*.tar.gz
 	@! grep -E '\.\.\. (ERROR|WARNING)|^Status:.*(ERROR|WARNING)' $(OUT)/$(PKG).Rcheck/00check.log

@@ -56,4 +56,3 @@ name_keys <- function(names) {
 }
 
 deparse_one <- function(x) paste(deparse(x, width.cutoff = 500L), collapse = " ")
-

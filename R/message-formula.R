@@ -54,7 +54,7 @@ formula_tree <- function(x, env, depth = 0) {
   if (name == "+" && length(arguments) == 2) arguments <- flat_sum(x)
   given <- names(arguments)
   parts <- lapply(seq_along(arguments), function(i) {
-    if (identical(arguments[[i]], quote(expr = ))) cant_write("an argument is empty")
+    if (identical(arguments[[i]], quote(expr = ))) cant_write("an argument is empty")  # nolint
     tree <- formula_tree(arguments[[i]], env, depth + 1)
     if (is.null(given) || given[i] == "") tree else list(argument = given[i], is = tree)
   })

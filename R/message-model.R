@@ -65,7 +65,8 @@ tree_model <- function(x) {
   as_is <- function(x, at) x
   # Those that depend on the design come after it.
   later <- c("design", "parameters", "share", "record", "information", "shared", "rounds")
-  x <- take_fields(x, "", "model", own = sapply(c("schema", "kind", later, "checksum"), function(name) as_is))
+  own <- lapply(stats::setNames(nm = c("schema", "kind", later, "checksum")), function(name) as_is)
+  x <- take_fields(x, "", "model", own = own)
   schema <- take_design(x$design, "design", x$family)
   shape <- list(p = length(schema$expert$columns), q = length(schema$gate$columns), K = x$K,
     parts = count_parts(schema), family = x$family)

@@ -7,6 +7,8 @@
 #   tools/setup.sh site     to build the web site
 #   tools/setup.sh bench    to build the package and run the benchmarks
 #   tools/setup.sh engines  to build the package and run it on SSH, Slurm and data bases
+#   tools/setup.sh lint     to check how the code is written
+#   tools/setup.sh coverage to see how much of the code the tests run
 #
 # On Debian and Ubuntu, as root or with a sudo that asks no password, R itself
 # and the packages come prebuilt from apt. What apt does not have, and all R
@@ -17,7 +19,7 @@ cd "$(dirname "$0")/.." || exit 1
 unset MAKEFLAGS # those of a calling make are not meant for what is built here
 
 if [ $# -eq 0 ]; then
-  echo "Usage: tools/setup.sh test|demo|check|site|bench|engines ..." >&2
+  echo "Usage: tools/setup.sh test|demo|check|site|bench|engines|lint|coverage ..." >&2
   exit 2
 fi
 
@@ -33,10 +35,11 @@ field() {
 suggested() { field Suggests | grep -E "^($1) " || true; }
 not_suggested() { field Suggests | grep -vE "^($1) " || true; }
 
-need=$(field Depends; field Imports; field LinkingTo)
+need=$(field Depends)
+[ "$*" = lint ] || need+=$'\n'$(field Imports; field LinkingTo)
 optional=""           # tried, but it is no failure if they cannot be had
 programs=""
-services=""           # programs from apt, by the name of their package; tried, but not required
+services=""           # programs from apt, as name=package; tried, but not required
 openblas=no           # "yes": R's BLAS should be OpenBLAS, if it can be had from apt
 for mode in "$@"; do
   case "$mode" in
@@ -52,14 +55,22 @@ for mode in "$@"; do
       openblas=yes ;;
     engines)
       optional+=$'\n'$(suggested 'DBI|RSQLite|RPostgres|batchtools|future.batchtools')$'\nDBI\nRSQLite\nRPostgreSQL'
-      services="ip=iproute2 ssh=openssh-client sshd=openssh-server munged=munge slurmctld=slurmctld
+      services+=" ip=iproute2 ssh=openssh-client sshd=openssh-server munged=munge slurmctld=slurmctld
         slurmd=slurmd sinfo=slurm-client initdb=postgresql" ;;
+    lint)
+      optional+=$'\nlintr'
+      services+=" clang-format-14=clang-format-14" ;;
+    coverage)
+      need+=$'\n'$(suggested 'testthat|withr')$'\ncovr'
+      optional+=$'\n'$(not_suggested 'testthat|withr|nycflights13|flexmix|knitr|rmarkdown') ;;
     *) echo "tools/setup.sh: unknown mode '$mode'" >&2; exit 2 ;;
   esac
   if [ "$mode" = check ]; then
     # roxygen2 cannot load a package with C++ code without pkgbuild.
     need+=$'\n'$(suggested 'knitr|rmarkdown')$'\nroxygen2\npkgbuild'
     programs+=" pandoc qpdf"
+    # Pictures of vignettes are smaller with it.
+    services+=" pngquant=pngquant"
   fi
 done
 # Packages that are part of R itself cannot be missing.

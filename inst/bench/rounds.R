@@ -6,8 +6,9 @@
 # Part 1: seeds 2, 3, 4; 80 % of the rows for fitting; sites start from a pilot. "default": weights as
 # moe_distributed() chooses them, with its 20,000 support points ("40,000 points": with twice as many, for
 # pilot and aggregate; "all rows": with every row; "moments": experts from the sites' moments, gates from the
-# support). T_c is the gates' affair: where they are off by a little, mass must go to another expert, far away. transport: T_c from the truth, on the held-out rows; below: training
-# log-likelihood below the pooled maximum. Part 2: the first site's model is replaced by a fit to its
+# support). T_c is the gates' affair: where they are off by a little, mass must go to another expert, far
+# away. transport: T_c from the truth, on the held-out rows; below: training log-likelihood below the pooled
+# maximum. Part 2: the first site's model is replaced by a fit to its
 # rows that went on from a poor start (two experts in one place), and by random parameters; gap:
 # held-out log-likelihood a row below the truth's; change: largest relative change of the three metrics
 # against the aggregate of the other sites.

@@ -18,7 +18,7 @@ out <- option("out", file.path("_build", "paper"))
 dir.create(out, FALSE, TRUE)
 
 read_all <- function(name) {
-  files <- list.files(folder, paste0("^", name, "-[0-9]+[.]csv$"), full.names = TRUE)
+  files <- results_files(folder, paste0(name, "-[0-9]+"))
   if (!length(files)) return(NULL)
   all <- do.call(rbind, lapply(files, utils::read.csv, stringsAsFactors = FALSE))
   all$error[is.na(all$error)] <- ""
@@ -49,10 +49,10 @@ for (name in names(sets)) {
       plot_results(at_most, protocol, "N", paste0("M = ", most, ", all N"), panels))
   }
 }
-one <- function(file) {
-  file <- file.path(folder, file)
-  if (file.exists(file)) utils::read.csv(file, stringsAsFactors = FALSE)
+one <- function(name) {
+  file <- results_files(folder, name)
+  if (length(file)) utils::read.csv(file, stringsAsFactors = FALSE)
 }
-if (!is.null(trace <- one("mm.csv"))) picture("objective", 12, 4.6, plot_objective(trace))
-if (!is.null(curves <- one("leak-curves.csv"))) picture("leak", 8, 5.8, plot_leak(curves, one("leak-numbers.csv")))
+if (!is.null(trace <- one("mm"))) picture("objective", 12, 4.6, plot_objective(trace))
+if (!is.null(curves <- one("leak-curves"))) picture("leak", 8, 5.8, plot_leak(curves, one("leak-numbers")))
 cat("done\n")

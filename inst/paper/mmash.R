@@ -188,8 +188,8 @@ read_mmash <- function(folder) {
     account = do.call(rbind, lapply(users, `[[`, "account")))
 }
 
-# Means over the last seconds, within one user, of what was recorded in them: log1p of the movement, steps, and over five
-# minutes postures (their shares; without one: none of them).
+# Means over the last seconds, within one user, of what was recorded in them: log1p of the movement, steps, and
+# over five minutes postures (their shares; without one: none of them).
 add_averages <- function(data) {
   data <- data[order(data$second), ]
   last <- seq_len(nrow(data))

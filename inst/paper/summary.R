@@ -18,7 +18,7 @@ read_one <- function(file) {
   out
 }
 read_all <- function(name) {
-  files <- list.files(folder, paste0("^", name, "-[0-9]+[.]csv$"), full.names = TRUE)
+  files <- results_files(folder, paste0(name, "-[0-9]+"))
   if (length(files)) do.call(rbind, lapply(files, read_one))
 }
 middle <- function(x) stats::median(x, na.rm = TRUE)
@@ -130,8 +130,8 @@ report <- function(name, title) {
 
 report("simulate", "Simulation")
 report("classify", "Logistic experts")
-leak <- file.path(folder, "leak-numbers.csv")
-if (file.exists(leak)) {
+leak <- results_files(folder, "leak-numbers")
+if (length(leak)) {
   numbers <- utils::read.csv(leak)
   cat("==== The pointwise plan's leak: N = ", big(numbers$N[1]), ", M = ", numbers$M[1], ", ",
     length(unique(numbers$seed)), " draws, medians\n", sep = "")
@@ -140,8 +140,8 @@ if (file.exists(leak)) {
     na.action = NULL), row.names = FALSE, digits = 3)
   cat("\n")
 }
-trace <- file.path(folder, "mm.csv")
-if (file.exists(trace)) {
+trace <- results_files(folder, "mm")
+if (length(trace)) {
   trace <- utils::read.csv(trace)
   cat("==== The MM objective: N = ", big(trace$N[1]), ", M = ", trace$M[1], "\n", sep = "")
   runs <- split(trace, paste(trace$plan, trace$seed))

@@ -42,7 +42,7 @@ right_sides <- list(
 
 # New rows in other company: another order, a part, one row. Levels that a row lacks are declared by
 # nobody, so they must come from the fit.
-shuffles <- list(reversed = nrow(d):1, part = seq(1, nrow(d), by = 7), one = 17)
+shuffles <- list(reversed = rev(seq_len(nrow(d))), part = seq(1, nrow(d), by = 7), one = 17)
 by_shuffle <- function(f) lapply(shuffles, f)
 plain <- function(rows) {
   new <- d[rows, ]

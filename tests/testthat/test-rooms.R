@@ -1,6 +1,6 @@
 # The scripts of `make lint` name what is planted. They belong to the checkout, not to the package.
 
-scripts <- normalizePath(file.path("..", "..", "tools", c("check-rooms.R", "check-lengths.R")), mustWork = FALSE)
+scripts <- normalizePath(file.path("..", "..", "tools", c("check-rooms.R", "check-lengths.R", "check-style.R")), mustWork = FALSE)
 skip_if_not(all(file.exists(scripts)), "no checkout")
 
 # A small checkout without faults.
@@ -20,6 +20,8 @@ write_checkout <- function(folder) {
   put("src/Makevars.win", objects)
   put("R/a.R", "one <- function() 1")
   put("R/b.R", "two <- function() one() + 1")
+  settings <- c(".lintr", ".clang-format")
+  file.copy(file.path(dirname(dirname(scripts[3])), settings), file.path(folder, settings))
 }
 
 # What a script says of a checkout with one line planted in a file, and whether it fails.
@@ -36,7 +38,7 @@ lint_with <- function(script, name = NULL, line = NULL) {
 }
 
 test_that("a checkout without faults passes", {
-  for (script in scripts) {
+  for (script in if (requireNamespace("lintr", quietly = TRUE)) scripts else scripts[1:2]) {
     got <- lint_with(script)
     expect_false(got$failed, info = paste(got$said, collapse = "\n"))
     expect_length(got$said, 1)
@@ -64,6 +66,39 @@ test_that("what a room of the core may not include is named", {
     expect_true(got$failed, info = p[2])
     expect_match(paste(got$said, collapse = "\n"), p[3], fixed = TRUE)
   }
+})
+
+test_that("what is written in another hand is named", {
+  skip_if_not_installed("lintr")
+  planted <- list(
+    list("R/a.R", "three = 3", "R/a.R:2: .*\\[assignment_linter\\]"),
+    list("R/a.R", "three <- 1+2", "R/a.R:2: .*\\[infix_spaces_linter\\]"),
+    list("tests/a.R", "three <- c(1,2)", "tests/a.R:1: .*\\[commas_linter\\]"),
+    list("R/b.R", "three <- function(x) sapply(x, one)", "R/b.R:2: .*sapply.*\\[undesirable_function_linter\\]"),
+    list("R/b.R", "three <- function(x) {", "R/b.R:2: .*\\[error\\]"),
+    list("src/core/fit/fit.h", "inline int one( ) { return 1; }", "src/core/fit/fit.h:2: not as .clang-format has it"),
+    list("src/door.cpp", "  int two;", "src/door.cpp:3: not as .clang-format has it"),
+    list("src/door.cpp", "int *two;", "src/door.cpp:3: not as .clang-format has it")
+  )
+  for (p in planted) {
+    got <- lint_with(scripts[3], p[[1]], p[[2]])
+    said <- paste(got$said, collapse = "\n")
+    if (startsWith(p[[1]], "src/") && grepl("those of C++ not checked", said, fixed = TRUE)) next
+    expect_true(got$failed, info = p[[2]])
+    expect_match(said, p[[3]])
+  }
+  # What is without fault once is looked at again when it has changed.
+  folder <- withr::local_tempdir()
+  write_checkout(folder)
+  run <- function() {
+    out <- suppressWarnings(system2(file.path(R.home("bin"), "Rscript"), shQuote(c(scripts[3], folder)), stdout = TRUE))
+    !is.null(attr(out, "status"))
+  }
+  expect_false(run())
+  expect_false(run())
+  cat("three = 3\n", file = file.path(folder, "R/a.R"), append = TRUE)
+  expect_true(run())
+  expect_true(run())
 })
 
 test_that("what is too long, or goes in too large a circle, is named", {
