@@ -67,14 +67,14 @@ moe_distributed <- function(formula, data, K = NULL, sites, family = stats::gaus
       sites."
                 else "{.arg sites} is missing: a number of sites, or a column's name.")
   }
-  parts <- if (listed) join_sites(data) else split_sites(data, sites, formula, gating)
-  data <- parts$data
-  rows <- parts$rows
+  by_site <- if (listed) join_sites(data) else split_sites(data, sites, formula, gating)
+  data <- by_site$data
+  rows <- by_site$rows
   if (!inherits(support, "moe_support")) {
     support <- draw_support(data, formula, gating, rows, support, support_least)
   }
   start <- pilot_model(pilot, formula, gating, data, support, K, family, weights, control)
-  sources <- parts$sources
+  sources <- by_site$sources
   if (missing(share)) {
     share <- c(if (family_traits(family)$moments) "moments", if (!is.null(start)) "gates")
   }

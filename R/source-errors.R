@@ -23,15 +23,7 @@ lacks_columns <- function(source, lacks, has, place = "it", hint = NULL) {
 }
 
 # What a source is, in words: for prints and errors.
-source_label <- function(source) {
-  switch(source$kind,
-    frame = "a data frame",
-    "function" = if (source$by_chunk) "a function of the number of a chunk" else "a function",
-    query = if (is.null(source$query)) paste0("table ", dQuote(table_name(source$table), FALSE))
-            else paste0("query ", dQuote(cut_text(gsub("[[:space:]]+", " ", source$query), 60), FALSE)),
-    files = if (length(source$paths) == 1) source$paths
-            else paste0(source$paths[1], " and ", length(source$paths) - 1, " more"))
-}
+source_label <- function(source) UseMethod("source_label")
 
 table_name <- function(table) {
   if (is.null(attr(table, "name"))) return(as.character(table))

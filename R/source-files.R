@@ -33,6 +33,12 @@ open_files <- function(source) {
 }
 
 #' @export
+source_label.moe_source_files <- function(source) {
+  more <- length(source$paths) - 1
+  paste0(source$paths[1], if (more > 0) paste0(" and ", more, " more"))
+}
+
+#' @export
 source_columns.moe_source_files <- function(source) {
   open <- open_files(source)
   if (open$format == "csv") names(text_types(source, open$files[1]))

@@ -1,6 +1,6 @@
 # What is particular to each kind of source: how its columns are named, its rows counted, its chunks read.
 
-# Names of the columns.
+# Names of the columns. (In words, source_label(): source-errors.R.)
 source_columns <- function(source) UseMethod("source_columns")
 
 # Number of rows, NA where it is not known without reading them.
@@ -16,6 +16,9 @@ source_rows.moe_source <- function(source) NA_real_
 # ---- a data frame -----------------------------------------------------------------------------
 
 #' @export
+source_label.moe_source_frame <- function(source) "a data frame"
+
+#' @export
 source_columns.moe_source_frame <- function(source) names(source$data)
 
 #' @export
@@ -25,6 +28,11 @@ source_rows.moe_source_frame <- function(source) nrow(source$data)
 source_chunks.moe_source_frame <- function(source, take, columns, rows) take(source$data, "it")
 
 # ---- a function -------------------------------------------------------------------------------
+
+#' @export
+source_label.moe_source_function <- function(source) {
+  if (source$by_chunk) "a function of the number of a chunk" else "a function"
+}
 
 function_chunk <- function(source, number) {
   if (!source$by_chunk) return(try_source(source$give(), source, "it failed."))
@@ -51,6 +59,12 @@ source_chunks.moe_source_function <- function(source, take, columns, rows) {
 }
 
 # ---- a data base ------------------------------------------------------------------------------
+
+#' @export
+source_label.moe_source_query <- function(source) {
+  if (is.null(source$query)) return(paste0("table ", dQuote(table_name(source$table), FALSE)))
+  paste0("query ", dQuote(cut_text(gsub("[[:space:]]+", " ", source$query), 60), FALSE))
+}
 
 # Calls `use(connection)`, with the connection that the source opens and closes again.
 with_connection <- function(source, use) {

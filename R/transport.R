@@ -58,6 +58,7 @@ transport_between <- function(from, to, x, plan, cost) {
   c(cpp_divergence(core_model(from), core_model(to), design, plan, cost), cost_kind = cost)
 }
 
+# All costs, with their words in prints. Which family has which says the table of families.
 cost_words <- c(kl = "cost KL", "reverse-kl" = "cost reverse KL",
   wasserstein = "cost squared 2-Wasserstein", hellinger = "cost squared Hellinger")
 
@@ -84,7 +85,7 @@ match_experts <- function(reference, model, design) match_all(reference, list(mo
 
 # The costs c(., .) and the families that have them.
 check_cost <- function(cost, family) {
-  cost <- check_choice(cost, c("kl", "reverse-kl", "wasserstein", "hellinger"), "cost")
+  cost <- check_choice(cost, names(cost_words), "cost")
   if (!cost %in% family_traits(family)$costs) {
     input_error("There is no {.code cost = \"{cost}\"} of experts of the family {.val {family$family}}{if (cost ==
       'wasserstein') '; it is for Gaussian experts'}.", i = "Costs of these: {.val {family_traits(family)$costs}}.")

@@ -43,6 +43,17 @@ Solve solve_symmetric(const MatrixXd& a, const VectorXd& b);
 // have no part in a and b stay where they are.
 Solve ascent_direction(MatrixXd a, const VectorXd& b);
 
+// A step that is shortened until it leads somewhere: `take` is called with 1, 1/2, 1/4, ..., `most` times at most, and
+// says whether it took the step of that length. Was one taken?
+template <class Take>
+bool take_shortened(int most, Take take) {
+  double length = 1.0;
+  for (int i = 0; i < most; ++i, length /= 2) {
+    if (take(length)) return true;
+  }
+  return false;
+}
+
 // Columns that are linear combinations of earlier ones, from the Gram matrix of all columns.
 // A column counts as aliased when less than `tolerance` of its square norm is left. Column j of
 // `combination` is set to the coefficients of aliased column j on the others (0 where it is none).

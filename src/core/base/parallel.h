@@ -16,7 +16,7 @@ void in_parallel(Index count, int threads, const std::function<void(Index)>& wor
 
 // Adds map(0), map(1), ..., map(count - 1) to `total`, in this order whatever the number of threads.
 template <class Sums, class Map>
-void add_parts(Index count, const Sums& zero, int threads, Map map, Sums& total) {
+void add_pieces(Index count, const Sums& zero, int threads, Map map, Sums& total) {
   std::vector<Sums> part(static_cast<std::size_t>(count), zero);
   in_parallel(count, threads, [&](Index i) { part[static_cast<std::size_t>(i)] = map(i); });
   for (const Sums& sums : part) total += sums;
@@ -27,7 +27,7 @@ template <class Sums, class Map>
 Sums sum_rows(Index rows, const Sums& zero, int threads, Map map) {
   const Index at_a_time = 1200, blocks = (rows + at_a_time - 1) / at_a_time;
   Sums total = zero;
-  add_parts(blocks, zero, threads, [&](Index i) {
+  add_pieces(blocks, zero, threads, [&](Index i) {
     const Index start = i * at_a_time;
     return map(start, std::min(at_a_time, rows - start));
   }, total);

@@ -46,17 +46,17 @@ class Run {
     ++at_.out.em_iterations;
     at_.know_sums();
     const double before = at_.objective;
-    double length = 1.0;
-    for (int halving = 0; halving < 30; ++halving, length /= 2) {
+    take_shortened(30, [&](double length) {
       const Model candidate = em_step(at_.out.model, at_.sums, at_.rule, at_.options.dispersion_floor,
                                       at_.least_mass(), length);
       const Statistics sums = at_.statistics_at(candidate);
       if (at_.value(candidate, sums.log_lik) >= before - at_.rounding()) {
         at_.move_to(candidate, sums);
-        break;
+        return true;
       }
       ++at_.out.halvings;
-    }
+      return false;
+    });
     at_.record(StepKind::em);
     return at_.objective - before;
   }

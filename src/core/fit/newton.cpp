@@ -11,8 +11,7 @@ namespace {
 
 // Tries the step, shortened up to three times; the last one, which is near rounding, as it is.
 bool shortened_move(Ascent& at, const std::function<Model(double)>& step, bool last) {
-  double length = 1.0;
-  for (int halving = 0; halving < (last ? 1 : 4); ++halving, length /= 2) {
+  return take_shortened(last ? 1 : 4, [&](double length) {
     const Model candidate = above_floor(step(length), at.options.dispersion_floor);
     const Score there = at.score_at(candidate);
     if (at.value(candidate, there.log_lik) >= at.objective - at.rounding()) {
@@ -20,8 +19,8 @@ bool shortened_move(Ascent& at, const std::function<Model(double)>& step, bool l
       return true;
     }
     ++at.out.halvings;
-  }
-  return false;
+    return false;
+  });
 }
 
 void converged(Ascent& at, double promise) {

@@ -55,7 +55,7 @@ ExpertStep expert_step(const Model& model, const ExpertSums& sums, double floor,
     if (!f.has_dispersion()) continue;
     // At the old beta the sum of squares is `deviation`; it falls by delta'score as beta moves to its minimiser.
     const double fall = f.least_squares() ? step.delta.col(k).dot(sums.score.col(k)) : 0.0;
-    step.dispersion(k) = std::max(f.best_dispersion(sums.deviation(k) - fall, sums.mass(k), 0.0, 1.0), floor);  // (S8b)
+    step.dispersion(k) = std::max(f.best_dispersion(sums.deviation(k) - fall, sums.mass(k), 0.0, 1.0), floor);
   }
   return step;
 }
@@ -72,13 +72,12 @@ MatrixXd fit_by_halved_steps(Model one, const std::function<ExpertSums()>& sums_
     const ExpertSums sums = sums_here();
     const ExpertStep step = expert_step(one, sums, 0.0, 0.0);
     const double promise = step.delta.cwiseProduct(sums.score).sum();
-    bool taken = false;
-    double length = 1.0;
-    for (int halving = 0; halving < 40 && !taken; ++halving, length /= 2) {
+    const bool taken = take_shortened(40, [&](double length) {
       const MatrixXd beta = one.beta + length * step.delta;
-      taken = take(beta);
-      if (taken) one.beta = beta;
-    }
+      if (!take(beta)) return false;
+      one.beta = beta;
+      return true;
+    });
     if (!taken || promise <= 1e-13 * sums.mass(0)) break;
   }
   return one.beta;

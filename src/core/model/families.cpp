@@ -32,14 +32,14 @@ class Gaussian : public Family {
     return (((y - mean) * mass) * (y - mean)).sum();
   }
 
-  // Of means under a plan: what (S8b), corrected, averages, not the cross terms of different components.
+  // What (S8b), corrected, averages: no cross terms of different components.
   ArrayXd expected_deviation(const ExpertAt& from, const ExpertAt& to) const override {
     return from.dispersion + (from.mean.col(0) - to.mean.col(0)).square();
   }
 
-  // (S8b), corrected: `deviation` is the sum of W_lk [ dispersion_l + (x'(beta_k - beta_l))^2 ], or of squared
-  // residuals.
   double best_dispersion(double deviation, double mass, double a, double s2) const override {
+    // (S8b), corrected: the sum of W_lk [ dispersion_l + (x'(beta_k - beta_l))^2 ] (of rows: of squared residuals) by
+    // that of W_lk. The aggregation knows no prior, a = 0.
     return (deviation + 2.0 * a * s2) / (mass + 2.0 * a);
   }
 

@@ -88,8 +88,8 @@ class Family {
   virtual ArrayXd expected_deviation(const ExpertAt& from, const ExpertAt&) const {
     return ArrayXd::Zero(from.eta.rows());
   }
-  // The dispersion d that maximises the sum of w log phi - a (s2 / d + log(d / s2)), given that of the deviations and
-  // of the weights: (S8b).
+  // The dispersion d that maximises the sum of w log phi - a (s2 / d + log(d / s2)), given the sum of
+  // the deviations and that of the weights; of Gaussian experts (S8b).
   virtual double best_dispersion(double deviation, double mass, double a, double s2) const;
   // d log phi / d log d, row by row, given d log phi / d predictor, `slope` (whose own derivative in log d is minus
   // itself); and its derivative plus its square, given it.

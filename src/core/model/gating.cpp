@@ -172,21 +172,19 @@ SoftmaxFit softmax_regression(const SoftmaxProblem& problem, MatrixXd alpha, int
     ++fit.iterations;
     fit.converged = gain <= tolerance * scale;
     const bool products = !keep_products || gain > near * scale;
-    double length = 1.0;
-    for (int halving = 0; halving < 40; ++halving, length /= 2) {
+    // The last step is below rounding.
+    take_shortened(fit.converged ? 1 : 40, [&](double length) {
       const MatrixXd candidate = alpha + length * step;
       GateSums next = sums_at(candidate, products);
       const double value = next.log_lik - prior.value(candidate);
-      if (value >= objective) {
-        alpha = candidate;
-        if (!products) next.gram.swap(sums.gram);
-        current = products;
-        sums = std::move(next);
-        objective = value;
-        break;
-      }
-      if (fit.converged) break;  // the last step is below rounding
-    }
+      if (!(value >= objective)) return false;
+      alpha = candidate;
+      if (!products) next.gram.swap(sums.gram);
+      current = products;
+      sums = std::move(next);
+      objective = value;
+      return true;
+    });
     last_gain = gain;
   }
   fit.alpha = alpha;

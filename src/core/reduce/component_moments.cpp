@@ -101,11 +101,11 @@ MatrixXd ComponentMoments::cost(const Model& to) const {
   const Index k_count = to.experts();
   const Family& family = family_of(to.family);
   MatrixXd cost(components_.count(), k_count);
-  const Index parts = (blocks() + blocks_at_a_time - 1) / blocks_at_a_time;
-  in_parallel(parts, services_.threads, [&](Index part) {
+  const Index pieces = (blocks() + blocks_at_a_time - 1) / blocks_at_a_time;
+  in_parallel(pieces, services_.threads, [&](Index piece) {
     MatrixXd form(side, k_count);
-    const Index end = std::min(blocks(), (part + 1) * blocks_at_a_time);
-    for (Index b = part * blocks_at_a_time; b < end; ++b) {
+    const Index end = std::min(blocks(), (piece + 1) * blocks_at_a_time);
+    for (Index b = piece * blocks_at_a_time; b < end; ++b) {
       kernels().moment_forms(to.beta.rows(), &moments_(0, b), &beta_(0, b), k_count, to.beta.data(),
                              form.data());
       const Index count = std::min(side, components_.count() - b * side);
@@ -154,10 +154,10 @@ ExpertSums ComponentMoments::sums_to(const Model& to, const std::vector<Index>& 
 }
 
 void ComponentMoments::update(Model& to, const std::vector<Index>& target) const {
-  const Index parts = (blocks() + blocks_at_a_time - 1) / blocks_at_a_time;
+  const Index pieces = (blocks() + blocks_at_a_time - 1) / blocks_at_a_time;
   const ExpertSums zero(to.beta.rows(), to.experts(), 1);
   ExpertSums sums = zero;
-  add_parts(parts, zero, services_.threads, [&](Index i) {
+  add_pieces(pieces, zero, services_.threads, [&](Index i) {
     return sums_to(to, target, i * blocks_at_a_time, std::min(blocks(), (i + 1) * blocks_at_a_time));
   }, sums);
   // (S8a), (S8b)

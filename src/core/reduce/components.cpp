@@ -189,15 +189,15 @@ void Components::visit(const std::function<void(Index, const Tile&)>& see, bool 
 void Components::visit_masses(
     const std::function<void(Index, Index, const MatrixXd&)>& see) const {
   services_.interrupt();
-  std::vector<Run> parts;
+  std::vector<Run> pieces;
   for (const Run& run : runs_) {
     for (Index m = run.model, next; m < run.model + run.models; m = next) {
       next = group_end(m, run.model + run.models, moment_components);
-      parts.push_back({run.row, run.rows, m, next - m});
+      pieces.push_back({run.row, run.rows, m, next - m});
     }
   }
-  in_parallel(static_cast<Index>(parts.size()), services_.threads, [&](Index i) {
-    Run part = parts[static_cast<std::size_t>(i)];
+  in_parallel(static_cast<Index>(pieces.size()), services_.threads, [&](Index i) {
+    Run part = pieces[static_cast<std::size_t>(i)];
     const Index end = part.row + part.rows, begin = first(part.model);
     MatrixXd mass;
     for (; part.row < end; part.row += part.rows) {
