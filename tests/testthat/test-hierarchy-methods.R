@@ -134,6 +134,7 @@ test_that("Cochran's Q and the interval of a new site, by hand", {
   half <- qt(0.975, 3) * sqrt(found$tau[1]^2 + vcov(h)[1, 1])
   expect_equal(found$high[1] - found$estimate[1], half, tolerance = 1e-6)
   expect_match(shown(print(found)), "I2")
+  expect_match(shown(print(found[1:2, c("term", "tau")])), "expert1:x")
 })
 
 test_that("sites' estimates are those of their models", {
