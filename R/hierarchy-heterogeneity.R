@@ -101,7 +101,9 @@ own_estimate <- function(q) {
 print.moe_heterogeneity <- function(x, digits = 3, ...) {
   shown <- as.data.frame(x)
   has <- function(fields) intersect(fields, names(shown))  # some columns may have been taken
-  for (field in has(c("estimate", "se", "tau", "low", "high"))) shown[[field]] <- format(shown[[field]], digits = digits)
+  for (field in has(c("estimate", "se", "tau", "low", "high"))) {
+    shown[[field]] <- format(shown[[field]], digits = digits)
+  }
   for (field in has(c("I2", "Q"))) shown[[field]] <- format(round(shown[[field]], 1), nsmall = 1)
   for (field in has("p")) {
     shown$p <- ifelse(is.na(shown$p), "NA", format.pval(shown$p, digits = 2, eps = 1e-4))

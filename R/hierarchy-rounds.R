@@ -141,6 +141,7 @@ refined_hierarchy <- function(object, run, setting) {
     weight = vapply(answers, function(a) a$weight, 0), own = sites %in% names(object$sites$models),
     stringsAsFactors = FALSE, row.names = NULL)
   out <- new_hierarchy(run$solved, run$quadratics, setting, table, object$sites, object$call)
+  out$aggregate <- object$aggregate
   out$hierarchy$own <- object$hierarchy$own
   out$hierarchy$log_lik <- run$table$marginal[nrow(run$table)]
   out$record$objective <- run$table$marginal
