@@ -36,16 +36,8 @@ moe_influence <- function(object, support = NULL) {
   at <- design_at(points, with_y = with_y)
   value <- function(model) if (with_y) mean(core_predict(at, core_model(model), "log_density")) else NA_real_
   whole <- value(object)
-  options <- c(a$control, a[c("plan", "cost", "update")])
-  given <- if (a$weights == "given") stats::setNames(a$lambda, names(models)) else a$weights
   rows <- lapply(seq_along(models), function(m) {
-    without <- models[-m]
-    weights <- if (is.numeric(given)) given[-m] else given
-    problem <- support_problem(without, points, weights)
-    problem$moments <- shared_moments(without, a$moments, "reduction", a$plan, a$cost)
-    problem$gate_shares <- shared_gates(without, if (!a$gates_from_sums) FALSE, "reduction", a$plan)
-    less <- reduction(without, problem, object$K, options, start = object)
-    other <- replace(object, "parameters", list(less$parameters))
+    other <- aggregate_without(object, points, names(models)[m])
     data.frame(site = names(models)[m], n = models[[m]]$n,
       transport = cpp_divergence(core_model(object), core_model(other), at, "exact")$value,
       loglik = value(other) - whole)
@@ -54,4 +46,18 @@ moe_influence <- function(object, support = NULL) {
   score <- a$screening$table
   out$score <- if (is.null(score)) NA_real_ else score$score[match(out$site, score$site)]
   structure(out[order(-out$transport), ], class = c("moe_influence", "data.frame"), row.names = seq_len(nrow(out)))
+}
+
+# The aggregate of the other sites' models, from this one on. `points`: support_points().
+aggregate_without <- function(object, points, site) {
+  a <- object$aggregation
+  models <- used_models(object)
+  m <- match(site, names(models))
+  without <- models[-m]
+  weights <- if (a$weights == "given") stats::setNames(a$lambda, names(models))[-m] else a$weights
+  problem <- support_problem(without, points, weights)
+  problem$moments <- shared_moments(without, a$moments, "reduction", a$plan, a$cost)
+  problem$gate_shares <- shared_gates(without, if (!a$gates_from_sums) FALSE, "reduction", a$plan)
+  less <- reduction(without, problem, object$K, c(a$control, a[c("plan", "cost", "update")]), start = object)
+  replace(object, "parameters", list(less$parameters))
 }

@@ -100,11 +100,14 @@ own_estimate <- function(q) {
 #' @export
 print.moe_heterogeneity <- function(x, digits = 3, ...) {
   shown <- as.data.frame(x)
-  p <- ifelse(is.na(shown$p), "NA", format.pval(shown$p, digits = 2, eps = 1e-4))
-  for (field in c("estimate", "se", "tau", "low", "high")) shown[[field]] <- format(shown[[field]], digits = digits)
-  shown$I2 <- format(round(shown$I2, 1), nsmall = 1)
-  shown$Q <- format(round(shown$Q, 1), nsmall = 1)
-  shown$p <- p
+  has <- function(fields) intersect(fields, names(shown))  # some columns may have been taken
+  for (field in has(c("estimate", "se", "tau", "low", "high"))) {
+    shown[[field]] <- format(shown[[field]], digits = digits)
+  }
+  for (field in has(c("I2", "Q"))) shown[[field]] <- format(round(shown[[field]], 1), nsmall = 1)
+  for (field in has("p")) {
+    shown$p <- ifelse(is.na(shown$p), "NA", format.pval(shown$p, digits = 2, eps = 1e-4))
+  }
   shown$df <- NULL
   cat("Differences between sites (I2 in percent; low, high: ", 100 * attr(x, "level"), " % interval of a new site)\n",
     sep = "")

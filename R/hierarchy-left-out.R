@@ -10,7 +10,8 @@
 #' @param object A model made by [moe_hierarchy()], refined or not.
 #' @param sources,weights,sites,timeout,retries As in [moe_refine()]; sites of the hierarchy alone.
 #' @param draws Number of models that are drawn for `"integrated"`.
-#' @return `object`, with `hierarchy$new_site` the best of `"average"`, `"integrated"` and `"population"`, and
+#' @return `object`, with `hierarchy$new_site` the best of `"average"`, `"integrated"`, `"population"` and (where the
+#'   hierarchy was made of an aggregate that keeps its support) `"aggregate"`, and
 #'   `hierarchy$left_out`: data frame with `site`, `n` (rows) and the mean log-likelihood a row of each candidate.
 #' @examples
 #' sim <- moe_simulate(1200, K = 2, d = 2, seed = 1)
@@ -40,8 +41,8 @@ leave_sites_out <- function(object, sources, weights = NULL, draws = 100, timeou
   items <- lapply(known, function(site) list(data = sources[[site]], models = left_out_models(object, site, draws)))
   found <- at_sites(stats::setNames(items, known), task, left_out_score, at_scored_site)
   table <- data.frame(site = known, n = vapply(found, function(f) f$n, 0),
-    t(vapply(found, function(f) f$loglik, numeric(3))), stringsAsFactors = FALSE, row.names = NULL)
-  total <- colSums(table[new_site_choices] * table$n)
+    do.call(rbind, lapply(found, function(f) f$loglik)), stringsAsFactors = FALSE, row.names = NULL)
+  total <- colSums(table[-(1:2)] * table$n)
   object$hierarchy$left_out <- table
   object$hierarchy$new_site <- names(which.max(total))
   object
@@ -62,7 +63,16 @@ left_out_models <- function(object, site, draws) {
   candidates <- list(average = new_site_models(rest, "average", draws),
     integrated = new_site_models(rest, "integrated", draws),
     population = list(list(family = object$family, parameters = middle)))
+  candidates$aggregate <- left_out_aggregate(object$aggregate, site)
   lapply(candidates, function(models) lapply(models, core_model))
+}
+
+# NULL where there is none that can be made again.
+left_out_aggregate <- function(aggregate, site) {
+  if (is.null(aggregate$support) || aggregate$aggregation$method != "reduction") return(NULL)
+  if (!site %in% names(used_models(aggregate))) return(list(aggregate))
+  points <- support_points(aggregate$support, aggregate$schema, names(used_models(aggregate)))
+  list(aggregate_without(aggregate, points, site))
 }
 
 at_scored_site <- function(item, task) {

@@ -52,7 +52,7 @@ fixef.moe_hierarchy <- function(object, ...) {
 # The population's model by itself.
 population <- function(object) {
   class(object) <- "moe"
-  object$sites <- object$hierarchy <- object$refinement <- NULL
+  object$sites <- object$hierarchy <- object$refinement <- object$aggregate <- NULL
   object
 }
 

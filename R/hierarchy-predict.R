@@ -6,7 +6,8 @@
 #' For a new site means (`"response"`, `"label"`), densities, quantiles and prediction intervals are those of the
 #' mean of several distributions: `"average"`: of all sites' models, each with the same weight; `"integrated"`: of
 #' models drawn from \eqn{N(\mu, T)}, the same draws at every call. So they hold the spread between sites.
-#' `"expert"`, `"gate"`, `"posterior"` and `"class"` are of the population's model, as all are with `"population"`.
+#' `"expert"`, `"gate"`, `"posterior"` and `"class"` are of the population's model, as all are with `"population"`;
+#' with `"aggregate"` all are of the aggregate.
 #'
 #' @param object A model made by [moe_hierarchy()].
 #' @param newdata A data frame of new rows.
@@ -14,7 +15,7 @@
 #'   `newdata` that holds them. Names that are none of the hierarchy's sites, and NA, are new sites.
 #' @param type,log,interval,level,probs,na.action As for [predict.moe()].
 #' @param se.fit As for [predict.moe()]; of a new site with `new_site = "population"` alone.
-#' @param new_site `"average"`, `"integrated"` or `"population"`; by default what the hierarchy says.
+#' @param new_site `"average"`, `"integrated"`, `"population"` or `"aggregate"`; by default what the hierarchy says.
 #' @param draws Number of models that are drawn for `"integrated"`.
 #' @param ... Not used.
 #' @return As for [predict.moe()].
@@ -41,7 +42,7 @@ predict.moe_hierarchy <- function(object, newdata, site = NULL,
     "type")
   interval <- check_choice(interval, c("none", "confidence", "prediction"), "interval")
   new_site <- if (is.null(new_site)) object$hierarchy$new_site
-              else check_choice(new_site, new_site_choices, "new_site")
+              else check_new_site(new_site, !is.null(object$aggregate))
   draws <- check_count(draws, "draws", 2)
   if (!is.data.frame(newdata)) {
     input_error("{.arg newdata} must be a data frame, not {.obj_type_friendly {newdata}}.")
@@ -125,9 +126,11 @@ together <- function(parts, groups, n) {
 # ---- new sites -----------------------------------------------------------------------------------
 
 predict_new_site <- function(object, newdata, asked, new_site, draws) {
-  middle <- population(object)
+  middle <- population(if (new_site == "aggregate") object$aggregate else object)
   of_population <- asked$type %in% c("expert", "gate", "posterior", "class")
-  if (new_site == "population" || of_population) return(do.call(predict.moe, c(list(middle, newdata), asked)))
+  if (new_site %in% c("population", "aggregate") || of_population) {
+    return(do.call(predict.moe, c(list(middle, newdata), asked)))
+  }
   if (isTRUE(asked$se.fit) || asked$interval == "confidence") {
     input_error("The mean over sites has no standard errors.",
       i = "Use {.code new_site = \"population\"}, or {.code interval = \"prediction\"}.")

@@ -37,7 +37,7 @@ hierarchy_lines <- function(x) {
   cat("; marginal log-likelihood ", if (is.na(h$log_lik)) "not known" else format(round(h$log_lik, 2), nsmall = 2),
     ", df = ", hierarchy_df(x), "\n", sep = "")
   words <- c(average = "the mean of all sites' models", integrated = "the mean over the spread between sites",
-    population = "the population's model")
+    population = "the population's model", aggregate = "the aggregate")
   cat("A new site gets ", words[[h$new_site]], if (!is.null(h$left_out)) ", the best where sites were left out",
     ".\n", sep = "")
   aliased <- unique(unlist(x$record$aliased))

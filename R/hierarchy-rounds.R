@@ -38,10 +38,32 @@ ask_sites <- function(sources, task, setting, solved, starts) {
   at_sites(items, task, site_answer, at_started_site)
 }
 
-# A site's answer as a quadratic; `shift`: what a row adds to the log-likelihood on the user's scale of y.
-answer_quadratic <- function(answer, shift) {
-  list(at = answer$parameters, slope = answer$score, curvature = cpp_positive_part(answer$curvature),
+# A site's answer as a quadratic; `shift`: what a row adds to the log-likelihood on the user's scale of y; `root`: of
+# the prior's covariance.
+answer_quadratic <- function(answer, shift, root) {
+  curvature <- cpp_positive_part(answer$curvature)
+  curvature <- curvature + least_curvature(curvature, answer$score, root)
+  list(at = answer$parameters, slope = answer$score, curvature = curvature,
     value = answer$log_lik + shift * answer$weight)
+}
+
+# Where the log-likelihood rises and does not bend, its quadratic has no maximum, and the more spread between sites the
+# better it would be. What is added lets the maximum lie up to thirty standard deviations of the prior away, in any
+# direction.
+least_curvature <- function(curvature, slope, root) {
+  if (!ncol(root)) return(0)
+  e <- eigen(crossprod(root, curvature %*% root), symmetric = TRUE)
+  rise <- drop(crossprod(e$vectors, crossprod(root, slope)))
+  add <- pmax(abs(rise) / 30 - e$values, 0)
+  if (all(add == 0)) return(0)
+  back <- crossprod(e$vectors, pseudo_inverse(root))
+  crossprod(back * sqrt(add))
+}
+
+pseudo_inverse <- function(m) {
+  s <- svd(m)
+  use <- s$d > 1e-10 * s$d[1]
+  s$v[, use, drop = FALSE] %*% (t(s$u[, use, drop = FALSE]) / s$d[use])
 }
 
 refine_hierarchy <- function(object, sources, task, rounds, control) {
@@ -85,7 +107,7 @@ hierarchy_rounds <- function(object, sources, task, setting, rounds, tolerance) 
     now <- vapply(answers, function(a) a$rows, 0)
     if (is.null(rows)) rows <- now
     check_same_rows(now, rows)
-    quadratics <- lapply(answers, answer_quadratic, shift)
+    quadratics <- lapply(answers, answer_quadratic, shift, population_prior(setting, solved)$root)
     marginal <- sum(vapply(answers, function(a) a$marginal + shift * a$weight, 0))
     before <- solved
     solved <- solve_population(quadratics, setting, if (setting$covariance == "diagonal") before$spread)
@@ -119,6 +141,7 @@ refined_hierarchy <- function(object, run, setting) {
     weight = vapply(answers, function(a) a$weight, 0), own = sites %in% names(object$sites$models),
     stringsAsFactors = FALSE, row.names = NULL)
   out <- new_hierarchy(run$solved, run$quadratics, setting, table, object$sites, object$call)
+  out$aggregate <- object$aggregate
   out$hierarchy$own <- object$hierarchy$own
   out$hierarchy$log_lik <- run$table$marginal[nrow(run$table)]
   out$record$objective <- run$table$marginal

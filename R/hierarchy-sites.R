@@ -31,7 +31,7 @@ hierarchy_models <- function(sites) {
       ({.code lambda}): what it sets to 0 has no normal distribution.", i = "Fit again without it.")
   }
   list(models = models, table = listed$table, sites = listed, schema = listed$schema,
-    order = if (aggregate) sites$aggregation$order)
+    order = if (aggregate) sites$aggregation$order, aggregate = if (aggregate) sites)
 }
 
 # One site's quadratic under given labels, in parameters on columns standardised by `scaling`.

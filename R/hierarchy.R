@@ -31,7 +31,8 @@
 #' `predict(h, newdata)` without `site` is for a site that is not among these. `new_site` says what it gets:
 #' `"average"`, the mean of the densities of all sites' models, that is the spread between sites as it was found;
 #' `"integrated"`, the mean of the densities at parameters drawn from \eqn{N(\mu, T)}; `"population"`, the model at
-#' \eqn{\mu}, without the spread. [leave_sites_out()] chooses the one that does best at sites that are left out.
+#' \eqn{\mu}, without the spread; `"aggregate"`, where `sites` is a [moe_aggregate()], that. [leave_sites_out()]
+#' chooses the one that does best at sites that are left out.
 #'
 #' @param sites A `moe_sites` object with information matrices (`moe_sites(information = TRUE)`, or messages
 #'   read by [read_moe()]), a named list of such models, or a [moe_aggregate()] of them.
@@ -45,8 +46,8 @@
 #' @param control List of settings: `max_iterations` (500), `tolerance` (1e-12: the gain in marginal log-likelihood
 #'   that one more step may promise).
 #' @return A model of class `moe_hierarchy` and `moe` (see [moe-class]): the population's, at \eqn{\mu}. More
-#'   fields: `sites`, the `moe_sites` object; `hierarchy`, a list with `table` (data frame: `site`, `n`, `own`: has
-#'   it a model of its own?), `effects`, `covariance`, `method`, `new_site`, `order` (K x M matrix: which expert
+#'   fields: `sites`, the `moe_sites` object; `aggregate`, the aggregate that it was made of, or NULL;
+#'   `hierarchy`, a list with `table` (data frame: `site`, `n`, `weight`, `own`: has it a model of its own?), `effects`, `covariance`, `method`, `new_site`, `order` (K x M matrix: which expert
 #'   of every site plays the part of each expert), and what the methods need: on standardised columns the sites'
 #'   quadratics, the effects' mean and covariance T and the sites' posterior means.
 #' @seealso [fixef.moe_hierarchy()], [predict.moe_hierarchy()], [site_model()], [heterogeneity()],
@@ -62,11 +63,11 @@
 #' @export
 moe_hierarchy <- function(sites, effects = c("all", "experts", "gates", "intercepts"),
                           covariance = c("diagonal", "expert"), method = c("ML", "REML"),
-                          new_site = c("average", "integrated", "population"), control = list()) {
+                          new_site = c("average", "integrated", "population", "aggregate"), control = list()) {
   started <- proc.time()[[3]]
   covariance <- check_choice(covariance, c("diagonal", "expert"), "covariance")
   method <- check_choice(method, c("ML", "REML"), "method")
-  new_site <- check_choice(new_site, new_site_choices, "new_site")
+  new_site <- check_new_site(new_site, inherits(sites, "moe_aggregate"))
   control <- hierarchy_control(control)
   found <- hierarchy_models(sites)
   models <- found$models
@@ -88,12 +89,22 @@ moe_hierarchy <- function(sites, effects = c("all", "experts", "gates", "interce
   out <- new_hierarchy(solved, quadratics, setting, table, found$sites, match.call())
   out$hierarchy$order <- order
   out$hierarchy$new_site <- new_site
+  out$aggregate <- found$aggregate
   out$record$seconds <- proc.time()[[3]] - started
   warn_hierarchy(out)
   out
 }
 
-new_site_choices <- c("average", "integrated", "population")
+new_site_choices <- c("average", "integrated", "population", "aggregate")
+
+check_new_site <- function(new_site, aggregated) {
+  new_site <- check_choice(new_site, new_site_choices, "new_site")
+  if (new_site == "aggregate" && !aggregated) {
+    input_error("{.code new_site = \"aggregate\"} needs a hierarchy that was made of an aggregate.",
+      i = "{.code moe_hierarchy(moe_aggregate(sites, support))} makes one.")
+  }
+  new_site
+}
 
 hierarchy_control <- function(control) {
   default <- list(max_iterations = 500L, tolerance = 1e-12)

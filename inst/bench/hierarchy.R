@@ -53,6 +53,8 @@ real_case <- function(train, test, site, formula, K, rounds = 10, left_out = TRU
     "one shot" = moe_metrics(h, test, site = at)$rpe, rounds = moe_metrics(refined, test, site = at)$rpe)
   out <- list(density = density, site = at, has_own = has_own, rpe = rpe, clock = clock,
     left_out = NULL, trace = refined$refinement$rounds)
+  # What a new site gets may be the aggregate too.
+  refined$aggregate <- aggregate
   if (left_out) out$left_out <- new_sites(refined, parts, split(test, at), formula, K, pooled, most_left)
   out
 }
@@ -63,7 +65,6 @@ new_sites <- function(h, parts, tests, formula, K, pooled, most) {
   lack <- setdiff(known, names(tests))
   for (s in lack) tests[[s]] <- parts[[s]]
   t <- leave_sites_out(h, tests[known])$hierarchy$left_out
-  t$aggregate_of_others <- NA
   t$pooled_of_others <- NA
   for (i in utils::head(order(-t$n), most)) {
     rest <- do.call(rbind, parts[setdiff(names(parts), t$site[i])])
@@ -99,10 +100,11 @@ show_case <- function(found, title) {
   t <- found$left_out
   if (is.null(t)) return(invisible())
   used <- !is.na(t$pooled_of_others)
-  fields <- c("average", "integrated", "population", "pooled_of_others")
+  fields <- c("average", "integrated", "population", "aggregate", "pooled_of_others")
   total <- colSums(t[used, fields] * t$n[used]) / sum(t$n[used])
   cat("New sites (each of ", sum(used), " left out), held-out log-likelihood a row: ",
-    paste(c("average", "integrated", "population", "pooled fit to the others"), four(total), collapse = ", "), "\n",
+    paste(c("average", "integrated", "population", "aggregate", "pooled fit to the others"), four(total),
+      collapse = ", "), "\n",
     sep = "")
 }
 

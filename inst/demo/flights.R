@@ -64,8 +64,9 @@ support <- moe_support(given, site = given$carrier)
 # The pilot, a model of the support rows, is where every site starts. It keeps their experts
 # comparable. And where a carrier's flights say nothing (it has one origin only, or one distance),
 # its model keeps the pilot's values. A carrier with fewer flights than parameters is skipped.
+# Information matrices tell how well a carrier knows its parameters: the hierarchy below wants them.
 pilot_seconds <- seconds(pilot <- moe(model, given, K = K, keep = FALSE))
-sites_seconds <- seconds(fitted <- moe_sites(model, sites, start = pilot))
+sites_seconds <- seconds(fitted <- moe_sites(model, sites, start = pilot, information = TRUE))
 
 # ---- Aggregate, and fit the rivals ---------------------------------------------------------------
 
@@ -81,6 +82,14 @@ aggregates <- list(
   "average" = moe_aggregate(fitted, support, method = "average")
 )
 ours <- names(aggregates)[1]
+
+# One model for all is not what airlines are like. In a hierarchy every carrier has a model of its own, which
+# borrows from the others what its flights do not tell: at once from what was sent, and better after some rounds,
+# in which the carrier with too few flights for a model takes part.
+one_shot_seconds <- seconds(one_shot <- moe_hierarchy(fitted))
+rounds_seconds <- seconds(hierarchy <- moe_refine(one_shot, sites, rounds = 8))
+hierarchies <- list("own models, hierarchy at once" = one_shot, "own models, hierarchy, 8 rounds" = hierarchy)
+
 pooled_seconds <- seconds(pooled <- moe(model, train, K = K, keep = FALSE))
 lm_seconds <- seconds(line <- lm(model, train))
 
@@ -92,8 +101,13 @@ squared_error <- function(m) (held_out$arr_delay - predict(m, held_out))^2
 loss <- lapply(c(models, list(lm = line)), squared_error)
 # lm() gets a Gaussian density with the maximum likelihood sigma, like the experts.
 density$lm <- dnorm(sqrt(loss$lm), sd = sqrt(mean(residuals(line)^2)), log = TRUE)
-rpe <- c(vapply(models, function(m) moe_metrics(m, held_out)$rpe, 0),
-  lm = sum(loss$lm) / sum(held_out$arr_delay^2))
+of_carrier <- as.character(held_out$carrier)
+for (name in names(hierarchies)) {
+  h <- hierarchies[[name]]
+  density[[name]] <- predict(h, held_out, site = of_carrier, type = "density", log = TRUE)
+  loss[[name]] <- (held_out$arr_delay - predict(h, held_out, site = of_carrier))^2
+}
+rpe <- vapply(loss[names(density)], sum, 0) / sum(held_out$arr_delay^2)
 
 # Mean difference and its standard error: both models are asked about the same flights.
 versus <- function(score, a, b, rows = TRUE) {
@@ -103,19 +117,21 @@ versus <- function(score, a, b, rows = TRUE) {
 gap <- vapply(names(density), function(m) versus(density, m, "pooled"), c(mean = 0, se = 0))
 slowest <- max(fitted$table$seconds[fitted$table$status == "fitted"])
 aggregation <- vapply(aggregates, function(m) m$aggregation$seconds, 0)
-total <- c(pooled_seconds, pilot_seconds + slowest + aggregation, pilot_seconds, lm_seconds)
+total <- c(pooled_seconds, pilot_seconds + slowest + aggregation, pilot_seconds, lm_seconds,
+  pilot_seconds + slowest + one_shot_seconds, pilot_seconds + slowest + one_shot_seconds + rounds_seconds)
 
 title("Held-out flights")
 print(data.frame(
   model = format(names(density)), loglik = fixed(vapply(density, mean, 0), 4),
   "vs pooled" = fixed(gap["mean", ], 4), se = fixed(gap["se", ], 4), RPE = fixed(rpe, 4),
-  "site s" = fixed(c(NA, rep(slowest, length(aggregates)), NA, NA), 1),
-  "aggregation s" = fixed(c(NA, aggregation, NA, NA), 1), "total s" = fixed(total, 1),
+  "site s" = fixed(c(NA, rep(slowest, length(aggregates)), NA, NA, slowest, slowest), 1),
+  "aggregation s" = fixed(c(NA, aggregation, NA, NA, one_shot_seconds, one_shot_seconds + rounds_seconds), 1),
+  "total s" = fixed(total, 1),
   check.names = FALSE), row.names = FALSE)
 say("loglik: mean log density of a flight, larger is better; se: of the difference. ",
   "RPE: squared error over squared delay, smaller is better. site s: the slowest site. total s of ",
   "what is aggregated: pilot (", fixed(pilot_seconds, 1), "), slowest site and aggregation, as if ",
-  "every site had its own machine. Here all sites took ", fixed(sites_seconds, 1), " s with ",
+  "every site had its own machine; of rounds, as they took here, with all sites on ", workers, " worker(s). Here all sites took ", fixed(sites_seconds, 1), " s with ",
   workers, " worker(s).")
 
 # Every carrier's own held-out flights, under its own model, the pooled fit and the aggregate.
@@ -139,11 +155,12 @@ print(data.frame(
   status = ifelse(skipped, paste("skipped, needs", outcome$needs), outcome$status),
   kept = ifelse(is.na(kept), "", kept), "held out" = big(lengths(rows_of)), own = fixed(own, 3),
   pooled = fixed(mean_of("pooled"), 3), aggregate = fixed(mean_of(ours), 3),
+  hierarchy = fixed(mean_of("own models, hierarchy, 8 rounds"), 3),
   gap = fixed(carrier_gap["mean", ], 3), se = fixed(carrier_gap["se", ], 3),
   check.names = FALSE), row.names = FALSE)
 say("rows: flights fitted to; given: of these, in the support sample; bytes: the model as text; ",
   "kept: columns whose coefficients the flights do not determine, so that they stay the pilot's. ",
-  "own, pooled, aggregate: held-out log-likelihood a flight; gap: aggregate less pooled.")
+  "own, pooled, aggregate, hierarchy (rounds): held-out log-likelihood a flight; gap: aggregate less pooled.")
 
 # ---- In words ------------------------------------------------------------------------------------
 
@@ -167,7 +184,13 @@ say("By carrier, against the pooled fit: it LOSES at ", sum(verdicts == "LOSES")
   carriers[worst], ": ", sprintf("%+.3f", carrier_gap["mean", worst]), " a flight. Carriers ",
   "differ: of the ", sum(!skipped), " with a model of their own, this model is better on their ",
   "held-out flights than the aggregate at ", sum(own > mean_of(ours), na.rm = TRUE),
-  ", and better than the pooled fit at ", sum(own > mean_of("pooled"), na.rm = TRUE), ".")
+  ", and better than the pooled fit at ", sum(own > mean_of("pooled"), na.rm = TRUE), ". The hierarchy's ",
+  "model of a carrier is better than the aggregate at ", sum(mean_of("own models, hierarchy, 8 rounds") > mean_of(ours)),
+  " of ", length(carriers), ". Carriers differ most in:")
+print(head(local({
+  found <- heterogeneity(hierarchy)
+  found[order(-found$Q / found$df), c("term", "estimate", "tau", "I2", "p")]
+}), 5))
 ratio <- pooled_seconds / total[[2]]
 say("Time: ", fixed(total[[2]], 1), " s for the aggregate, ", fixed(pooled_seconds, 1),
   " s for the pooled fit: ", if (ratio > 1) "faster" else "SLOWER", " by a factor of ",
@@ -183,11 +206,11 @@ say("Sent: models of ", big(sum(outcome$bytes, na.rm = TRUE)), " bytes in all an
 limits <- quantile(held_out$dep_delay, c(0.01, 0.99))
 drawn <- subset(held_out, dep_delay >= limits[1] & dep_delay <= limits[2])
 dir.create(folder, showWarnings = FALSE, recursive = TRUE)
-title("Plots of the aggregate")
-for (which in c("experts", "gates", "plan")) {
+title("Plots of the aggregate, and of how carriers differ")
+for (which in c("experts", "gates", "plan", "sites")) {
   file <- file.path(folder, paste0("flights-", which, ".png"))
   png(file, width = 1400, height = 900, res = 130)
-  plot(aggregates[[ours]], which, data = drawn)
+  if (which == "sites") plot(hierarchy, which) else plot(aggregates[[ours]], which, data = drawn)
   dev.off()
   cat(file, "\n")
 }

@@ -134,6 +134,7 @@ test_that("Cochran's Q and the interval of a new site, by hand", {
   half <- qt(0.975, 3) * sqrt(found$tau[1]^2 + vcov(h)[1, 1])
   expect_equal(found$high[1] - found$estimate[1], half, tolerance = 1e-6)
   expect_match(shown(print(found)), "I2")
+  expect_match(shown(print(found[1:2, c("term", "tau")])), "expert1:x")
 })
 
 test_that("sites' estimates are those of their models", {
@@ -198,11 +199,18 @@ test_that("leaving sites out names the best", {
   best <- names(which.max(colSums(t[3:5] * t$n)))
   expect_equal(h$hierarchy$new_site, best)
   # Without site B, by hand: the hierarchy of the others' models, labels as they are.
-  rest <- moe_hierarchy(found$sites$models[c("A", "C", "D")])
-  rest$hierarchy$scaling <- found$h$hierarchy$scaling
   others <- solve_population(found$h$hierarchy$quadratics[-2], hierarchy_setting(found$h))
   m <- population(found$h)
   m$parameters <- user_parameters(others$mean, m, found$h$hierarchy$scaling)
+  a <- moe_aggregate(found$sites, moe_support(d, site = d$site))
+  by_aggregate <- leave_sites_out(moe_hierarchy(a), found$sources, draws = 10)
+  expect_equal(by_aggregate$hierarchy$left_out$average, t$average, tolerance = 1e-5)
+  rest <- d[d$site != "B", ]
+  other <- moe_aggregate(found$sites$models[c("A", "C", "D")], moe_support(rest, site = rest$site))
+  expect_equal(by_aggregate$hierarchy$left_out$aggregate[2],
+    mean(predict(other, found$sources$B, type = "density", log = TRUE)), tolerance = 1e-3)
+  expect_equal(predict(by_aggregate, d[1:5, ], new_site = "aggregate"), predict(a, d[1:5, ]))
+  expect_error(predict(h, d, new_site = "aggregate"), "aggregate", class = "moe_input_error")
   expect_equal(t$population[2], mean(predict(m, found$sources$B, type = "density", log = TRUE)), tolerance = 1e-6)
 })
 
