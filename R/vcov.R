@@ -256,6 +256,13 @@ standard_errors.moe <- function(object, type = c("observed", "sandwich", "cluste
     words = words)
 }
 
+# Degrees of freedom that intervals go by: Inf (normal) where they are not those of a few sites.
+covariance_df <- function(object) {
+  found <- tryCatch(standard_errors(object), moe_input_error = function(e) NULL)
+  df <- found$df
+  if (length(df)) min(df) else Inf
+}
+
 clustered_errors <- function(found) {
   list(se = sqrt(diag(found$covariance)), df = found$groups - 1,
     words = paste("sandwich over", format_big(found$groups), "clusters"))

@@ -79,7 +79,8 @@ test_that("calls that ask for clusters wrongly are told what is wrong", {
   wrong(vcov(fit, cluster = rep(1, 300)), "one cluster")
   wrong(vcov(fit, cluster = c(NA, 2:300)), "missing for 1 row")
   wrong(vcov(fit, cluster = y ~ x), "one-sided")
-  wrong(vcov(fits$binomial, cluster = ~ nowhere, newdata = transform(two_experts(300, "binomial"), id = rep(1:30, 10), o = v / 3)), "nowhere")
+  rows <- transform(two_experts(300, "binomial"), o = v / 3)
+  wrong(vcov(fit, cluster = ~ nowhere, newdata = rows), "nowhere")
   wrong(vcov(fit, cluster = sum), "formula or a vector")
   fit$call <- NULL
   wrong(vcov(fit, cluster = ~ id), "can't be found again")
