@@ -102,9 +102,10 @@ ggplot_gates <- function(x, variable, rows) {
   places <- shared_places(curves, variable_kinds(x))
   lines <- long_curves(curves, "gate", places)
   out <- ggplot2::ggplot(lines, ggplot2::aes(.data$value, .data$y, colour = .data$expert)) +
-    curve_layers(lines, NULL, 1)
+    band_layers(lines) + curve_layers(lines, NULL, 1)
   along_variables(out, x, curves, places, rows) + ggplot2::coord_cartesian(ylim = c(0, 1)) +
-    ggplot2::labs(y = "gate probability", title = "Gate probabilities")
+    ggplot2::labs(y = "gate probability", title = "Gate probabilities",
+      subtitle = if (!all(is.na(lines$low))) "Bands: 95 % intervals")
 }
 
 along_variables <- function(plot, x, curves, places, rows) {

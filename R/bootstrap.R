@@ -73,11 +73,6 @@ design_of_fit <- function(object, newdata) {
   design
 }
 
-bare_model <- function(object) {
-  object[c("rows", "na.action", "model", "information", "call")] <- NULL
-  object
-}
-
 # Rows can be drawn one by one only if weights count them.
 check_whole_weights <- function(weight, type) {
   if (type != "cases" || is.null(weight) || all(weight == round(weight))) return(invisible())

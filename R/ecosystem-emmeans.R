@@ -58,10 +58,3 @@ emm_basis.moe <- function(object, trms, xlev, grid, component = c("response", "e
   list(X = diag(length(means)), bhat = means, nbasis = matrix(NA), V = gradient %*% covariance %*% t(gradient),
     dffun = function(k, dfargs) dfargs$df, dfargs = list(df = df), misc = misc)
 }
-
-# Degrees of freedom that intervals go by: Inf (normal) where they are not those of a few sites.
-covariance_df <- function(object) {
-  found <- tryCatch(standard_errors(object), moe_input_error = function(e) NULL)
-  df <- found$df
-  if (length(df)) min(df) else Inf
-}

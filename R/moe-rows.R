@@ -78,3 +78,9 @@ model.frame.moe <- function(formula, ...) {
   if (is.null(formula$model)) input_error("This model keeps no model frame ({no_rows_because(formula)}).")
   formula$model
 }
+
+# A model to travel for predictions alone.
+bare_model <- function(object) {
+  object[c("rows", "na.action", "model", "information", "call")] <- NULL
+  object
+}

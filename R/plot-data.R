@@ -84,7 +84,10 @@ plot_curves <- function(x, variable, rows, what, class = NULL) {
     grid <- plot_grid(x, name, described[[name]], rows)
     out <- list(value = grid_values(grid, name), gate = predict(x, grid, "gate"))
     if (!is.null(described[[name]]$choices)) out$value <- factor(out$value, described[[name]]$choices)
-    if (what != "expert") return(out)
+    if (what != "expert") {
+      band <- mean_with_band(x, grid, "gate", NULL)
+      return(c(out, list(band = band[c("low", "high")])))
+    }
     along <- along_rows(rows, name, described[[name]])
     c(out, expert_curve(x, grid, out$gate, along, responses, class))
   }
@@ -133,7 +136,7 @@ mean_with_band <- function(x, grid, type, class) {
   if (is.null(both)) return(list(at = pick(predict(x, grid, type))))
   at <- pick(both$fit)
   half <- stats::qnorm(0.975) * pick(both$se.fit)
-  list(at = at, low = within_range(x, at - half), high = within_range(x, at + half))
+  list(at = at, low = within_range(x, at - half, type), high = within_range(x, at + half, type))
 }
 
 # Responses of rows as they are drawn: those that are 0 or 1 (of classes: is it `class`?) are set apart a little,

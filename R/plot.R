@@ -5,7 +5,7 @@
 #'   * `"experts"`: every expert's mean along a variable, the line as strong as
 #'     the expert's gate there; the mixture's mean in black; bands are 95 % intervals of these
 #'     means (delta method, see [predict.moe()]), where the model has standard errors;
-#'   * `"gates"`: the gates' probabilities along a variable;
+#'   * `"gates"`: the gates' probabilities along a variable, with bands likewise;
 #'   * `"residuals"` (where the model keeps its rows, or with `data`): quantile residuals
 #'     ([residuals.moe()]) against fitted values, and against normal quantiles;
 #'   * `"convergence"`: the objective after every step, less its last value (an aggregate: the
@@ -141,6 +141,9 @@ panel_experts <- function(curve, name, user) {
 panel_gates <- function(curve, name, user) {
   draw_frame(curve$value, c(0, 1), name, "gate probability", user)
   colours <- expert_colours(ncol(curve$gate))
+  for (k in seq_along(colours)) {
+    draw_band(curve$value, curve$band$low[, k], curve$band$high[, k], paste0(substr(colours[k], 1, 7), "35"))
+  }
   for (k in seq_along(colours)) draw_line(curve$value, curve$gate[, k], colours[k], 2.5)
 }
 

@@ -3,12 +3,12 @@
 
 # For every prediction (a column of `type`) the standard errors of the complete rows: n x columns.
 prediction_errors <- function(object, design, type, covariance) {
-  covariance <- with_aliased_held(object, covariance)
-  vapply(prediction_gradients(object, design, type), function(gradient) {
+  out <- vapply(prediction_gradients(object, design, type), function(gradient) {
     used <- colSums(gradient != 0) > 0  # so that what is NA matters only where it is looked at
     part <- gradient[, used, drop = FALSE]
     sqrt(pmax(rowSums((part %*% covariance[used, used, drop = FALSE]) * part), 0))
   }, numeric(nrow(design$x)))
+  matrix(out, nrow(design$x))
 }
 
 # What the data do not determine is held, as in lm().
@@ -106,30 +106,90 @@ mean_slopes <- function(object, means) {
   list(list(mean = means, slope = family_traits(object)$slope(means)))
 }
 
-# Means of counts are positive, those of classes also below 1.
-within_range <- function(object, v) {
-  ends <- family_traits(object)$range
+# Predictions for the rows of a design, n x columns.
+design_values <- function(design, object, type) {
+  if (type == "response") return(as.matrix(response_means(design, object)))
+  out <- core_predict(design, core_model(object), type)
+  if (type != "expert" || !has_many_classes(object)) return(out)
+  matrix(all_classes(out, object$K, object$schema$labels), nrow(out))
+}
+
+# Means of counts are positive, those of classes and all probabilities also below 1.
+within_range <- function(object, v, type = "response") {
+  ends <- if (type %in% c("gate", "posterior")) c(0, 1) else family_traits(object)$range
   pmin(pmax(v, ends[1]), ends[2])
 }
 
-# list(fit, se.fit), as stats::predict.lm() gives it. Rows that are not complete: NA.
-with_errors <- function(object, newdata, type, fit, own, covariance, size = block_rows) {
+error_types <- c("response", "expert", "gate", "posterior")
+
+# list(fit, se.fit, lwr, upr), each in the form of `fit`. Rows that are not complete: NA. `asked`: list(vcov, method,
+# level).
+with_errors <- function(object, newdata, type, fit, own, asked, size = block_rows) {
   interval <- type == "interval"
   if (interval) type <- "response"
-  if (!type %in% c("response", "expert", "gate", "posterior")) {
+  if (!type %in% error_types) {
     input_error("{.code se.fit = TRUE} is for {.code type = \"response\"}, {.val expert}, {.val gate} and
       {.val posterior}, not for {.code type = \"{type}\"}.")
   }
-  covariance <- if (is.null(covariance)) stats::vcov(object) else given_covariance(object, covariance)
+  covariance <- if (is.null(asked$vcov)) stats::vcov(object) else given_covariance(object, asked$vcov)
+  covariance <- with_aliased_held(object, covariance)
   design <- design_new(object$schema, newdata, type == "posterior")
-  errors <- matrix(NA_real_, length(design$complete), max(1, length(prediction_columns(object, type))))
+  work <- if (asked$method == "delta") function(rows) list(se.fit = prediction_errors(object, rows, type, covariance))
+          else simulated_errors(object, type, covariance, asked$level)
+  if (asked$method != "delta") size <- simulated_rows
+  out <- list()
   complete <- which(design$complete)
   for (rows in if (length(complete)) row_blocks(length(complete), size)) {
-    errors[complete[rows], ] <- prediction_errors(object, take_rows(design, rows), type, covariance)
+    found <- work(take_rows(design, rows))
+    for (part in names(found)) {
+      if (is.null(out[[part]])) out[[part]] <- matrix(NA_real_, length(design$complete), ncol(found[[part]]))
+      out[[part]][complete[rows], ] <- found[[part]]
+    }
   }
-  if (own) errors <- pad_rows(errors, newdata)
-  if (interval) return(list(fit = fit, se.fit = errors[, 1]))
-  dim(errors) <- dim(fit)
-  dimnames(errors) <- dimnames(fit)
-  list(fit = fit, se.fit = errors)
+  if (!length(out)) out$se.fit <- matrix(NA_real_, length(design$complete), NCOL(fit))
+  if (own) out <- lapply(out, pad_rows, newdata)
+  if (interval) return(list(fit = fit, se.fit = out$se.fit[, 1]))
+  out <- lapply(out, function(v) {
+    dim(v) <- dim(fit)
+    dimnames(v) <- dimnames(fit)
+    v
+  })
+  if (is.null(out$lwr)) {
+    half <- stats::qt((1 + asked$level) / 2, if (is.null(asked$vcov)) covariance_df(object) else Inf) * out$se.fit
+    out$lwr <- within_range(object, fit - half, type)
+    out$upr <- within_range(object, fit + half, type)
+  }
+  c(list(fit = fit), out)
+}
+
+simulated_draws <- 1000
+simulated_rows <- 1000
+
+# A function of a design: standard deviations and quantiles of the predictions of models whose coefficients are drawn
+# from a normal distribution, those of variances as logarithms. All rows have the same draws.
+simulated_errors <- function(object, type, covariance, level) {
+  if (anyNA(covariance)) {
+    no_covariance("Some coefficients have no standard errors, so that they can't be drawn.",
+      i = "{.code method = \"delta\"} gives errors of what does not depend on them.")
+  }
+  at <- parameter_index(object)$kind == "dispersion"
+  by <- replace(rep(1, length(at)), at, 1 / object$parameters$dispersion)
+  parts <- eigen(covariance * outer(by, by), symmetric = TRUE)
+  root <- parts$vectors %*% (sqrt(pmax(parts$values, 0)) * t(parts$vectors))
+  noise <- root %*% matrix(stats::rnorm(length(at) * simulated_draws), length(at))
+  models <- lapply(seq_len(simulated_draws), function(i) {
+    theta <- coef(object)
+    theta[!at] <- theta[!at] + noise[!at, i]
+    theta[at] <- theta[at] * exp(noise[at, i])
+    object$parameters <- parameters_at(object, theta)
+    object
+  })
+  function(design) {
+    values <- vapply(models, function(model) as.vector(design_values(design, model, type)),
+      as.vector(design_values(design, object, type)))
+    values <- matrix(values, ncol = simulated_draws)
+    form <- function(v) matrix(v, nrow(design$x))
+    ends <- apply(values, 1, stats::quantile, c(1 - level, 1 + level) / 2, names = FALSE)
+    list(se.fit = form(apply(values, 1, stats::sd)), lwr = form(ends[1, ]), upr = form(ends[2, ]))
+  }
 }

@@ -24,8 +24,8 @@
 #' @param interval `"prediction"`: an interval for the response as well, for
 #'   `type = "response"`, as [stats::predict.lm()] gives it. It runs between the quantiles
 #'   (1 - level) / 2 and (1 + level) / 2 of f(y | x), and takes the parameters as
-#'   they are: that they were estimated does not widen it. `"confidence"`: an interval for the mean E(y | x)
-#'   instead, by the standard errors of `se.fit`, within the range that means have.
+#'   they are: that they were estimated does not widen it. `"confidence"`: an interval for what is predicted
+#'   (the mean E(y | x), an expert's, a probability), within its range, for the types of `se.fit`.
 #' @param level Probability of the interval, between 0 and 1.
 #' @param probs Probabilities from 0 to 1, for `type = "quantile"`.
 #' @param se.fit TRUE: standard errors as well, for the types `"response"`, `"expert"`, `"gate"` and
@@ -33,6 +33,10 @@
 #' @param vcov The covariance of the coefficients for standard errors and confidence intervals. NULL:
 #'   [vcov()][vcov.moe] of the model. A type of it, such as `"sandwich"`, a function of the model, or a matrix
 #'   named by coefficients, such as `vcov(fit, cluster = ~ id)`.
+#' @param method Of standard errors and confidence intervals: `"delta"`, or `"simulation"`, standard
+#'   deviations and quantiles of the predictions of 1000 draws of the coefficients from their normal distribution (of
+#'   variances their logarithms), by R's generator. These intervals need not be symmetric, and stay within the range of
+#'   what is predicted.
 #' @param na.action What to do with rows of a data frame that have missing values: a function as in [lm()]. By
 #'   default they stay, and give NA.
 #' @param ... Not used.
@@ -46,7 +50,8 @@
 #' taken as Gaussian there.
 #' @return A vector or matrix with one element or row a row of `newdata`; with `se.fit = TRUE` a list of two of
 #'   these, `fit` and `se.fit`. With
-#'   an `interval` a matrix with the columns `fit`, `lwr` and `upr`;
+#'   an `interval` a matrix with the columns `fit`, `lwr` and `upr`, of a matrix or array
+#'   an array with these as its last dimension;
 #'   the columns of quantiles are named as by [stats::quantile()].
 #' @examples
 #' sim <- moe_simulate(500, K = 2, d = 2, seed = 1)
@@ -59,7 +64,7 @@ predict.moe <- function(object, newdata = NULL,
                         type = c("response", "expert", "gate", "posterior", "class", "density",
                           "label", "quantile"), log = FALSE, interval = c("none", "confidence", "prediction"),
                         level = 0.95, probs = c(0.025, 0.5, 0.975), se.fit = FALSE,
-                        na.action = stats::na.pass, vcov = NULL, ...) {
+                        na.action = stats::na.pass, vcov = NULL, method = c("delta", "simulation"), ...) {
   type <- check_choice(type, c("response", "expert", "gate", "posterior", "class", "density",
     "label", "quantile"), "type")
   log <- check_flag(log, "log")
@@ -70,16 +75,15 @@ predict.moe <- function(object, newdata = NULL,
     input_error("{.arg level} is for {.code interval = \"prediction\"} and {.code \"confidence\"}.")
   }
   probs <- asked_quantiles(object, type, interval, level, if (type == "quantile" || !missing(probs)) probs)
-  if (interval == "confidence") {
-    return(confidence_interval(object, newdata, level, se.fit, na.action, vcov))
-  }
-  if (!is.null(vcov) && !se.fit) {
-    input_error("{.arg vcov} is for {.code se.fit = TRUE} and {.code interval = \"confidence\"}.")
+  asked <- list(errors = se.fit || interval == "confidence", vcov = vcov, level = level,
+    method = check_choice(method, c("delta", "simulation"), "method"))
+  if (!asked$errors && !(is.null(vcov) && missing(method))) {
+    input_error("{.arg vcov} and {.arg method} are for {.code se.fit = TRUE} and {.code interval = \"confidence\"}.")
   }
   if (interval == "prediction") type <- "interval"
   own <- is.null(newdata)
   if (own) {
-    if (type == "response" && !is.null(object$rows$fitted) && !se.fit) return(fitted.moe(object))
+    if (type == "response" && !is.null(object$rows$fitted) && !asked$errors) return(fitted.moe(object))
     newdata <- rows_of_fit(object, if (type == "interval") "interval = \"prediction\""
                                    else paste0("type = \"", type, "\""))
   }
@@ -99,14 +103,18 @@ predict.moe <- function(object, newdata = NULL,
     dimnames(out) <- names
   }
   if (is.null(prediction_columns(object, type, probs))) out <- as.vector(out)
-  if (se.fit) with_errors(object, newdata, type, out, own, vcov) else out
+  if (!asked$errors) return(out)
+  both <- with_errors(object, newdata, type, out, own, asked)
+  if (interval == "confidence") both$fit <- bind_interval(both)
+  if (se.fit) both[c("fit", "se.fit")] else both$fit
 }
 
-confidence_interval <- function(object, newdata, level, se.fit, na.action, vcov) {
-  both <- predict.moe(object, newdata, se.fit = TRUE, na.action = na.action, vcov = vcov)
-  half <- stats::qnorm((1 + level) / 2) * both$se.fit
-  out <- cbind(fit = both$fit, lwr = within_range(object, both$fit - half), upr = within_range(object, both$fit + half))
-  if (se.fit) list(fit = out, se.fit = both$se.fit) else out
+# Of a vector the columns fit, lwr and upr; of a matrix or array the last dimension.
+bind_interval <- function(both) {
+  if (is.null(dim(both$fit))) return(cbind(fit = both$fit, lwr = both$lwr, upr = both$upr))
+  names <- dimnames(both$fit)
+  if (is.null(names)) names <- vector("list", length(dim(both$fit)))
+  array(c(both$fit, both$lwr, both$upr), c(dim(both$fit), 3), c(names, list(c("fit", "lwr", "upr"))))
 }
 
 # What `na.action` leaves of the rows. By default all, and those with missing values are NA.
@@ -128,11 +136,15 @@ asked_quantiles <- function(object, type, interval, level, probs) {
   if (type != "quantile" && !is.null(probs)) {
     input_error("{.arg probs} is for {.code type = \"quantile\"}, not for {.code type = \"{type}\"}.")
   }
-  if (type != "response" && interval != "none") {
-    input_error("{.code interval = \"{interval}\"} is for {.code type = \"response\"}, not for
+  if (type != "response" && interval == "prediction") {
+    input_error("{.code interval = \"prediction\"} is for {.code type = \"response\"}, not for
       {.code type = \"{type}\"}.", i = if (type == "quantile") "{.arg probs} says which quantiles.")
   }
-  if (type != "quantile" && interval == "none") return(NULL)
+  if (interval == "confidence" && !type %in% error_types) {
+    input_error("{.code interval = \"confidence\"} is for the types {.val {error_types}}, not for
+      {.code type = \"{type}\"}.")
+  }
+  if (type != "quantile" && interval != "prediction") return(NULL)
   if (has_many_classes(object)) {
     input_error("The classes of multinomial experts have no order, and so no quantiles and no
       intervals.", i = "{.code type = \"response\"} gives the probabilities of all classes.")
@@ -176,13 +188,11 @@ predict_block <- function(object, newdata, type, probs = NULL) {
   out <- if (!any(design$complete)) matrix(0, 0, max(1, length(names)))
          else if (type %in% c("response", "label")) as.matrix(response_means(design, object))
          else if (type %in% c("interval", "quantile")) quantile_block(design, object, type, probs)
+         else if (type == "expert") design_values(design, object, type)
          else core_predict(design, core_model(object), what)
   if (type == "class" && nrow(out)) out <- matrix(max.col(out, ties.method = "first"), ncol = 1)
   if (type == "label" && nrow(out)) out <- matrix(most_probable(out), ncol = 1)
   if (type == "density") out <- exp(out)
-  if (type == "expert" && has_many_classes(object) && nrow(out)) {
-    out <- matrix(all_classes(out, object$K, object$schema$labels), nrow(out))
-  }
   # Named here, not where all rows are: that would copy them.
   if (!is.null(names)) dimnames(out) <- list(NULL, names)
   spread_rows(out, design$complete)

@@ -159,7 +159,8 @@ print.summary.moe <- function(x, digits = x$digits, ...) {
   data_line(model)
   fit_line(model)
   if (inherits(model, "moe_aggregate")) print_sites(model)
-  cat(strwrap(paste("Standard errors:", x$standard_errors), width = 100, exdent = 2), sep = "\n")
+  cat(strwrap(paste0("Standard errors: ", x$standard_errors, weights_note(model, x$standard_errors)), width = 100,
+    exdent = 2), sep = "\n")
   if (is.null(x$coefficients)) {
     cat("\nExperts:\n")
     print_coefficients(x$expert, digits)
@@ -178,6 +179,14 @@ print.summary.moe <- function(x, digits = x$digits, ...) {
     print(x$starts, digits = 5, row.names = FALSE)
   }
   invisible(x)
+}
+
+# Weights that count rows are whole numbers.
+weights_note <- function(model, words) {
+  weight <- model$rows$weight
+  if (is.null(weight) || all(weight == round(weight)) || grepl("clusters", words)) return("")
+  paste0(". The case weights are not whole numbers: if they are sampling weights, which do not count rows, take those",
+    " of summary(fit, cluster = ), with the sampling units or the rows' numbers as clusters")
 }
 
 print_maxima <- function(search, most = 8) {

@@ -75,7 +75,12 @@ site_design <- function(data, task) {
 # fails is an error that names it. `at`: what opens an element of `sources` and does the work there.
 at_sites <- function(sources, task, work, at = at_site) {
   task$work <- work
-  results <- run_at_sites(sources, at, task, timeout = task$timeout, retries = task$retries,
+  site_answers(sources, task, at)
+}
+
+# The same of `answer(data, task)`, whose errors are values.
+site_answers <- function(sources, task, answer) {
+  results <- run_at_sites(sources, answer, task, timeout = task$timeout, retries = task$retries,
     batches = workers_in_all())
   failed <- vapply(results, inherits, NA, c("error", "moe_lost"))
   if (any(failed)) {

@@ -3,14 +3,44 @@
 
 #' @rdname vcov.moe
 #' @export
-vcov.moe_aggregate <- function(object, type = NULL, complete = TRUE, ...) {
+vcov.moe_aggregate <- function(object, type = NULL, complete = TRUE, cluster = NULL, newdata = NULL, weights = NULL,
+                               ...) {
   check_dots(...)
-  known_part(named_covariance(object, aggregate_covariance(object, type)$covariance), complete)
+  found <- if (asks_for_clusters(type, cluster, newdata, weights)) {
+    clustered_aggregate(object, type, cluster, newdata, weights)$covariance
+  } else {
+    named_covariance(object, aggregate_covariance(object, type)$covariance)
+  }
+  known_part(found, complete)
+}
+
+asks_for_clusters <- function(type, cluster, newdata, weights) {
+  if (!is.null(cluster) || identical(type, "cluster")) return(TRUE)
+  if (!is.null(newdata) || !is.null(weights)) {
+    input_error("{.arg newdata} and {.arg weights} of an aggregate go with {.arg cluster}: its other covariances come
+      from what the sites sent.")
+  }
+  FALSE
+}
+
+# The sum of the sites' information matrices is the bread; scores at the aggregate.
+clustered_aggregate <- function(object, type, cluster, newdata, weights) {
+  if (!is.null(type)) check_choice(type, "cluster", "type")
+  if (is.null(newdata)) {
+    input_error("{.arg newdata} is missing: an aggregate keeps no rows.",
+      i = "Give the sources of the sites, a named list as for {.fn moe_sites}: the scores are summed there.")
+  }
+  bread <- aggregate_covariance(object, if (is.null(object$refinement)) "information")$covariance
+  cluster_covariance(object, named_covariance(object, bread), cluster, newdata, weights)
 }
 
 #' @export
-standard_errors.moe_aggregate <- function(object, type = NULL, complete = TRUE, ...) {
+standard_errors.moe_aggregate <- function(object, type = NULL, complete = TRUE, cluster = NULL, newdata = NULL,
+                                          weights = NULL, ...) {
   check_dots(...)
+  if (asks_for_clusters(type, cluster, newdata, weights)) {
+    return(clustered_errors(clustered_aggregate(object, type, cluster, newdata, weights)))
+  }
   found <- aggregate_covariance(object, type)
   list(se = sqrt(diag(named_covariance(object, found$covariance))), df = found$df,
     words = found$words)

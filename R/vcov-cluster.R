@@ -3,20 +3,63 @@
 # Sandwich with the sums of scores by cluster, Liang and Zeger (1986), times G / (G - 1) for G clusters.
 # Gives the covariance and G. `bread`: the inverse of the information, of variances of experts, not their logarithms.
 cluster_covariance <- function(object, bread, cluster, newdata, weights) {
-  rows <- cluster_rows(object, cluster, newdata, weights)
-  sums <- rowsum(weighted_scores(object, rows$design), rows$cluster)
-  groups <- nrow(sums)
-  if (groups < 2) no_covariance("All rows are of one cluster: there is nothing to compare.")
+  found <- if (is.null(newdata) || is.data.frame(newdata) || object$schema$kind == "matrix") {
+    rows <- cluster_rows(object, cluster, newdata, weights)
+    meat_of_clusters(rowsum(weighted_scores(object, rows$design), rows$cluster))
+  } else {
+    cluster_meat_at_sites(object, cluster, newdata, weights)
+  }
+  if (found$groups < 2) no_covariance("All rows are of one cluster: there is nothing to compare.")
   known <- !is.na(diag(bread))
   out <- bread
   part <- bread[known, known, drop = FALSE]
-  meat <- crossprod(sums[, known, drop = FALSE])
-  out[known, known] <- groups / (groups - 1) * part %*% meat %*% part
-  list(covariance = out, groups = groups)
+  out[known, known] <- found$groups / (found$groups - 1) * part %*% found$meat[known, known] %*% part
+  list(covariance = out, groups = found$groups)
 }
 
-# The design of the complete rows, and the cluster of each.
-cluster_rows <- function(object, cluster, newdata, weights) {
+# `sums`: of scores, a row a cluster.
+meat_of_clusters <- function(sums) list(meat = crossprod(sums), groups = nrow(sums))
+
+# ---- rows in chunks and at sites: a cluster lies within one site, and may lie in several chunks ------------
+
+# `sources`: a source, or a list of sources and data frames. Each site answers with a matrix of the size of vcov()
+# and the number of its clusters.
+cluster_meat_at_sites <- function(object, cluster, sources, weights) {
+  if (!inherits(cluster, "formula") || length(cluster) != 2) {
+    input_error("{.arg cluster} must be a one-sided formula, such as {.code ~ id}, where {.arg newdata} are sources.")
+  }
+  if (!is.null(weights) && !(is.character(weights) && length(weights) == 1)) {
+    input_error("{.arg weights} must be the name of a column where {.arg newdata} are sources.")
+  }
+  if (is_source(sources)) sources <- list("the source" = sources)
+  if (!is.list(sources) || !length(sources)) {
+    input_error("{.arg newdata} must be a data frame, a source, or a list of them, one a site.")
+  }
+  if (is.null(names(sources))) names(sources) <- paste("site", seq_along(sources))
+  task <- list(object = bare_model(object), schema = object$schema, cluster = cluster, weights = weights,
+    timeout = Inf, retries = 0)
+  environment(task$cluster) <- globalenv()  # its names are columns; a caller's rows are not to travel
+  answers <- site_answers(sources, task, cluster_at_site)
+  list(meat = Reduce(`+`, lapply(answers, `[[`, "meat")), groups = sum(vapply(answers, `[[`, 0L, "groups")))
+}
+
+cluster_at_site <- function(data, task) {
+  sums <- NULL
+  add <- function(chunk) {
+    rows <- cluster_rows(task$object, task$cluster, chunk, site_weights(chunk, task$weights), named = TRUE)
+    if (!length(rows$cluster)) return()
+    own <- rowsum(weighted_scores(task$object, rows$design), rows$cluster)
+    both <- rbind(sums, own)
+    sums <<- rowsum(both, rownames(both))
+  }
+  tryCatch({
+    if (is_source(data)) source_visit(data, add, unique(c(site_columns(task), all.vars(task$cluster)))) else add(data)
+    meat_of_clusters(sums)
+  }, error = identity)
+}
+
+# The design of the complete rows, and the cluster of each: its number, or `named` its value as text.
+cluster_rows <- function(object, cluster, newdata, weights, named = FALSE) {
   own <- is.null(newdata)
   if (own) {
     rows_of_fit(object, "type = \"cluster\"")
@@ -30,6 +73,10 @@ cluster_rows <- function(object, cluster, newdata, weights) {
     weights <- check_weights(weights, length(complete))
     if (length(weights)) design$weight <- weights[complete]
   }
+  if (!any(complete)) {
+    if (named) return(list(design = design, cluster = character()))
+    input_error("{.arg newdata} has no complete row.")
+  }
   value <- cluster_values(object, cluster, newdata)
   if (length(value) == length(complete)) value <- value[complete]
   if (length(value) != length(design$y)) {
@@ -40,7 +87,7 @@ cluster_rows <- function(object, cluster, newdata, weights) {
     input_error("{.arg cluster} is missing for {sum(is.na(value))} row{?s} of the fit.",
       i = "A row without a cluster can be one of its own: give it a name that no other has.")
   }
-  list(design = design, cluster = match(value, unique(value)))
+  list(design = design, cluster = if (named) as.character(value) else match(value, unique(value)))
 }
 
 # One value a row: as given, or what a one-sided formula names in `newdata` or in the data of the fit. Several

@@ -15,6 +15,8 @@
 #' (Liang and Zeger 1986), as `sandwich::vcovCL(fit, cluster)` has it; intervals and tests use t
 #' quantiles with G - 1 degrees of freedom. It wants some thirty clusters or more. Sampling weights, which do not count
 #' rows, need w_i^2 in M: that is `"cluster"` with the rows' numbers (or the sampling units) as clusters.
+#' Where rows are in chunks or at sites, `newdata` is a source ([moe_source()]) or a named list of sources and data
+#' frames, one a site: the scores are summed there, and a cluster may lie in several chunks but within one site.
 #'
 #' Variances of Gaussian experts are reported as variances (delta method from
 #' their logarithms); their intervals are symmetric in the logarithm. Standard
@@ -55,6 +57,8 @@
 #' of parameters the matrix is singular; its diagonal is not affected.
 #'
 #' By default `"information"` where all sites sent theirs, else `"between"`.
+#' `cluster = ~ id, newdata = sources` gives the sandwich over clusters, with the summed information as J and the scores
+#' at the aggregate (or refined model), summed at the sites.
 #' There are no likelihood-ratio tests between aggregates: an aggregate is not a maximum of
 #' a likelihood. After [moe_refine()] the information is the sum of the sites' at
 #' the refined model, exactly that of the pooled rows, and `type` is `"observed"`.
@@ -65,8 +69,8 @@
 #'   `newdata` or, without it, in the data that the call of the fit names; or a vector (a list of vectors:
 #'   their combinations), one value for every row. Missing values are an error.
 #' @param newdata NULL, or the rows of the fit: a data frame, or for models of
-#'   matrices `list(x = , y = , z = )`.
-#' @param weights NULL, or the case weights of `newdata`, one a row.
+#'   matrices `list(x = , y = , z = )`. With `cluster`: also a source, or a list of sources and data frames, one a site.
+#' @param weights NULL, or the case weights of `newdata`, one a row; of sources the name of their column.
 #' @param complete FALSE: without the rows and columns that are NA.
 #' @param parm Which parameters: names or numbers of [coef()][coef.moe], or names of columns, such as `"x"`: the
 #'   coefficients of that column in all experts and gates. All by default.
@@ -106,8 +110,12 @@ rowwise_covariance <- function(object, sandwich, newdata, weights) {
   named_covariance(object, information_covariance(object, information, sandwich))
 }
 
+# Of rows in a source or at sites the fit must have kept its information.
 clustered <- function(object, cluster, newdata, weights) {
-  cluster_covariance(object, rowwise_covariance(object, FALSE, newdata, weights), cluster, newdata, weights)
+  whole <- is.null(newdata) || is.data.frame(newdata) || object$schema$kind == "matrix"
+  bread <- if (whole) rowwise_covariance(object, FALSE, newdata, weights)
+           else rowwise_covariance(object, FALSE, NULL, NULL)
+  cluster_covariance(object, bread, cluster, newdata, weights)
 }
 
 vcov_types <- c("observed", "sandwich", "cluster")
@@ -239,14 +247,25 @@ standard_errors.moe <- function(object, type = c("observed", "sandwich", "cluste
     check_dots(...)
     refuse_sparse(object)
     found <- clustered(object, cluster, newdata, weights)
-    return(list(se = sqrt(diag(found$covariance)), df = found$groups - 1,
-      words = paste("sandwich over", format_big(found$groups), "clusters")))
+    return(clustered_errors(found))
   }
   words <- if (type == "sandwich") "sandwich"
            else if (is.null(object$refinement)) "observed information"
            else "observed information, summed over the sites"
   list(se = sqrt(diag(vcov.moe(object, type = type, newdata = newdata, weights = weights, ...))), df = Inf,
     words = words)
+}
+
+# Degrees of freedom that intervals go by: Inf (normal) where they are not those of a few sites.
+covariance_df <- function(object) {
+  found <- tryCatch(standard_errors(object), moe_input_error = function(e) NULL)
+  df <- found$df
+  if (length(df)) min(df) else Inf
+}
+
+clustered_errors <- function(found) {
+  list(se = sqrt(diag(found$covariance)), df = found$groups - 1,
+    words = paste("sandwich over", format_big(found$groups), "clusters"))
 }
 
 # The table of a summary: NULL and the reason where there are no standard errors.

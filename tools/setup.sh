@@ -80,7 +80,7 @@ need=$(tidy <<<"$need")
 optional=$(tidy <<<"$optional")
 # What DHARMa itself needs (mgcv 1.9) asks for R 4.4: with an older one, trying would take long, each time.
 if command -v Rscript >/dev/null 2>&1 && Rscript -e 'quit(status = getRversion() >= "4.4.0")' 2>/dev/null; then
-  optional=$(grep -v '^DHARMa ' <<<"$optional")
+  optional=$(grep -v '^DHARMa' <<<"$optional")
 fi
 
 # ---- What is missing -------------------------------------------------------

@@ -136,7 +136,7 @@ test_that("car and lmtest test hypotheses", {
   expect_equal(found$Estimate, coef(two)[["expert1:x"]] / coef(two)[["expert2:x"]])
   skip_if_not_installed("lmtest")
   table <- lmtest::coeftest(two)
-  expect_equal(table[, 2], sqrt(diag(v)))
+  expect_equal(table[, 2], sqrt(diag(v))[rownames(table)])
 })
 
 test_that("confidence intervals of means are those of lm() and glm(), within the range of means", {
@@ -157,5 +157,5 @@ test_that("confidence intervals of means are those of lm() and glm(), within the
   expect_equal(unname(ours[, "upr"]), unname(pmin(theirs$fit + qnorm(0.975) * theirs$se.fit, 1)), tolerance = 1e-5)
   expect_true(all(ours >= 0 & ours <= 1))
   expect_equal(unname(augment(logistic, interval = "confidence")$.lower), unname(ours[, "lwr"]))
-  expect_error(predict(fit, at, "gate", interval = "confidence"), "type = \"response\"", class = "moe_input_error")
+  expect_error(predict(fit, at, "class", interval = "confidence"), "type = \"class\"", class = "moe_input_error")
 })

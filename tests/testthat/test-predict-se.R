@@ -50,3 +50,60 @@ test_that("confidence intervals stay within the means' range and widen with the 
   both <- predict(fit, interval = "confidence", level = 0.9, se.fit = TRUE)
   expect_equal(both$fit[, "upr"], both$fit[, "fit"] + qnorm(0.95) * both$se.fit)
 })
+
+test_that("intervals of experts, gates, posteriors and classes are arrays within their range", {
+  for (fit in fits) {
+    rows <- model.frame(fit)[c(1, 40, 90), ]
+    for (type in c("response", "expert", "gate", "posterior")) {
+      ends <- predict(fit, rows, type, interval = "confidence", level = 0.9)
+      both <- predict(fit, rows, type, se.fit = TRUE)
+      last <- length(dim(ends))
+      expect_identical(dimnames(ends)[[last]], c("fit", "lwr", "upr"))
+      pick <- function(name) {
+        as.vector(if (last == 2) ends[, name] else if (last == 3) ends[, , name] else ends[, , , name])
+      }
+      expect_equal(pick("fit"), as.vector(both$fit))
+      limit <- as.vector(both$fit + qnorm(0.95) * both$se.fit)
+      bound <- if (type %in% c("gate", "posterior") || has_classes(fit)) 1 else Inf
+      expect_equal(pick("upr"), pmin(limit, bound))
+      if (bound == 1) expect_true(all(ends >= 0))
+    }
+  }
+})
+
+test_that("simulation agrees with the delta method where that is good, and stays within the range", {
+  d <- two_experts(4000, "gaussian")
+  fit <- moe(y ~ x + v, d, K = 2, start = 1 + (d$x < 0))
+  rows <- d[abs(d$x) < 0.5, ][1:4, ]
+  for (type in c("response", "expert", "gate", "posterior")) {
+    exact <- predict(fit, rows, type, se.fit = TRUE, interval = "confidence")
+    drawn <- withr::with_seed(1, predict(fit, rows, type, se.fit = TRUE, interval = "confidence",
+      method = "simulation"))
+    expect_equal(drawn$se.fit, exact$se.fit, tolerance = 0.15)
+    expect_equal(dim(drawn$fit), dim(exact$fit))
+    expect_equal(drawn$fit, exact$fit, tolerance = 0.05)
+  }
+  again <- withr::with_seed(1, predict(fit, rows, type, se.fit = TRUE, interval = "confidence", method = "simulation"))
+  expect_identical(again, drawn)
+  # The same draws for all rows: a row's interval does not depend on the others, but for their number.
+  expect_identical(withr::with_seed(1, predict(fit, rows[2, ], interval = "confidence", method = "simulation"))[1, ],
+    withr::with_seed(1, predict(fit, rows, interval = "confidence", method = "simulation"))[2, ])
+  for (kind in fits[c("binomial", "multinomial")]) {
+    p <- predict(kind, model.frame(kind)[1:20, ], interval = "confidence", method = "simulation")
+    expect_true(all(p >= 0 & p <= 1))
+  }
+  holes <- rows
+  holes$x[2] <- NA
+  found <- predict(fit, holes, interval = "confidence", method = "simulation")
+  expect_identical(is.na(found[, "lwr"]), is.na(holes$x))
+  expect_error(predict(fit, rows, method = "simulation"), "method", class = "moe_input_error")
+})
+
+test_that("models whose errors go with t quantiles have them in the intervals of means", {
+  d <- two_experts(600, "gaussian")
+  start <- moe(y ~ x + v, d, K = 2, start = 1 + (d$x < 0))
+  sites <- moe_sites(y ~ x + v, split(d, rep(letters[1:6], 100)), K = 2, start = start)
+  merged <- moe_aggregate(sites, d)
+  both <- predict(merged, d[1:3, ], interval = "confidence", se.fit = TRUE)
+  expect_equal(both$fit[, "upr"], both$fit[, "fit"] + qt(0.975, 5) * both$se.fit, tolerance = 1e-6)
+})

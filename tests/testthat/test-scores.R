@@ -37,7 +37,7 @@ test_that("the cluster covariance is the definition's, whatever the clusters are
     v <- vcov(fit, cluster = id)
     known <- colnames(estfun.moe(fit))
     sums <- rowsum(estfun.moe(fit), id)
-    bread <- bread.moe(fit) / nobs(fit)
+    bread <- vcov(fit, complete = FALSE)
     expect_equal(v[known, known], 30 / 29 * bread %*% crossprod(sums) %*% bread, tolerance = 1e-10)
     expect_identical(vcov(fit, "cluster", cluster = paste("school", id)), v)
     expect_identical(vcov(fit, "cluster", cluster = list(id %% 5, id %% 6)), v)
@@ -79,8 +79,55 @@ test_that("calls that ask for clusters wrongly are told what is wrong", {
   wrong(vcov(fit, cluster = rep(1, 300)), "one cluster")
   wrong(vcov(fit, cluster = c(NA, 2:300)), "missing for 1 row")
   wrong(vcov(fit, cluster = y ~ x), "one-sided")
-  wrong(vcov(fit, cluster = ~ nowhere, newdata = transform(two_experts(300, "binomial"), o = v)), "nowhere")
+  rows <- transform(two_experts(300, "binomial"), o = v / 3)
+  wrong(vcov(fit, cluster = ~ nowhere, newdata = rows), "nowhere")
   wrong(vcov(fit, cluster = sum), "formula or a vector")
   fit$call <- NULL
   wrong(vcov(fit, cluster = ~ id), "can't be found again")
+})
+
+test_that("clusters over chunks and over sites give what all rows in one place give", {
+  d <- transform(two_experts(600, "gaussian"), id = rep(1:60, 10), site = rep(c("a", "b", "c"), 200))
+  d$id <- paste(d$id, d$site)  # a cluster lies within one site
+  fit <- moe(y ~ x + v, d, K = 2, start = 1 + (d$x < 0))
+  v <- vcov(fit, cluster = ~ id)
+  expect_equal(vcov(fit, cluster = ~ id, newdata = moe_source(d, chunk_rows = 70)), v, tolerance = 1e-10)
+  sources <- split(d, d$site)
+  expect_equal(vcov(fit, cluster = ~ id, newdata = sources), v, tolerance = 1e-10)
+  sources$b <- moe_source(sources$b, chunk_rows = 50)
+  expect_equal(vcov(fit, cluster = ~ id, newdata = sources), v, tolerance = 1e-10)
+  sites <- moe_sites(y ~ x + v, split(d, d$site), K = 2, start = fit, information = TRUE)
+  merged <- moe_aggregate(sites, moe_support(d, site = d$site))
+  by_hand <- vcov(merged, "information")
+  meat <- crossprod(rowsum(weighted_scores(merged, design_new(merged$schema, d, TRUE)), d$id))
+  groups <- length(unique(d$id))
+  expected <- groups / (groups - 1) * by_hand %*% meat %*% by_hand
+  expect_equal(vcov(merged, cluster = ~ id, newdata = split(d, d$site)), expected, tolerance = 1e-10)
+  refined <- moe_refine(merged, split(d, d$site), rounds = Inf)
+  expect_equal(vcov(refined, cluster = ~ id, newdata = split(d, d$site)), vcov(relabel(fit, match_experts(refined, fit,
+    design_new(fit$schema, d))), cluster = ~ id), tolerance = 1e-3)
+  expect_output(print(summary(refined, cluster = ~ id, newdata = split(d, d$site))), "clusters")
+  wrong <- function(code, words) expect_error(code, words, class = "moe_input_error")
+  wrong(vcov(merged, cluster = ~ id), "newdata.*missing")
+  wrong(vcov(fit, cluster = d$id, newdata = split(d, d$site)), "formula")
+  sources$c$id[4] <- NA
+  wrong(vcov(fit, cluster = ~ id, newdata = sources), "Site \"c\"")
+  weighted <- moe(y ~ x + v, d, K = 2, start = fit, weights = w)
+  expect_equal(vcov(weighted, cluster = ~ id, newdata = split(d, d$site), weights = "w"),
+    vcov(weighted, cluster = ~ id), tolerance = 1e-10)
+})
+
+test_that("weights that do not count rows are spoken of in a summary", {
+  d <- transform(two_experts(300, "gaussian"), share = w / 2.5)
+  fit <- moe(y ~ x + v, d, K = 1, weights = share)
+  expect_output(print(summary(fit)), "not\\s+whole\\s+numbers")
+  expect_output(print(summary(moe(y ~ x + v, d, K = 1, weights = w))), "Standard errors: observed information\n")
+  clustered <- capture.output(print(summary(fit, cluster = 1:300)))
+  expect_no_match(clustered, "whole numbers")
+  # The sandwich of sampling weights, as the package survey has it: sum of w^2 s s', n / (n - 1).
+  line <- lm(y ~ x + v, d, weights = share)
+  bread <- solve(crossprod(model.matrix(line) * sqrt(d$share)))
+  meat <- crossprod(model.matrix(line) * d$share * residuals(line))
+  expect_equal(unname(vcov(fit, cluster = 1:300)[1:3, 1:3]), unname(300 / 299 * bread %*% meat %*% bread),
+    tolerance = 1e-6)
 })
