@@ -85,6 +85,15 @@ get_data.moe <- function(x, ...) {
 }
 
 #' @rdname insight.moe
+#' @param include_response TRUE: `get_datagrid()` keeps the response.
+#' @exportS3Method insight::get_datagrid
+get_datagrid.moe <- function(x, ..., data = NULL, include_response = FALSE) {
+  if (is.null(data)) data <- get_data.moe(x)
+  if (!include_response) data <- data[setdiff(names(data), x$schema$response_variables)]
+  insight::get_datagrid(data, ...)
+}
+
+#' @rdname insight.moe
 #' @exportS3Method insight::get_predicted
 get_predicted.moe <- function(x, data = NULL, predict = "expectation", ci = 0.95, ...) {
   level <- if (is.null(ci)) 0.95 else ci

@@ -8,7 +8,8 @@
 #' @param newdata NULL: the rows of the fit, where the model keeps them. Or a data frame without need of the response.
 #' @param ... Not used.
 #' @return `terms()`: a terms object. `model.matrix()`: the matrix of the columns of experts or gates over the
-#'   complete rows. `df.residual()`: rows less parameters. `case.names()`: the names of the rows of the fit.
+#'   complete rows. `df.residual()`: rows less parameters. `hatvalues()`: leverages, of one expert as [glm()] has them
+#'   (several have none: an error). `case.names()`: the names of the rows of the fit.
 #'   `variable.names()`: the names of the columns of experts or gates. `extractAIC()`: number of parameters and
 #'   AIC (with `k` for 2), as [stats::step()] takes them.
 #' @examples
@@ -39,6 +40,27 @@ model.matrix.moe <- function(object, which = c("expert", "gate"), newdata = NULL
   names <- if (is.data.frame(newdata)) row.names(newdata)[design$complete]
   dimnames(out) <- list(names, object$schema[[which]]$columns)
   out
+}
+
+#' @rdname terms.moe
+#' @param model A model of class `moe`.
+#' @importFrom stats hatvalues
+#' @export
+hatvalues.moe <- function(model, ...) {
+  check_dots(...)
+  if (model$K > 1 || has_many_classes(model)) {
+    input_error("Hat values are those of one expert: a mixture has no matrix that makes fitted values of responses.",
+      i = "{.code estfun()} of the package sandwich gives every row's pull on the coefficients.")
+  }
+  rows_of_fit(model, "hatvalues(model)")
+  design <- kept_design(model)
+  x <- model.matrix.moe(model)
+  known <- !is.na(diag(stats::vcov(model)))[seq_len(ncol(x))]
+  covariance <- stats::vcov(model)[seq_len(ncol(x)), seq_len(ncol(x))][known, known, drop = FALSE]
+  slope <- family_traits(model)$slope(core_predict(design, core_model(model), "expert"))[, 1]
+  weight <- if (is.null(design$weight)) 1 else design$weight
+  x <- x[, known, drop = FALSE]
+  stats::naresid(model$na.action, weight * slope * rowSums((x %*% covariance) * x) / model$parameters$dispersion)
 }
 
 #' @rdname terms.moe

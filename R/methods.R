@@ -82,11 +82,14 @@ weights.moe <- function(object, ...) {
 family.moe <- function(object, ...) object$family
 
 #' @export
-formula.moe <- function(x, ...) {
+formula.moe <- function(x, which = c("expert", "gate"), ...) {
+  which <- check_choice(which, c("expert", "gate"), "which")
   if (x$schema$kind == "matrix") {
     input_error("The model was fitted to matrices and has no formula.")
   }
-  out <- x$schema$formula
+  out <- if (which == "expert") x$schema$formula
+         else if (x$schema$same) x$schema$formula[-2]
+         else x$schema$gating
   environment(out) <- environment(x$schema$frame)
   out
 }

@@ -26,7 +26,7 @@
 #' @details The experts of each fit are matched to those of the fit that is nearest to all others, by the
 #'   optimal assignment under the expected Kullback-Leibler cost (the component plan of [transport_plan()]). The
 #'   fits should be maxima of the same kind: fit the first imputation with the full search, and the others from it
-#'   (`start = first`). Where they are not, the variance between imputations is large, and `fmi` says so.
+#'   (`start = first`). (`mice::pool()` knows nothing of labels: it takes experts by their numbers.) Where they are not, the variance between imputations is large, and `fmi` says so.
 #' @references Rubin, D. B. (1987). *Multiple Imputation for Nonresponse in Surveys*. Wiley.
 #'
 #'   Barnard, J. and Rubin, D. B. (1999). Small-sample degrees of freedom with multiple imputation. *Biometrika*

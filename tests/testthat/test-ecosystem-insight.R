@@ -90,3 +90,14 @@ test_that("ggpredict() and ggemmeans() draw the means of predict()", {
   at <- data.frame(Petal.Length = c(2, 4), Sepal.Width = mean(iris$Sepal.Width))
   expect_equal(sort(found$predicted), sort(as.vector(predict(classes, at))), tolerance = 1e-6)
 })
+
+test_that("modelbased goes through", {
+  skip_if_not_installed("modelbased")
+  skip_if_not_installed("emmeans")
+  found <- modelbased::estimate_means(fit, "g", backend = "emmeans")
+  expect_equal(found$Mean, as.data.frame(emmeans::emmeans(fit, ~ g))$emmean, tolerance = 1e-6)
+  along <- suppressMessages(modelbased::estimate_relation(fit, by = "x"))
+  at <- data.frame(along)[c("x", "g", "h")]
+  expect_equal(along$Predicted, predict(fit, at), tolerance = 1e-6)
+  expect_equal(along$SE, predict(fit, at, se.fit = TRUE)$se.fit, tolerance = 1e-6)
+})

@@ -77,3 +77,15 @@ test_that("drop1() fits again without each term, of experts and gates", {
   expect_equal(ours$Chisq[-1], theirs$LRT[-1], tolerance = 1e-6)
   expect_equal(ours[["Pr(>Chisq)"]][-1], theirs[["Pr(>Chi)"]][-1], tolerance = 1e-6)
 })
+
+test_that("hat values of one expert are those of lm() and glm(); formulas of experts and gates", {
+  one <- moe(y ~ x + g, d, K = 1, weights = w)
+  expect_equal(hatvalues(one), hatvalues(lm(y ~ x + g, d, weights = w)), tolerance = 1e-6)
+  counts <- two_experts(300, "poisson")
+  one <- moe(y ~ x + g, counts, K = 1, family = poisson())
+  expect_equal(hatvalues(one), hatvalues(glm(y ~ x + g, poisson, counts)), tolerance = 1e-5)
+  expect_error(hatvalues(fit), "one expert", class = "moe_input_error")
+  expect_equal(formula(fit), y ~ x + g, ignore_attr = TRUE)
+  expect_equal(formula(fit, "gate"), ~ x + v, ignore_attr = TRUE)
+  expect_equal(formula(moe(y ~ x, d, K = 1), "gate"), ~ x, ignore_attr = TRUE)
+})
