@@ -2,7 +2,7 @@
 
 # Bounds of time, and sizes that test them, are those of the build that users have. That of `make sanitize`, which
 # says so, is slower: by this much at most.
-times_slower <- if (nzchar(Sys.getenv("DISTMOE_SLOW_BUILD"))) 50 else 1
+times_slower <- if (nzchar(Sys.getenv("DISTMOE_SLOW_BUILD"))) 200 else 1
 
 # The design list that the core takes, from a reference problem.
 core_data <- function(p, w = NULL, offset = NULL, gate_offset = NULL, x = p$x, z = p$z) {
