@@ -1,7 +1,7 @@
 # Doors to the core and small problems for its tests.
 
-# Bounds of time, and sizes that test them, are those of the build that users have. That of `make sanitize`, which
-# says so, is slower: by this much at most.
+# Bounds of time, and sizes that test them, are those of the build that users have. Those of `make sanitize` and
+# `make coverage`, which say so, are slower: by this much at most.
 times_slower <- if (nzchar(Sys.getenv("DISTMOE_SLOW_BUILD"))) 200 else 1
 
 # The design list that the core takes, from a reference problem.
