@@ -54,15 +54,15 @@ Rcpp::List cpp_pass(Rcpp::List data, Rcpp::List model, std::string what, int thr
   const Model m = scaling.to_internal(user);
   const auto pass = [&] {
     if (what == "em") {
-      return sum_over(source, Statistics(m), services,
-                      [&](const Block& block) { return statistics(block, m); }).log_lik;
+      const auto map = [&](const Block& block) { return statistics(block, m); };
+      return sum_over(source, Statistics(m), services, map).log_lik;
     }
     if (what == "score") {
-      return sum_over(source, Score(m.experts(), parameter_count(m)), services,
-                      [&](const Block& block) { return score(block, m); }).log_lik;
+      const auto map = [&](const Block& block) { return score(block, m); };
+      return sum_over(source, Score(m.experts(), parameter_count(m)), services, map).log_lik;
     }
-    return sum_over(source, Information(parameter_count(m)), services,
-                    [&](const Block& block) { return information(block, m); }).log_lik;
+    const auto map = [&](const Block& block) { return information(block, m); };
+    return sum_over(source, Information(parameter_count(m)), services, map).log_lik;
   };
   double value = NA_REAL;
   Rcpp::NumericVector seconds(std::max(passes, 1));

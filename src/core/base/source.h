@@ -41,11 +41,12 @@ Sums sum_over(const Source& source, const Sums& zero, const Services& services, 
   for (Index start = 0, seen = 0; start < source.blocks(); start += wave, ++seen) {
     if (wave > 1 || seen % 64 == 0) services.interrupt();
     const Index count = std::min(wave, source.blocks() - start);
-    add_parts(count, zero, services.threads, [&](Index i) {
+    const auto sum_block = [&](Index i) {
       Sums part = zero;
       source.show_block(start + i, [&](const Block& block) { part = map(block); });
       return part;
-    }, total);
+    };
+    add_parts(count, zero, services.threads, sum_block, total);
   }
   return total;
 }

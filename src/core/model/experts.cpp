@@ -47,9 +47,9 @@ ExpertStep expert_step(const Model& model, const ExpertSums& sums, double floor,
   for (Index k = 0; k < model.experts(); ++k) {
     if (!(sums.mass(k) > least_mass)) continue;
     const MatrixXd score = sums.score.middleCols(k * parts, parts);
+    const MatrixXd hessian = unpack_blocks(sums.gram.middleRows(k * pairs, pairs), p, parts);
     const VectorXd delta =  // (S8a) for Gaussian experts, a Newton step to the root of (S15) for logistic ones
-        solve_symmetric(unpack_blocks(sums.gram.middleRows(k * pairs, pairs), p, parts),
-                        Eigen::Map<const VectorXd>(score.data(), score.size())).x;
+        solve_symmetric(hessian, Eigen::Map<const VectorXd>(score.data(), score.size())).x;
     step.delta.middleCols(k * parts, parts) = Eigen::Map<const MatrixXd>(delta.data(), p, parts);
     if (!has_dispersion) continue;
     // (S8b), corrected: sum of W_lk [ dispersion_l + (x'(beta_k - beta_l))^2 ] / mass at the new beta_k. At the old
@@ -111,15 +111,16 @@ MatrixXd fit_by_newton(const Model& model, Index k, const MatrixView& x, const V
     return wr.cwiseProduct(at).sum() - w.col(0).dot(potential);
   };
   double value = fitness(eta);
-  return fit_by_halved_steps(one, [&] { return expert_sums(model.family, x, eta, wr, w); },
-                             [&](const MatrixXd& beta) {
+  const auto sums = [&] { return expert_sums(model.family, x, eta, wr, w); };
+  const auto better = [&](const MatrixXd& beta) {
     const MatrixXd there = linear_predictors(x, beta, offset);
     const double next = fitness(there);
     if (!(next >= value)) return false;
     eta = there;
     value = next;
     return true;
-  });
+  };
+  return fit_by_halved_steps(one, sums, better);
 }
 
 }  // namespace

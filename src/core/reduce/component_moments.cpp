@@ -157,9 +157,10 @@ void ComponentMoments::update(Model& to, const std::vector<Index>& target) const
   const Index parts = (blocks() + blocks_at_a_time - 1) / blocks_at_a_time;
   const ExpertSums zero(to.beta.rows(), to.experts(), 1);
   ExpertSums sums = zero;
-  add_parts(parts, zero, services_.threads, [&](Index i) {
+  const auto sum_part = [&](Index i) {
     return sums_to(to, target, i * blocks_at_a_time, std::min(blocks(), (i + 1) * blocks_at_a_time));
-  }, sums);
+  };
+  add_parts(parts, zero, services_.threads, sum_part, sums);
   // (S8a), (S8b)
   const ExpertStep step = expert_step(to, sums, 0.0, 0.0);
   to.beta += step.delta;

@@ -159,7 +159,7 @@ Spread Coupling::spread_targets(const std::vector<Index>& target, Index experts,
                                 bool masses_only) const {
   Spread out = empty_spread(components_, experts, masses_only);
   std::vector<TileSpread> part(static_cast<std::size_t>(components_.chunks()));
-  components_.visit([&](Index chunk, const Tile& tile) {
+  const auto add = [&](Index chunk, const Tile& tile) {
     TileSpread& sums = part[static_cast<std::size_t>(chunk)];
     sums.begin(tile, experts, parts());
     const double* means = tile.mean ? tile.mean : tile.eta;
@@ -172,7 +172,8 @@ Spread Coupling::spread_targets(const std::vector<Index>& target, Index experts,
       sums.response.middleCols(k * parts(), parts()) += mass.asDiagonal() * mean;
     }
     sums.end(tile, out);
-  }, masses_only);
+  };
+  components_.visit(add, masses_only);
   return out;
 }
 

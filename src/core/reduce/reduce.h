@@ -29,13 +29,13 @@ struct ReduceResult {
   bool converged = false;
   bool gates_converged = false;
   int reseeds = 0;
-  int rises = 0;                  // steps at which the objective rose: none with the exact update
-  Index start = start_far_apart;  // the local model that the best run started from, or see above
-  std::vector<Index> run_starts;  // the same of every run
-  std::vector<double> runs;       // final objective of every run; pointwise plan: best first, and the
-                                  // others after their first few steps only
-  MatrixXd plan;                  // L x K, mean over the support of the plan
-  std::vector<double> candidates; // objective of every local model (NaN: not tried)
+  int rises = 0;                   // steps at which the objective rose: none with the exact update
+  Index start = start_far_apart;   // the local model that the best run started from, or see above
+  std::vector<Index> run_starts;   // the same of every run
+  std::vector<double> runs;        // final objective of every run; pointwise plan: best first, and the
+                                   // others after their first few steps only
+  MatrixXd plan;                   // L x K, mean over the support of the plan
+  std::vector<double> candidates;  // objective of every local model (NaN: not tried)
 };
 
 // From the best of several starts. With `start` given, from that model alone.
