@@ -246,3 +246,15 @@ test_that("the criteria are finite under weights by density", {
     mean(predict(choice$models[["2"]], sim$data[1:400, ], "density", log = TRUE)))
   expect_true(all(is.finite(choice$path$BIC)))
 })
+
+test_that("the objective does not fall with K where the search works on samples", {
+  for (seed in c(5, 1)) {
+    set.seed(seed)
+    x <- runif(3000, -2, 2)
+    z <- rnorm(3000)
+    y <- rpois(3000, exp(ifelse(x + rnorm(3000) > 0, 0.3 * x, 1 - 0.5 * z)))
+    choice <- suppressWarnings(moe_select(y ~ x + z, data.frame(x, z, y), K = 1:4, family = poisson(),
+      control = moe_control(start_rows = 200)))
+    expect_gt(min(diff(choice$path$objective)), -0.1)
+  }
+})

@@ -36,7 +36,7 @@ DrivenFit fit_from_starts(const Data& data, const Scaling& scaling, const Expert
     }
   } else {
     Ladder ladder(data, source, scaling, kind, experts, search_rows, services);
-    out.fit = ladder.climb(search(ladder.lowest()), rule, fit_options, services);
+    out.fit = ladder.climb(search(ladder.lowest()), starts.neighbours, rule, fit_options, services);
   }
   return out;
 }

@@ -77,6 +77,25 @@ void improve_by_moves(const HeldSource& sample, FitResult& best, const PenaltyRu
   }
 }
 
+// To `field`, the three ways from each neighbour that promise most.
+void join_neighbours(const HeldSource& sample, std::vector<FitResult>& field, const std::vector<Model>& neighbours,
+                     const PenaltyRule& rule, const FitOptions& options, const Services& services) {
+  if (neighbours.empty()) return;
+  const Model& any = field.front().model;
+  const Ground ground{sample, any.kind(), rule, options.dispersion_floor};
+  const Index experts = any.experts();
+  Random random(draw_seed(services));
+  for (const Model& neighbour : neighbours) {
+    std::vector<Proposal> ways = from_neighbour(ground, neighbour, experts, random, services);
+    std::stable_sort(ways.begin(), ways.end(), [](const Proposal& a, const Proposal& b) { return a.gain > b.gain; });
+    ways.resize(std::min<std::size_t>(ways.size(), 3));
+    for (const Proposal& way : ways) {
+      const Model start = model_from(sample, ground.kind, way.responsibility, rule, ground.floor, services);
+      field.push_back(fit(sample, start, rule, options, services));
+    }
+  }
+}
+
 // By the log-likelihood of `rows`, of which the fits have seen a part at most.
 void sort_best_on(const Source& rows, std::vector<FitResult>& field, const Services& services) {
   const MatrixXd leads = leads_over(rows, field, services);
@@ -143,8 +162,8 @@ Ladder::Ladder(const Data& data, const ScaledSource& all, const Scaling& scaling
   for (Sample& sample : samples_) sample.leave_out();
 }
 
-FitResult Ladder::climb(std::vector<FitResult> field, const PenaltyRule& rule, const FitOptions& fit_options,
-                        const Services& services) {
+FitResult Ladder::climb(std::vector<FitResult> field, const std::vector<Model>& neighbours, const PenaltyRule& rule,
+                        const FitOptions& fit_options, const Services& services) {
   FitOptions rough = fit_options;
   // What a sample's optimum lacks on all rows is about half a unit for each coefficient.
   const Model& any = field.front().model;
@@ -160,6 +179,7 @@ FitResult Ladder::climb(std::vector<FitResult> field, const PenaltyRule& rule, c
     field = still_in_race(rows, std::move(field), most, services);
     const Source* hessian = samples_[i + 1].hessian_for(samples_[i]);
     for (FitResult& run : field) run = fit(rows, run.model, rule, rough, services, hessian);
+    if (i == 0) join_neighbours(rows, field, neighbours, rule, rough, services);
     sort_best_first(field);
     improve_by_moves(rows, field.front(), rule, fit_options, services);
     samples_.pop_back();

@@ -47,9 +47,10 @@ class Ladder {
   // are fitted to the next sample they are judged by it: of its rows they have seen a part at most, and the maxima of
   // a small sample differ by more than chance in what they owe to it alone. The best on all rows of the last two is
   // fitted to them. On every sample moves (moves.h) are tried with the best: an expert with few rows shows on a larger
-  // one first.
-  FitResult climb(std::vector<FitResult> field, const PenaltyRule& rule, const FitOptions& fit_options,
-                  const Services& services);
+  // one first. `neighbours`, maxima of all rows with one expert less or more, lead to further ones on the largest
+  // sample.
+  FitResult climb(std::vector<FitResult> field, const std::vector<Model>& neighbours, const PenaltyRule& rule,
+                  const FitOptions& fit_options, const Services& services);
 
  private:
   const ScaledSource& all_;

@@ -213,6 +213,21 @@ Proposal Moves::cross(const Moves& other, Random& random) const {
   return proposal(parts);
 }
 
+std::vector<Proposal> from_neighbour(const Ground& ground, const Model& neighbour, Index experts, Random& random,
+                                     const Services& services) {
+  const Moves moves(ground, neighbour);
+  std::vector<Proposal> out;
+  if (neighbour.experts() + 1 == experts) {
+    for (Index i = 0; i < 3 * neighbour.experts(); ++i) {
+      Proposal split = moves.split(i % neighbour.experts(), random, services);
+      if (split.responsibility.size() > 0) out.push_back(std::move(split));
+    }
+  } else if (neighbour.experts() == experts + 1) {
+    for (int i = 0; i < 3; ++i) out.push_back(moves.merge(i > 0, random));
+  }
+  return out;
+}
+
 Model shaken(const Ground& m, const Model& model, Random& random, const Services& services) {
   HeldSource other(m.sample);
   if (other.weight.size() == 0) other.weight = VectorXd::Ones(other.rows());

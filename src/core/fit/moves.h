@@ -60,6 +60,11 @@ class Moves {
   double log_lik_;
 };
 
+// From a maximum with one expert less or more to one of `experts`: each expert split, three times, or two merged, three
+// times. What can't be done is left out.
+std::vector<Proposal> from_neighbour(const Ground& ground, const Model& neighbour, Index experts, Random& random,
+                                     const Services& services);
+
 // Where at most eight EM steps, and Newton's where these get near, lead from `model` when the rows have random
 // weights (exponential ones, as in the Bayesian bootstrap): a start near by, in another valley perhaps (the ratchet
 // of Nixon 1999).

@@ -281,15 +281,10 @@ void Rounds::walk(Arrival here, const std::vector<const FitResult*>& others, int
 // Starts from maxima with one expert less or more.
 void Rounds::from_neighbours(Field& field, Turn& turn) const {
   for (const Model& model : options_.neighbours) {
-    const Moves moves(m_, model);
+    const StartKind kind = model.experts() < experts_ ? StartKind::split : StartKind::merge;
     Field own;
-    if (model.experts() + 1 == experts_) {
-      for (Index i = 0; i < 3 * model.experts(); ++i) {
-        const Proposal split = moves.split(i % model.experts(), turn.random, turn.services);
-        if (split.responsibility.size() > 0) enter(own, StartKind::split, split, turn);
-      }
-    } else if (model.experts() == experts_ + 1) {
-      for (int i = 0; i < 3; ++i) enter(own, StartKind::merge, moves.merge(i > 0, turn.random), turn);
+    for (const Proposal& way : from_neighbour(m_, model, experts_, turn.random, turn.services)) {
+      enter(own, kind, way, turn);
     }
     race(own, 3, turn);
     field.insert(field.begin(), own.begin(), own.end());
