@@ -1,6 +1,7 @@
 # The scripts of `make lint` name what is planted. They belong to the checkout, not to the package.
 
-scripts <- normalizePath(file.path("..", "..", "tools", c("check-rooms.R", "check-lengths.R", "check-style.R")), mustWork = FALSE)
+scripts <- c("check-rooms.R", "check-lengths.R", "check-style.R")
+scripts <- normalizePath(file.path("..", "..", "tools", scripts), mustWork = FALSE)
 skip_if_not(all(file.exists(scripts)), "no checkout")
 
 # A small checkout without faults.
