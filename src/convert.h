@@ -26,8 +26,8 @@ CostKind cost_from_name(const std::string& name);
 class RData {
  public:
   explicit RData(const Rcpp::List& list);
-  Block block() const;  // the matrices as they are
-  Data data() const;    // with the columns of ones
+  Block block() const;             // the matrices as they are
+  Data data() const;               // with the columns of ones
   Index x_intercept, z_intercept;  // 0-based, -1 for none
 
  private:

@@ -55,7 +55,7 @@ void add_element(SEXP x, R_xlen_t i, std::string& out) {
     case STRSXP:
       return add_string(STRING_ELT(x, i), out);
     case LGLSXP:
-      out += LOGICAL(x)[i] == NA_LOGICAL ? "null" : LOGICAL(x)[i] ? "true" : "false";
+      out += LOGICAL(x)[i] == NA_LOGICAL ? "null" : (LOGICAL(x)[i] ? "true" : "false");
       return;
     case INTSXP:
       return add_number(INTEGER(x)[i] == NA_INTEGER ? NA_REAL : INTEGER(x)[i], out);

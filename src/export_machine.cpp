@@ -55,14 +55,17 @@ Rcpp::List cpp_pass(Rcpp::List data, Rcpp::List model, std::string what, int thr
   const auto pass = [&] {
     if (what == "em") {
       return sum_over(source, Statistics(m), services,
-                      [&](const Block& block) { return statistics(block, m); }).log_lik;
+                      [&](const Block& block) { return statistics(block, m); })
+          .log_lik;
     }
     if (what == "score") {
       return sum_over(source, Score(m.experts(), parameter_count(m)), services,
-                      [&](const Block& block) { return score(block, m); }).log_lik;
+                      [&](const Block& block) { return score(block, m); })
+          .log_lik;
     }
     return sum_over(source, Information(parameter_count(m)), services,
-                    [&](const Block& block) { return information(block, m); }).log_lik;
+                    [&](const Block& block) { return information(block, m); })
+        .log_lik;
   };
   double value = NA_REAL;
   Rcpp::NumericVector seconds(std::max(passes, 1));

@@ -7,7 +7,7 @@ using namespace distmoe;
 
 // [[Rcpp::export(rng = false)]]
 Rcpp::NumericMatrix cpp_predict(Rcpp::List data, Rcpp::List model, std::string what,
-                               int threads = 1) {
+                                int threads = 1) {
   const RData r(data);
   PredictKind kind = PredictKind::response;
   if (what == "expert") kind = PredictKind::expert;
@@ -21,7 +21,7 @@ Rcpp::NumericMatrix cpp_predict(Rcpp::List data, Rcpp::List model, std::string w
 // n x length(probs); the probabilities between 0 and 1.
 // [[Rcpp::export(rng = false)]]
 Rcpp::NumericMatrix cpp_quantiles(Rcpp::List data, Rcpp::List model, Rcpp::NumericVector probs,
-                                 int threads = 1) {
+                                  int threads = 1) {
   const RData r(data);
   const VectorXd p = Rcpp::as<VectorXd>(probs);
   return Rcpp::wrap(quantiles(ScaledSource(r.data(), false), model_for(r, model), p, r_services(threads)));

@@ -27,7 +27,13 @@ r_files <- if (has_lintr) files_of(c("R", "inst", "tests", "tools"), "[.]R$")
 kept <- file.path("_build", "lint-passed")
 state <- if (has_lintr) paste(tools::md5sum(r_files), tools::md5sum(".lintr"), utils::packageVersion("lintr"))
 passed <- state %in% if (file.exists(kept)) readLines(kept)
-lints <- parallel::mclapply(r_files[!passed], function(file) lintr::lint(file),
+# Tests plant faults in one line, function(t) { t$field <- 1; t }, and let results be of any shape.
+lint_one <- function(file) {
+  found <- lintr::lint(file)
+  by <- vapply(found, `[[`, "", "linter")
+  found[!(startsWith(file, "tests/") & by %in% c("semicolon_linter", "undesirable_function_linter"))]
+}
+lints <- parallel::mclapply(r_files[!passed], lint_one,
   mc.cores = if (.Platform$OS.type == "unix") 2 else 1)
 if (any(vapply(lints, inherits, NA, "try-error"))) stop("lintr does not run: ", unlist(lints)[1])
 for (found in unlist(lints, recursive = FALSE)) {
@@ -62,8 +68,8 @@ for (file in cpp_files) {
   if (identical(written, as.vector(formatted))) next
   both <- seq_len(min(length(written), length(formatted)))
   line <- c(both[written[both] != formatted[both]], length(both) + 1)[1]
-  fault(file, line, "not as .clang-format has it; ", basename(clang_format), " -i ", file, " mends it. It begins:\n    ",
-        formatted[line])
+  fault(file, line, "not as .clang-format has it; ", basename(clang_format), " -i ", file,
+        " mends it. It begins:\n    ", formatted[line])
 }
 
 if (length(faults)) writeLines(faults)

@@ -118,9 +118,8 @@ test_that("textbook cases: Boston with four experts, Australian athletes with th
   }
   expect_gt(bad, 3)
   skip_if_not_installed("MoEClust")
-  where <- new.env()
-  utils::data("ais", package = "MoEClust", envir = where)
-  for (seed in 1:3) expect_all_named(told_fit(BMI ~ sex + Ht + Hc, where$ais, K = 3, seed = seed), where$ais)
+  ais <- getExportedValue("MoEClust", "ais")
+  for (seed in 1:3) expect_all_named(told_fit(BMI ~ sex + Ht + Hc, ais, K = 3, seed = seed), ais)
 })
 
 test_that("the spread of many honest rows may be small: named, not degenerate", {

@@ -52,6 +52,7 @@ test_that("strings that share a hash are refused", {
 })
 
 test_that("values without end under a right checksum are refused fast", {
+  skip_if(times_slower > 1, "arrays of jsonlite grow value by value, each time a copy under a sanitizer")
   withr::local_seed(1)
   d <- data.frame(x = stats::rnorm(300))
   d$y <- d$x + stats::rnorm(300)
@@ -64,12 +65,12 @@ test_that("values without end under a right checksum are refused fast", {
     parts <- c(parts, json_text(checksum_of(names[-length(names)], parts)))
     fault_of(json_object(names, parts), file)
   }
-  many <- function(piece, n) paste0("[", paste(rep(piece, n / times_slower), collapse = ","), "]")
+  many <- function(piece, n) paste0("[", paste(rep(piece, n), collapse = ","), "]")
   for (at in list("log_lik", c("record", "steps"), c("information", "curvature"), c("design", "formula", "experts"),
     c("design", "levels"), c("design", "bases"), c("shared", "x", "mean"))) {
     expect_match(put(at, many("1", 3e6)), at[1])
     expect_match(put(at, many("\"\"", 2e6)), at[1])
-    expect_match(put(at, paste0("{", paste0("\"", seq_len(5e5 / times_slower), "\":[]", collapse = ","), "}")), at[1])
+    expect_match(put(at, paste0("{", paste0("\"", 1:5e5, "\":[]", collapse = ","), "}")), at[1])
   }
   words <- function(of) paste0("{\"name\":\"", of, seq_len(4000), "\"}", collapse = ",")
   sums <- paste0("[\"+\",", vapply(letters, words, ""), "]", collapse = ",")

@@ -42,10 +42,10 @@ struct Model {
 // Rows of data. A vector of length 0 stands for "none" (offsets, y) or "all ones" (weight).
 // An offset enters every expert; a gate_offset enters the gates 1..K-1, not the reference gate K.
 struct Block {
-  MatrixView x;  // b x p, experts' design
-  MatrixView z;  // b x q, gates' design
+  MatrixView x;                               // b x p, experts' design
+  MatrixView z;                               // b x q, gates' design
   VectorView y, weight, offset, gate_offset;  // y of the multinomial family: classes 0 .. C - 1
-  Index first = 0;  // number of the first row in the source that shows the block
+  Index first = 0;                            // number of the first row in the source that shows the block
 
   Index rows() const { return x.rows(); }
   bool shares_design() const { return x.data() == z.data() && x.cols() == z.cols(); }
@@ -58,9 +58,9 @@ inline VectorView some_rows(const VectorView& from, Index start, Index count) {
 
 // What the core may ask of its caller; it never reaches for them itself.
 struct Services {
-  std::function<void()> interrupt = [] {};   // throws when the user wants to stop
+  std::function<void()> interrupt = [] {};    // throws when the user wants to stop
   std::function<double()> uniform = nullptr;  // one draw from U(0, 1), the caller's generator
-  int threads = 1;  // most threads that may work; no result depends on it
+  int threads = 1;                            // most threads that may work; no result depends on it
 };
 
 }  // namespace distmoe

@@ -27,10 +27,12 @@ template <class Sums, class Map>
 Sums sum_rows(Index rows, const Sums& zero, int threads, Map map) {
   const Index at_a_time = 1200, blocks = (rows + at_a_time - 1) / at_a_time;
   Sums total = zero;
-  add_pieces(blocks, zero, threads, [&](Index i) {
-    const Index start = i * at_a_time;
-    return map(start, std::min(at_a_time, rows - start));
-  }, total);
+  add_pieces(
+      blocks, zero, threads, [&](Index i) {
+        const Index start = i * at_a_time;
+        return map(start, std::min(at_a_time, rows - start));
+      },
+      total);
   return total;
 }
 

@@ -9,11 +9,11 @@ namespace distmoe {
 // How the columns of one design matrix are standardised: (x - centre) / scale.
 struct ColumnScaling {
   VectorXd centre, scale;
-  Index intercept = -1;        // the column of ones, or -1; without it nothing is centred
+  Index intercept = -1;  // the column of ones, or -1; without it nothing is centred
   // Columns that are constant or combinations of earlier ones are shown as 0, so that no step moves
   // their coefficients. Column j of `combination` holds what such a column is made of.
   std::vector<bool> aliased;
-  MatrixXd combination;        // p x p, standardised columns; 0 for columns that stand on their own
+  MatrixXd combination;  // p x p, standardised columns; 0 for columns that stand on their own
 
   // Coefficients (columns x any number) of the standardised columns from those of the user's, and back. What
   // is said about aliased columns is carried over to the columns they are made of; on the way back they get

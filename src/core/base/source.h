@@ -41,11 +41,13 @@ Sums sum_over(const Source& source, const Sums& zero, const Services& services, 
   for (Index start = 0, seen = 0; start < source.blocks(); start += wave, ++seen) {
     if (wave > 1 || seen % 64 == 0) services.interrupt();
     const Index count = std::min(wave, source.blocks() - start);
-    add_pieces(count, zero, services.threads, [&](Index i) {
-      Sums part = zero;
-      source.show_block(start + i, [&](const Block& block) { part = map(block); });
-      return part;
-    }, total);
+    add_pieces(
+        count, zero, services.threads, [&](Index i) {
+          Sums part = zero;
+          source.show_block(start + i, [&](const Block& block) { part = map(block); });
+          return part;
+        },
+        total);
   }
   return total;
 }

@@ -12,15 +12,15 @@ struct Ascent {
   const PenaltyRule& rule;
   const FitOptions& options;
   const Services& services;
-  const Source* sample;   // rows whose Hessian may stand for that of all; null: none, or it served badly
+  const Source* sample;  // rows whose Hessian may stand for that of all; null: none, or it served badly
   int sample_failures = 0;
-  Penalty penalty;        // of all rows
-  FitResult out;          // its model is the present one
-  double radius = 0.0;    // of the trust region (trust.h)
+  Penalty penalty;      // of all rows
+  FitResult out;        // its model is the present one
+  double radius = 0.0;  // of the trust region (trust.h)
   // At the present model.
   double objective = 0.0, log_lik = 0.0, weight = 0.0;
-  VectorXd mass;          // K
-  VectorXd gradient;      // of the log-likelihood; empty: not known
+  VectorXd mass;      // K
+  VectorXd gradient;  // of the log-likelihood; empty: not known
   Statistics sums;
   bool sums_known = false;
 

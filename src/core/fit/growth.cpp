@@ -140,9 +140,9 @@ Model grown_start(const HeldSource& sample, const MatrixXd& points, const Expert
     services.interrupt();
     if (!(chance.maxCoeff() > 0)) chance.setOnes();
     const Index seed = draw_index(chance, services.uniform);
-    explained.col(j) = fitness(sample, grow_regression(sample, points, kind, seed,
-                                                       core_rows(sample, kind, k), rule, floor,
-                                                       services)).col(0);
+    const Model grown =
+        grow_regression(sample, points, kind, seed, core_rows(sample, kind, k), rule, floor, services);
+    explained.col(j) = fitness(sample, grown).col(0);
     chance = unexplained(explained.leftCols(j + 1).rowwise().maxCoeff());
   }
   return settle(sample, kind, explained, 8, rule, floor, services);

@@ -38,7 +38,10 @@ void learn_from(MatrixXd& curvature, const VectorXd& step, const VectorXd& fall)
 }
 
 // What a step within the trust region led to. kept: its promise was, so that the Hessian serves on.
-enum class Trusted { kept, broken, converged, stuck };
+enum class Trusted { kept,
+                     broken,
+                     converged,
+                     stuck };
 
 // One step within the trust region. `exact`: the Hessian is that of all rows here; else steps that promise no more than
 // `least` are not worth their pass. The region is narrowed where the quadratic promises what is not there (to where a
@@ -99,7 +102,8 @@ void newton_among_active(Ascent& at) {
     ++at.out.passes, ++at.out.hessians;
     const bool last = step.promise <= at.options.tolerance * at.unit();
     if (!step.positive) return;
-    const bool moved = shortened_move(at, [&](double length) { return step.at(here, length); }, last);
+    const bool moved = shortened_move(
+        at, [&](double length) { return step.at(here, length); }, last);
     if (moved) ++at.out.newton_iterations, at.record(StepKind::newton);
     if (last) converged(at, step.promise);
     if (last || !moved) return;
@@ -117,7 +121,7 @@ void newton(Ascent& at) {
   Secants secants;
   double before = 0.0;
   double most_gain = 0.0;  // of a step within the trust region by this Hessian
-  bool trusting = false;  // the Hessian comes from steps within the trust region
+  bool trusting = false;   // the Hessian comes from steps within the trust region
   for (int iteration = 0; iteration < 200;) {
     const bool fresh = hessian.size() == 0;
     if (fresh) {
@@ -153,8 +157,9 @@ void newton(Ascent& at) {
     bool moved = false;
     if (solve.positive && !trusting) {
       before = promise;
-      moved = shortened_move(at, [&](double length) { return from_vector(at.out.model, here + length * solve.x); },
-                             last);
+      moved = shortened_move(
+          at, [&](double length) { return from_vector(at.out.model, here + length * solve.x); },
+          last);
       if (moved) {
         ++at.out.newton_iterations;
         at.record(StepKind::newton);

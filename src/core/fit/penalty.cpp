@@ -253,7 +253,9 @@ ActiveStep active_step(const Model& model, const VectorXd& gradient, const Matri
   for (Index i = 0; i < size; ++i) {
     if (held[static_cast<std::size_t>(i)] || h(i, i) == 0) continue;
     if (l1(i) > 0) out.sign(i) = out.from(i) > 0 ? 1.0 : out.from(i) < 0 ? -1.0
-                                 : pull(i) > l1(i) ? 1.0 : pull(i) < -l1(i) ? -1.0 : 0.0;
+                                                     : pull(i) > l1(i)   ? 1.0
+                                                     : pull(i) < -l1(i)  ? -1.0
+                                                                         : 0.0;
     if (l1(i) > 0 && out.sign(i) == 0) continue;
     out.slope(i) = pull(i) - l1(i) * out.sign(i);
     active.push_back(i);

@@ -11,10 +11,10 @@
 namespace distmoe {
 
 struct PenaltyOptions {
-  double gate_ridge = 1e-4, expert_ridge = 0.0;    // precisions of Gaussian priors on the slopes
-  double expert_lambda = 0.0, gate_lambda = 0.0;   // elastic net, for one unit of weight (a row)
-  double l1_share = 1.0;                           // 1: LASSO; 0: ridge
-  double variance_prior = 0.1;                     // a times the weight of the rows, see VariancePrior
+  double gate_ridge = 1e-4, expert_ridge = 0.0;   // precisions of Gaussian priors on the slopes
+  double expert_lambda = 0.0, gate_lambda = 0.0;  // elastic net, for one unit of weight (a row)
+  double l1_share = 1.0;                          // 1: LASSO; 0: ridge
+  double variance_prior = 0.1;                    // a times the weight of the rows, see VariancePrior
 };
 
 // a sum_k ( s2 / sigma_k^2 + log(sigma_k^2 / s2) - 1 ): 0 where an expert's variance is s2, that of one
@@ -42,8 +42,8 @@ struct VariancePrior {
 // so that no label is special: c is the mean of a column's gates where there is no l1, their median
 // where there is no ridge.
 struct Penalty {
-  GatePrior gates;                // its ridge; with l1 its centre is 0
-  VectorXd gate_l1;               // q
+  GatePrior gates;                   // its ridge; with l1 its centre is 0
+  VectorXd gate_l1;                  // q
   VectorXd expert_ridge, expert_l1;  // p
   VariancePrior variances;
 

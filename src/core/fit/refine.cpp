@@ -30,7 +30,7 @@ Model newton_proposal(const Model& model, const Information& information, const 
 }  // namespace
 
 RoundStep propose(const Model& model, const Information& information, const Statistics& sums,
-                 const PenaltyRule& rule, const RoundOptions& options) {
+                  const PenaltyRule& rule, const RoundOptions& options) {
   const double unit = sums.weight / static_cast<double>(sums.rows);
   const double least = least_mass(model, unit);
   const Penalty penalty = rule.at(sums.weight);

@@ -10,10 +10,10 @@
 namespace distmoe {
 
 struct RoundOptions {
-  double tolerance = 1e-8;         // as in FitOptions
+  double tolerance = 1e-8;  // as in FitOptions
   double dispersion_floor = 1e-6;
-  double newton_below = 0.0;       // Newton steps that promise more than this are not tried
-  double length = 1.0;             // of an EM step's Newton parts
+  double newton_below = 0.0;  // Newton steps that promise more than this are not tried
+  double length = 1.0;        // of an EM step's Newton parts
 };
 
 struct RoundStep {
@@ -28,7 +28,7 @@ struct RoundStep {
 };
 
 RoundStep propose(const Model& model, const Information& information, const Statistics& sums,
-                 const PenaltyRule& rule, const RoundOptions& options);
+                  const PenaltyRule& rule, const RoundOptions& options);
 
 }  // namespace distmoe
 

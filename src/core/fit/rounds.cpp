@@ -13,10 +13,10 @@ std::vector<StartKind> kinds_of_round(int number) {
   using K = StartKind;
   if (number < 2) {
     return {K::kmeans_x, K::kmeans_xy, K::regressions, K::subsets, K::cut_xy, K::tree,
-            K::labels,   K::residuals, K::centres,     K::cut_x,   K::subsets, K::tree};
+            K::labels, K::residuals, K::centres, K::cut_x, K::subsets, K::tree};
   }
-  return {K::subsets, K::cut_xy,    K::regressions, K::subsets, K::centres, K::tree,
-          K::labels,  K::residuals, K::centres,     K::cut_x,   K::subsets, K::cut_xy};
+  return {K::subsets, K::cut_xy, K::regressions, K::subsets, K::centres, K::tree,
+          K::labels, K::residuals, K::centres, K::cut_x, K::subsets, K::cut_xy};
 }
 
 const double nothing = -std::numeric_limits<double>::infinity();
@@ -91,7 +91,7 @@ Effort::Effort(const HeldSource& sample, const ExpertKind& kind, Index experts, 
     shakes_of_best = 0;
     // Where a pass is dear a round or two must do; but where the fit to all rows is dear too, so may be the search.
     most_passes = std::max(3e8 / pass, 12.0 * static_cast<double>(options.all_rows) /
-                                             static_cast<double>(sample.rows()));
+                                           static_cast<double>(sample.rows()));
     starts = 8;
     moves = static_cast<int>(experts);
     run_moves = 1;

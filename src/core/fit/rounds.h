@@ -8,9 +8,9 @@
 namespace distmoe {
 
 struct StartOptions {
-  int starts = 0;        // 0: as many as it takes; else this number, in one round
-  Index rows = 10000;    // starts work on a random sample of this many rows (0: on all rows)
-  Index all_rows = 0;    // of the fit that the search is for
+  int starts = 0;                 // 0: as many as it takes; else this number, in one round
+  Index rows = 10000;             // starts work on a random sample of this many rows (0: on all rows)
+  Index all_rows = 0;             // of the fit that the search is for
   std::vector<Model> neighbours;  // maxima with one expert less or more, scale of the source
 };
 

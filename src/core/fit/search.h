@@ -13,7 +13,11 @@ struct Maximum {
   std::vector<StartKind> kinds;  // of these
 };
 
-enum class SearchStop { often_enough, most_effort, fixed };
+enum class SearchStop {
+  often_enough,
+  most_effort,
+  fixed
+};
 
 struct Search {
   std::vector<Maximum> maxima;  // best first
@@ -22,7 +26,7 @@ struct Search {
   int reached = 0;              // how many of these ended in the best maximum
   std::vector<double> ends;     // objective of the best end of each
   SearchStop stop = SearchStop::fixed;
-  Index rows = 0;               // of the sample
+  Index rows = 0;  // of the sample
 };
 
 // The search stops when enough fresh rounds have ended in the best maximum known: five if these are all, eight if

@@ -28,8 +28,8 @@ struct SiteMode {
   // it is so in all parameters: the maximum of the quadratic is then the posterior's mean and not its mode, as the
   // derivatives of Laplace's approximation ask for.
   VectorXd score;
-  MatrixXd curvature;     // negative Hessian
-  VectorXd mass;          // K, sum of weighted responsibilities
+  MatrixXd curvature;  // negative Hessian
+  VectorXd mass;       // K, sum of weighted responsibilities
   double log_lik = 0.0, weight = 0.0;
   double objective = 0.0;  // log-likelihood less d'd / 2
   double marginal = 0.0;   // Laplace's: objective - log|1 + root'curvature root| / 2

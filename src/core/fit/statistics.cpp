@@ -91,7 +91,7 @@ Model em_step(const Model& model, const Statistics& sums, const PenaltyRule& rul
   const Penalty penalty = rule.at(sums.weight);
   const ExpertStep step =
       penalty.on_experts(model) ? penalised_expert_step(model, sums.experts, penalty, floor, least_mass)
-                           : expert_step(model, sums.experts, floor, least_mass);
+                                : expert_step(model, sums.experts, floor, least_mass);
   // The Gaussian update is the exact maximiser of its part, so it needs no shortening.
   const bool exact = family_of(model.family).least_squares();
   next.beta += (exact ? 1.0 : length) * step.delta;

@@ -12,9 +12,9 @@ namespace distmoe {
 
 struct TrustStep {
   VectorXd x;
-  double promise = 0.0;   // the quadratic's gain on it
-  double length = 0.0;    // distance from 0, in the quadratic's measure
-  bool inside = false;    // Newton's own step, the whole of it
+  double promise = 0.0;  // the quadratic's gain on it
+  double length = 0.0;   // distance from 0, in the quadratic's measure
+  bool inside = false;   // Newton's own step, the whole of it
 };
 
 // g's - s'A s / 2, for the gradient g and the negative Hessian A of an objective at s = 0. Distance is the square
@@ -32,9 +32,9 @@ class Quadratic {
   VectorXd solve(double shift, const VectorXd& b) const;  // (A + shift C)^-1 b, positive definite
 
   VectorXd scale_;
-  Eigen::LLT<MatrixXd> root_;              // of the scaled metric
+  Eigen::LLT<MatrixXd> root_;  // of the scaled metric
   Eigen::Tridiagonalization<MatrixXd> tri_;
-  VectorXd diagonal_, beside_, values_;    // eigenvalues in rising order
+  VectorXd diagonal_, beside_, values_;  // eigenvalues in rising order
   VectorXd slope_;
   double cut_ = 0.0;
 };

@@ -14,12 +14,12 @@ namespace distmoe {
 // multiple of 8): rows that fill up have mass 0.
 struct PlanRows {
   std::ptrdiff_t n, components, experts, parts;
-  const double *mass, *eta;        // n x components: mass; n x components parts: linear predictors
-  const double *mean, *potential;  // b'(eta), as eta, and b(eta), as mass; null for Gaussian experts
-  const double *dispersion;        // components; Gaussian experts only, like the next and the last
-  const double *constant;          // experts x components: the part of (S6) that is free of x
+  const double *mass, *eta;             // n x components: mass; n x components parts: linear predictors
+  const double *mean, *potential;       // b'(eta), as eta, and b(eta), as mass; null for Gaussian experts
+  const double* dispersion;             // components; Gaussian experts only, like the next and the last
+  const double* constant;               // experts x components: the part of (S6) that is free of x
   const double *to_eta, *to_potential;  // n x experts parts, n x experts
-  const double *precision;         // experts, 1 / (2 dispersion)
+  const double* precision;              // experts, 1 / (2 dispersion)
 };
 
 // Matrices are stored by columns; `ldx` is the distance from one column of x to the next. Rows n.
@@ -69,7 +69,11 @@ struct Kernels {
 };
 
 // Instruction sets, worst first. `baseline` is what the compiler's own flags give.
-enum class Instructions { baseline, avx2, avx512 };
+enum class Instructions {
+  baseline,
+  avx2,
+  avx512
+};
 
 bool has_instructions(Instructions which);  // of both the machine and this build
 // The set in use. At first the best one there is, or the one that the environment variable

@@ -9,7 +9,7 @@ DISTMOE_INLINE Vec plan_cost(Vec eta, Vec mean, Vec below, Vec to, Vec above, do
   if (Bregman) {
     // (S12)
     const Vec gap = (above - below) - mean * (to - eta);
-    return gap > 0.0 ? gap : gap < 0.0 ? Vec{} : gap;  // what is no number stays none
+    return gap > 0.0 ? gap : (gap < 0.0 ? Vec{} : gap);  // what is no number stays none
   }
   const Vec gap = eta - to;  // (S6)
   square = gap * gap;
@@ -68,7 +68,7 @@ DISTMOE_INLINE Vec least_cost(const PlanRows& a, std::ptrdiff_t l, std::ptrdiff_
                                         Bregman ? 0.0 : a.constant[l * a.experts + k],
                                         Bregman ? 0.0 : a.precision[k], v.square(k));
     v.cost(k) = cost;
-    best = k == 0 ? cost : cost < best ? cost : best;
+    best = k == 0 ? cost : (cost < best ? cost : best);
   }
   return best;
 }

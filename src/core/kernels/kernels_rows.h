@@ -4,7 +4,7 @@ const double shifter = 6755399441055744.0;  // 1.5 * 2^52: adding it rounds to a
 
 // exp(a) for a <= 709, to about one unit in the last place; 0 below -708.
 DISTMOE_INLINE Vec exp_of(Vec a) {
-  const Vec clipped = a < -708.0 ? all(-708.0) : a > 709.0 ? all(709.0) : a;
+  const Vec clipped = a < -708.0 ? all(-708.0) : (a > 709.0 ? all(709.0) : a);
   const Vec shifted = clipped * 1.4426950408889634074 + shifter;
   const Vec whole = shifted - shifter;
   // ln 2 in two parts, the first with zeros at its end, so that the products are exact.
@@ -12,8 +12,8 @@ DISTMOE_INLINE Vec exp_of(Vec a) {
   // Taylor's series; |r| <= ln(2) / 2 leaves 4e-18 behind the last term.
   Vec sum = all(1.0 / 6227020800.0);
   const double terms[] = {1.0 / 479001600.0, 1.0 / 39916800.0, 1.0 / 3628800.0, 1.0 / 362880.0,
-                          1.0 / 40320.0,     1.0 / 5040.0,     1.0 / 720.0,     1.0 / 120.0,
-                          1.0 / 24.0,        1.0 / 6.0,        0.5,             1.0, 1.0};
+                          1.0 / 40320.0, 1.0 / 5040.0, 1.0 / 720.0, 1.0 / 120.0,
+                          1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0};
   DISTMOE_UNROLL
   for (int i = 0; i < 13; ++i) sum = sum * r + terms[i];
   // 2^whole: the low bits of `shifted` hold the whole number.
@@ -185,13 +185,13 @@ DISTMOE_INLINE void normal_rows(const double* z, double* density, double* below)
   // Mills' ratio, the upper tail over the density, is a polynomial in t over 1 + size: Chebyshev's
   // interpolation on all of size >= 0, good to 4e-16.
   const Vec t = (size - 5.5) / (size + 5.5);
-  const double terms[] = {-4.805853626226139e-10,  -1.141408359337876e-08, 7.944701516384817e-09,
-                          8.573162491660859e-08,   -9.721360542965301e-08, -5.353000527868096e-07,
-                          1.1162702772037198e-06,  2.6526761525629147e-06, -1.1761467008378759e-05,
-                          -1.213499660690903e-06,  9.740295487086948e-05,  -0.0002269998184824636,
-                          -0.000204216745563551,   0.00290446404635441,    -0.010659188443900604,
-                          0.025621454176123843,    -0.04569574901798504,   0.06092379690183981,
-                          -0.053676021870198716,   0.0055522446067832075,  0.09070616930558004,
+  const double terms[] = {-4.805853626226139e-10, -1.141408359337876e-08, 7.944701516384817e-09,
+                          8.573162491660859e-08, -9.721360542965301e-08, -5.353000527868096e-07,
+                          1.1162702772037198e-06, 2.6526761525629147e-06, -1.1761467008378759e-05,
+                          -1.213499660690903e-06, 9.740295487086948e-05, -0.0002269998184824636,
+                          -0.000204216745563551, 0.00290446404635441, -0.010659188443900604,
+                          0.025621454176123843, -0.04569574901798504, 0.06092379690183981,
+                          -0.053676021870198716, 0.0055522446067832075, 0.09070616930558004,
                           -0.22143300769123134, 1.1460994074211677};
   Vec sum = all(9.268819861570175e-10);
   DISTMOE_UNROLL

@@ -1,9 +1,9 @@
 // Part of kernels_body.h: weighted sums over rows of products of columns.
 
-const int most_weights = 5;                 // weights worked on together
+const int most_weights = 5;  // weights worked on together
 const int pairs = DISTMOE_PAIRS;
-const std::ptrdiff_t tile = 256;            // rows: the weights of a tile stay in the first cache
-const std::ptrdiff_t most_sums = 32 * 1024; // doubles of lane-wise sums kept at a time
+const std::ptrdiff_t tile = 256;             // rows: the weights of a tile stay in the first cache
+const std::ptrdiff_t most_sums = 32 * 1024;  // doubles of lane-wise sums kept at a time
 
 // sums[p * ld + c] += sum_i w_ic left_i right_ip, lane by lane, i < n vectors. Columns of right and w
 // are `ldr` and `ldw` vectors apart.

@@ -50,7 +50,8 @@ ExpertStep expert_step(const Model& model, const ExpertSums& sums, double floor,
     const MatrixXd score = sums.score.middleCols(k * parts, parts);
     const VectorXd delta =  // (S8a) for Gaussian experts, a Newton step to the root of (S15) for logistic ones
         solve_symmetric(unpack_blocks(sums.gram.middleRows(k * pairs, pairs), p, parts),
-                        Eigen::Map<const VectorXd>(score.data(), score.size())).x;
+                        Eigen::Map<const VectorXd>(score.data(), score.size()))
+            .x;
     step.delta.middleCols(k * parts, parts) = Eigen::Map<const MatrixXd>(delta.data(), p, parts);
     if (!f.has_dispersion()) continue;
     // At the old beta the sum of squares is `deviation`; it falls by delta'score as beta moves to its minimiser.
@@ -104,15 +105,16 @@ MatrixXd fit_by_newton(const Model& model, Index k, const MatrixView& x, const V
   const VectorXd weight = w.col(0);
   MatrixXd eta = linear_predictors(x, one.beta, offset);
   double value = f.expected_fit(eta, wr, weight);
-  return fit_by_halved_steps(one, [&] { return expert_sums(model.family, x, eta, wr, w); },
-                             [&](const MatrixXd& beta) {
+  return fit_by_halved_steps(
+      one, [&] { return expert_sums(model.family, x, eta, wr, w); },
+      [&](const MatrixXd& beta) {
     const MatrixXd there = linear_predictors(x, beta, offset);
     const double next = f.expected_fit(there, wr, weight);
     if (!(next >= value)) return false;
     eta = there;
     value = next;
     return true;
-  });
+      });
 }
 
 }  // namespace

@@ -11,7 +11,10 @@
 
 namespace distmoe {
 
-enum class FamilyKind : int { gaussian, binomial, poisson, multinomial };
+enum class FamilyKind : int { gaussian,
+                              binomial,
+                              poisson,
+                              multinomial };
 
 using ArrayView = Eigen::Ref<const ArrayXd>;
 using PredictorView = Eigen::Ref<const ArrayXXd>;  // b x R

@@ -14,8 +14,8 @@ struct GatePrior {
   MatrixXd centre;  // q x (K - 1)
 
   double value(const MatrixXd& alpha) const;
-  MatrixXd gradient(const MatrixXd& alpha) const;  // q x (K - 1)
-  void add_hessian(Eigen::Ref<MatrixXd> hessian) const;       // (q (K - 1))^2, gates stacked
+  MatrixXd gradient(const MatrixXd& alpha) const;        // q x (K - 1)
+  void add_hessian(Eigen::Ref<MatrixXd> hessian) const;  // (q (K - 1))^2, gates stacked
 };
 
 // The same precision for every slope: none on the intercept and on aliased columns, whose coefficients
@@ -55,9 +55,9 @@ struct SoftmaxFit {
 
 // What a softmax regression is of. It refers to what it is made from.
 struct SoftmaxProblem {
-  MatrixView z;                     // n x q
-  const MatrixXd& targets;          // n x K, weights included
-  VectorView gate_offset;           // n or 0
+  MatrixView z;             // n x q
+  const MatrixXd& targets;  // n x K, weights included
+  VectorView gate_offset;   // n or 0
   const GatePrior& prior;
   const MatrixXd* slope = nullptr;  // q x (K - 1), what other rows add to the score whatever the gates are
 };

@@ -11,7 +11,7 @@ namespace distmoe {
 struct Score {
   Index rows = 0;
   double weight = 0.0, log_lik = 0.0;
-  VectorXd mass;      // K, sum of weighted responsibilities
+  VectorXd mass;  // K, sum of weighted responsibilities
   VectorXd gradient;
 
   Score(Index experts, Index parameters)

@@ -30,11 +30,11 @@ ArrayXXd log_densities(FamilyKind family, const VectorView& y, const MatrixXd& e
                        const VectorXd& dispersion, MatrixXd& mean);
 
 struct Evaluation {
-  ArrayXXd gate;      // b x K, pi_k(z; alpha)
-  MatrixXd eta;       // b x K R
-  MatrixXd own_mean;  // see mean(); empty where eta is the mean
-  ArrayXd log_lik;    // b, log f(y|x)
-  ArrayXXd posterior; // b x K, P(expert k | x, y)
+  ArrayXXd gate;       // b x K, pi_k(z; alpha)
+  MatrixXd eta;        // b x K R
+  MatrixXd own_mean;   // see mean(); empty where eta is the mean
+  ArrayXd log_lik;     // b, log f(y|x)
+  ArrayXXd posterior;  // b x K, P(expert k | x, y)
 
   const MatrixXd& mean() const { return own_mean.size() > 0 ? own_mean : eta; }  // b x K R, see expert_means()
 };

@@ -38,8 +38,9 @@ double normal_quantile(double p) {
 // Phi(z) = r to three digits, r <= 1/2 (Abramowitz and Stegun, 26.2.23).
 double rough_normal_quantile(double r) {
   const double t = std::sqrt(-2.0 * std::log(r));
-  return (2.515517 + t * (0.802853 + t * 0.010328)) /
-             (1.0 + t * (1.432788 + t * (0.189269 + t * 0.001308))) - t;
+  const double above = 2.515517 + t * (0.802853 + t * 0.010328);
+  const double below = 1.0 + t * (1.432788 + t * (0.189269 + t * 0.001308));
+  return above / below - t;
 }
 
 // The search for one row's quantile, between `low` and `high`.

@@ -7,11 +7,11 @@
 namespace distmoe {
 
 enum class PredictKind {
-  response,     // n x R, E[response | x] = sum_k pi_k mean_k (see Family::response)
-  expert,       // n x K R, E[response | x, expert k]
-  gate,         // n x K, pi_k(z)
-  posterior,    // n x K, P(expert k | x, y); needs y
-  log_density   // n x 1, log f(y | x); needs y
+  response,    // n x R, E[response | x] = sum_k pi_k mean_k (see Family::response)
+  expert,      // n x K R, E[response | x, expert k]
+  gate,        // n x K, pi_k(z)
+  posterior,   // n x K, P(expert k | x, y); needs y
+  log_density  // n x 1, log f(y | x); needs y
 };
 
 // What `answers` says of every block, one under the other: n x columns. Beside the result, memory does

@@ -157,9 +157,11 @@ void ComponentMoments::update(Model& to, const std::vector<Index>& target) const
   const Index pieces = (blocks() + blocks_at_a_time - 1) / blocks_at_a_time;
   const ExpertSums zero(to.beta.rows(), to.experts(), 1);
   ExpertSums sums = zero;
-  add_pieces(pieces, zero, services_.threads, [&](Index i) {
-    return sums_to(to, target, i * blocks_at_a_time, std::min(blocks(), (i + 1) * blocks_at_a_time));
-  }, sums);
+  add_pieces(
+      pieces, zero, services_.threads, [&](Index i) {
+        return sums_to(to, target, i * blocks_at_a_time, std::min(blocks(), (i + 1) * blocks_at_a_time));
+      },
+      sums);
   // (S8a), (S8b)
   const ExpertStep step = expert_step(to, sums, 0.0, 0.0);
   to.beta += step.delta;

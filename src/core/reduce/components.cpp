@@ -7,12 +7,12 @@ namespace distmoe {
 
 namespace {
 
-const Index tile_rows = 16;         // a tile's columns lie close together: read in one stream
+const Index tile_rows = 16;  // a tile's columns lie close together: read in one stream
 const Index tile_components = 128;
-const Index vector_rows = 8;        // doubles of the longest vector
+const Index vector_rows = 8;  // doubles of the longest vector
 const Index most_chunks = 32;
-const Index moment_rows = 2048;     // long columns for sums by component,
-const Index moment_components = 20; // few of them, so that they stay in the cache
+const Index moment_rows = 2048;      // long columns for sums by component,
+const Index moment_components = 20;  // few of them, so that they stay in the cache
 
 Index whole_vectors(Index rows) { return (rows + vector_rows - 1) / vector_rows * vector_rows; }
 
@@ -156,7 +156,8 @@ void Components::visit_chunk(Index chunk, bool masses_only, double* keep,
   for (std::size_t i = start; i < end; ++i) {
     const Run& rows = rows_[i];
     const Index last = rows.model + rows.models;
-    double* at = keep ? keep + offset_[i] : made ? cache_.data() + offset_[i] : memory.data();
+    double* at = keep ? keep + offset_[i] : made ? cache_.data() + offset_[i]
+                                                 : memory.data();
     for (Index m = rows.model, next; m < last; m = next) {
       next = group_end(m, last, tile_components);
       Tile tile{rows.row, rows.rows, whole_vectors(rows.rows), first(m), first(next) - first(m),

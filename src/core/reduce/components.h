@@ -10,12 +10,12 @@ namespace distmoe {
 // with mass 0 behind the last.
 struct Tile {
   Index row, rows, height;
-  Index first, count;        // components
-  const double *mass;        // height x count: v_s lambda_m gate_l(x_s)
-  const double *eta;         // height x count parts: linear predictors
-  const double *mean;        // the same: b'(eta); null where the mean is the predictor
-  const double *potential;   // height x count: b(eta); likewise
-  bool begins, ends;         // the first, the last tile of these rows
+  Index first, count;       // components
+  const double* mass;       // height x count: v_s lambda_m gate_l(x_s)
+  const double* eta;        // height x count parts: linear predictors
+  const double* mean;       // the same: b'(eta); null where the mean is the predictor
+  const double* potential;  // height x count: b(eta); likewise
+  bool begins, ends;        // the first, the last tile of these rows
 };
 
 class Components {
@@ -77,16 +77,16 @@ class Components {
   const MatrixXd& z_;
   const Services& services_;
   FamilyKind family_;
-  Index parts_;                // predictors of an expert
-  MatrixXd alpha_;             // q x L, zeros for the reference gates
-  MatrixXd lambda_;            // empty (ones), or 1 x M or S x M
+  Index parts_;      // predictors of an expert
+  MatrixXd alpha_;   // q x L, zeros for the reference gates
+  MatrixXd lambda_;  // empty (ones), or 1 x M or S x M
   VectorXd point_weight_;
-  std::vector<Index> first_;   // first component of every model, and their number
-  std::vector<Run> runs_, rows_;  // rows_: runs cut into the heights of tiles
+  std::vector<Index> first_;        // first component of every model, and their number
+  std::vector<Run> runs_, rows_;    // rows_: runs cut into the heights of tiles
   std::vector<std::size_t> chunk_;  // first of rows_ of every chunk, and their number
-  std::vector<Index> offset_;  // of every one of rows_ in the cache, and the cache's size
-  Index fields_;               // columns of a component in a tile
-  Index widest_ = 0;           // doubles of the largest tile
+  std::vector<Index> offset_;       // of every one of rows_ in the cache, and the cache's size
+  Index fields_;                    // columns of a component in a tile
+  Index widest_ = 0;                // doubles of the largest tile
   bool keeps_;
   mutable VectorXd cache_;
 };

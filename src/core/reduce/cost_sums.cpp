@@ -112,16 +112,15 @@ void add_pull(const Cost& cost, const ExpertAt& from, const ExpertAt& to, const 
 }  // namespace
 
 MatrixXd expected_costs(const Components& components, const Cost& cost, const Model& to) {
-  return sum_chunks(components, to, [&](const Tile& tile, const TileExperts& experts, Index l,
-                                        Index at, ChunkSums& sums) {
+  const auto add = [&](const Tile& tile, const TileExperts& experts, Index l, Index at, ChunkSums& sums) {
     const ArrayXXd costs = experts.costs(cost, experts.from(tile, l));
     sums.cost.row(at) += TileExperts::mass(tile, l).matrix().transpose() * costs.matrix();
-  }).cost;
+  };
+  return sum_chunks(components, to, add).cost;
 }
 
 ComponentPlan pointwise_plan(const Components& components, const Cost& cost, const Model& to) {
-  ChunkSums sums = sum_chunks(components, to, [&](const Tile& tile, const TileExperts& experts,
-                                                  Index l, Index at, ChunkSums& mine) {
+  const auto add = [&](const Tile& tile, const TileExperts& experts, Index l, Index at, ChunkSums& mine) {
     const ArrayXXd costs = experts.costs(cost, experts.from(tile, l));
     const std::vector<Index> best = cheapest_of_rows(costs);
     for (Index s = 0; s < tile.rows; ++s) {
@@ -130,7 +129,8 @@ ComponentPlan pointwise_plan(const Components& components, const Cost& cost, con
       mine.plan(at, k) += mass;
       mine.total(at) += mass * costs(s, k);
     }
-  });
+  };
+  const ChunkSums sums = sum_chunks(components, to, add);
   return ComponentPlan{sums.plan, sums.total};
 }
 

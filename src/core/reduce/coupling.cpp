@@ -172,7 +172,8 @@ Spread Coupling::spread_targets(const std::vector<Index>& target, Index experts,
       sums.response.middleCols(k * parts(), parts()) += mass.asDiagonal() * mean;
     }
     sums.end(tile, out);
-  }, masses_only);
+  },
+                    masses_only);
   return out;
 }
 

@@ -17,17 +17,17 @@ struct SiteQuadratic {
 };
 
 struct HierarchyOptions {
-  bool reml = false;          // restricted likelihood: the mean is integrated out
+  bool reml = false;  // restricted likelihood: the mean is integrated out
   int max_iterations = 500;
-  double tolerance = 1e-12;   // stop when a step promises less
+  double tolerance = 1e-12;  // stop when a step promises less
   int threads = 1;
 };
 
 struct HierarchyFit {
   VectorXd mean;
-  MatrixXd covariance;        // T
-  MatrixXd mean_covariance;   // of the mean; 0 in directions that no site determines
-  MatrixXd effects;           // one column a site: its parameters' posterior mean
+  MatrixXd covariance;            // T
+  MatrixXd mean_covariance;       // of the mean; 0 in directions that no site determines
+  MatrixXd effects;               // one column a site: its parameters' posterior mean
   std::vector<double> objective;  // marginal log-likelihood at the start and after every step; never falls
   bool converged = false;
 };

@@ -31,15 +31,15 @@ struct ReduceResult {
   std::vector<double> objective;  // R_c (11) under the plan: at the start, then after each step
   bool converged = false;
   bool gates_converged = false;
-  bool gates_from_sums = false;   // do the gates come from all rows?
+  bool gates_from_sums = false;  // do the gates come from all rows?
   int reseeds = 0;
-  int rises = 0;                  // steps at which the objective rose: none with the exact update
-  Index start = start_far_apart;  // the local model that the best run started from, or see above
-  std::vector<Index> run_starts;  // the same of every run
-  std::vector<double> runs;       // final objective of every run; pointwise plan: best first, and the
-                                  // others after their first few steps only
-  MatrixXd plan;                  // L x K, mean over the support of the plan
-  std::vector<double> candidates; // objective of every local model (NaN: not tried)
+  int rises = 0;                   // steps at which the objective rose: none with the exact update
+  Index start = start_far_apart;   // the local model that the best run started from, or see above
+  std::vector<Index> run_starts;   // the same of every run
+  std::vector<double> runs;        // final objective of every run; pointwise plan: best first, and the
+                                   // others after their first few steps only
+  MatrixXd plan;                   // L x K, mean over the support of the plan
+  std::vector<double> candidates;  // objective of every local model (NaN: not tried)
 };
 
 // From the best of several starts. With `start` given, from that model alone.
