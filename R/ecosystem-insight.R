@@ -10,9 +10,9 @@
 #' @param component `"all"`, `"expert"`, `"gate"` or `"dispersion"`; `"conditional"` is `"all"`.
 #' @param type Of `get_df()`: `"residual"` ([df.residual()]), `"model"` (number of parameters), else Inf: tests
 #'   are normal.
-#' @param data,data_grid NULL: the rows of the fit; or a data frame.
+#' @param data NULL: the rows of the fit; or a data frame.
 #' @param predict `"expectation"`, E(y | x), or `"prediction"`, the same with intervals for the response.
-#' @param ci,ci_level Probability of intervals.
+#' @param ci Probability of intervals.
 #' @param exponentiate,vcov As of [tidy()][tidy.moe].
 #' @param keep,drop NULL, or regular expressions: which parameters are shown, and which are not.
 #' @param metrics `"all"`, or some of `"AIC"`, `"BIC"`, `"ICL"`, `"RMSE"`.

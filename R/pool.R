@@ -21,12 +21,14 @@
 #'     \item{`order`}{K x m: which expert of each fit plays the part of each pooled one.}
 #'     \item{`m`}{Number of fits.}
 #'   }
-#'   There is no log-likelihood: imputed rows are not data. It is an error if a fit has no standard errors, or
-#'   if models differ.
+#'   A site can pool its own imputations before it sends: [moe_aggregate()] takes pooled models, whose total
+#'   covariance stands in the place of the inverse information. There is no log-likelihood: imputed rows are not data.
+#'   It is an error if a fit has no standard errors, or if models differ.
 #' @details The experts of each fit are matched to those of the fit that is nearest to all others, by the
 #'   optimal assignment under the expected Kullback-Leibler cost (the component plan of [transport_plan()]). The
 #'   fits should be maxima of the same kind: fit the first imputation with the full search, and the others from it
-#'   (`start = first`). (`mice::pool()` knows nothing of labels: it takes experts by their numbers.) Where they are not, the variance between imputations is large, and `fmi` says so.
+#'   (`start = first`). Where they are not, the variance between imputations is large, and `fmi` says so.
+#'   (`mice::pool()` knows nothing of labels: it takes experts by their numbers.)
 #' @references Rubin, D. B. (1987). *Multiple Imputation for Nonresponse in Surveys*. Wiley.
 #'
 #'   Barnard, J. and Rubin, D. B. (1999). Small-sample degrees of freedom with multiple imputation. *Biometrika*
@@ -137,6 +139,21 @@ new_pool <- function(fits, estimates, within, order, call) {
   table <- data.frame(estimate = mean, within = diag(u), between = diag(b), total = diag(total), df = df, riv = riv,
     lambda = share, fmi = fmi, row.names = names(mean))
   out$pool <- list(table = table, total = total, order = order, m = m)
+  out$record <- first$record[intersect(names(first$record), kept_of_pooled)]
+  out$information <- pooled_information(first, total)
+  out
+}
+
+kept_of_pooled <- c("converged", "empty", "at_floor", "degenerate", "aliased", "gate_ridge", "expert_ridge", "lambda",
+  "l1_share", "variance_prior", "dispersion_floor")
+
+# The inverse of the total covariance in the place of an information matrix, so that a site's pooled model can be sent
+# and aggregated like a fit. NULL where some coefficients have no errors.
+pooled_information <- function(first, total) {
+  if (anyNA(total) || is.null(first$information)) return(NULL)
+  out <- first$information[c("scaling", "empty", "at_floor", "rows", "weight")]
+  map <- parameter_map(out$scaling, user_scaling(out$scaling), first)
+  out$curvature <- t(map) %*% invert_information(unname(total)) %*% map
   out
 }
 

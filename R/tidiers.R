@@ -151,8 +151,8 @@ tidy.moe_sites <- function(x, conf.int = FALSE, conf.level = 0.95, ...) {
 #'   parameters), `logLik`, `AIC`, `BIC`, `ICL` (BIC plus twice the entropy of the rows' posteriors; R's scale: smaller
 #'   is better; NA for an aggregate without `newdata`, ICL also for a model that keeps no rows), `converged`,
 #'   `iterations` (EM and Newton steps; an aggregate: MM steps), `runs` (starts and moves that were run) and
-#'   `reached` (how often they led to the best maximum; NA where nothing was searched), `dropped` (rows left out because of missing
-#'   values). Aggregates have instead of the last three: `method`, `plan`, `weights`, `sites`
+#'   `reached` (how often they led to the best maximum; NA where nothing was searched), `dropped` (rows left out because
+#'   of missing values). Aggregates have instead of the last three: `method`, `plan`, `weights`, `sites`
 #'   (used), `sites_left_out`, `support` (points) and `objective` (transport
 #'   divergence (11) at the end; NA for `method = "middle"` and `"average"`).
 #' @examples

@@ -101,3 +101,24 @@ test_that("bad calls", {
   wrong(moe_pool(gone), "newdata")
   expect_equal(coef(moe_pool(gone, d)), coef(moe_pool(fits)), tolerance = 1e-6)
 })
+
+test_that("sites may pool before they send: the total covariances add up as information does", {
+  sites <- lapply(c(a = 1, b = 2, c = 3), function(s) {
+    own <- lapply(1:4, function(i) transform(imputed[[i]][seq(s, 400, 3), ]))
+    moe_pool(lapply(own, function(d) moe(y ~ x + v, d, start = start)))
+  })
+  merged <- moe_aggregate(sites, d)
+  on_logs <- function(m) {
+    by <- rep(1, length(coef(m)))
+    at <- grep("^dispersion", names(coef(m)))
+    by[at] <- 1 / coef(m)[at]
+    vcov(m) * outer(by, by)
+  }
+  total <- solve(Reduce(`+`, lapply(sites, function(m) solve(on_logs(m)))))
+  expect_equal(on_logs(merged), total, tolerance = 1e-6, ignore_attr = TRUE)
+  file <- withr::local_tempfile(fileext = ".json")
+  write_moe(sites$a, file, "a", information = TRUE)
+  back <- read_moe(file)
+  expect_equal(coef(back), coef(sites$a))
+  expect_equal(vcov(back), vcov(sites$a), tolerance = 1e-6)
+})
