@@ -123,6 +123,7 @@ tidy.moe_hierarchy <- function(x, effects = c("fixed", "ran_pars", "ran_vals", "
 }
 
 #' @rdname glance.moe
+#' @param site Of a hierarchy: whose rows `newdata` are, as for [predict.moe_hierarchy()].
 #' @export
 glance.moe_hierarchy <- function(x, newdata = NULL, site = NULL, ...) {
   check_dots(..., known = tidier_arguments)
