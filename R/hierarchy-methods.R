@@ -31,7 +31,8 @@ nlme::VarCorr
 #'   those of an expert) on standardised columns; on the scale of the data intercepts, which are values at
 #'   columns that are 0, are correlated with slopes. The attribute `standardised` has the standard deviations on
 #'   standardised columns.
-#'   `vcov()`: covariance of the population's parameters, variances as variances. `confint()`: a matrix.
+#'   `vcov()`: covariance of the population's parameters, variances as variances. `confint()`: a matrix; intervals
+#'   use t quantiles, with one degree of freedom less than sites.
 #' @examples
 #' sim <- moe_simulate(1200, K = 2, d = 2, seed = 1)
 #' sources <- split(sim$data, rep(c("A", "B", "C"), each = 400))
@@ -193,9 +194,21 @@ vcov.moe_hierarchy <- function(object, complete = TRUE, ...) {
 }
 
 #' @export
-standard_errors.moe_hierarchy <- function(object, ...) {
-  list(se = sqrt(diag(vcov.moe_hierarchy(object))), df = Inf,
-    words = "from the sites' information and the spread between sites")
+standard_errors.moe_hierarchy <- function(object, ...) standard_errors(tested_population(object), ...)
+
+# The population's model whose tests and intervals know of how many sites it was learnt.
+tested_population <- function(object) {
+  out <- population(object)
+  out$df <- max(1, nrow(object$hierarchy$table) - 1)
+  class(out) <- c("moe_of_sites", "moe")
+  out
+}
+
+#' @export
+standard_errors.moe_of_sites <- function(object, ...) {
+  check_dots(...)
+  list(se = sqrt(diag(vcov.moe(object))), df = object$df,
+    words = sprintf("from the sites' information and the spread between sites, t with %d df", as.integer(object$df)))
 }
 
 #' @export
@@ -208,6 +221,6 @@ standard_errors.moe_of_site <- function(object, ...) {
 #' @export
 confint.moe_hierarchy <- function(object, parm, level = 0.95, ...) {
   check_dots(...)
-  if (missing(parm)) confint.moe(population(object), level = level)
-  else confint.moe(population(object), parm, level)
+  if (missing(parm)) confint.moe(tested_population(object), level = level)
+  else confint.moe(tested_population(object), parm, level)
 }

@@ -59,7 +59,7 @@ hierarchy_df <- function(object) {
 #' @export
 summary.moe_hierarchy <- function(object, ..., digits = 4) {
   check_dots(...)
-  structure(list(model = object, population = summary.moe(population(object), digits = digits),
+  structure(list(model = object, population = summary.moe(tested_population(object), digits = digits),
     heterogeneity = heterogeneity(object), digits = digits), class = "summary.moe_hierarchy")
 }
 
@@ -68,7 +68,8 @@ print.summary.moe_hierarchy <- function(x, digits = x$digits, ...) {
   cat("Hierarchy of mixtures of experts: ", family_words(x$model), "\n", sep = "")
   print_call(x$model$call)
   hierarchy_lines(x$model)
-  cat("\nThe population:\n")
+  words <- paste("The population; standard errors", x$population$standard_errors)
+  cat("\n", paste(strwrap(words, 100, exdent = 2), collapse = "\n"), "\n", sep = "")
   print_tests(x$population, digits)
   cat("\n")
   print(x$heterogeneity, digits = 3)
@@ -102,7 +103,7 @@ tidy.moe_hierarchy <- function(x, effects = c("fixed", "ran_pars", "ran_vals", "
   effects <- check_choice(effects, c("fixed", "ran_pars", "ran_vals", "ran_coefs"), "effects")
   conf.int <- check_flag(conf.int, "conf.int")
   conf.level <- check_number(conf.level, "conf.level", strict = TRUE, most = 1)
-  if (effects == "fixed") return(tidy.moe(population(x), conf.int = conf.int, conf.level = conf.level))
+  if (effects == "fixed") return(tidy.moe(tested_population(x), conf.int = conf.int, conf.level = conf.level))
   if (effects == "ran_pars") {
     spread <- VarCorr(x)
     return(data.frame(group = "site", term = rownames(spread), estimate = unname(attr(spread, "stddev")),
@@ -122,6 +123,7 @@ tidy.moe_hierarchy <- function(x, effects = c("fixed", "ran_pars", "ran_vals", "
 }
 
 #' @rdname glance.moe
+#' @param site Of a hierarchy: whose rows `newdata` are, as for [predict.moe_hierarchy()].
 #' @export
 glance.moe_hierarchy <- function(x, newdata = NULL, site = NULL, ...) {
   check_dots(..., known = tidier_arguments)

@@ -10,6 +10,10 @@
 # for it, and with more rows it is the score at the mode.
 mean_score_rows <- 100
 
+# What a Newton step at a site may promise, of log-likelihood, when it answers: so little that rounds are the same
+# whatever a site started from.
+mode_tolerance <- 1e-14
+
 # `starts`: a column each, on standardised columns.
 site_answer <- function(design, task) {
   found <- cpp_site_mode(design, task$shape, task$scaling, task$prior, task$starts,
@@ -71,7 +75,7 @@ refine_hierarchy <- function(object, sources, task, rounds, control) {
   check_all_asked(object, sources)
   task$shape <- core_model(object)
   task$scaling <- setting$scaling
-  task$tolerance <- control$tolerance
+  task$tolerance <- mode_tolerance
   run <- hierarchy_rounds(object, sources, task, setting, rounds, control$tolerance)
   refined_hierarchy(object, run, setting)
 }
@@ -96,7 +100,6 @@ site_starts <- function(object, names, mean) {
 hierarchy_rounds <- function(object, sources, task, setting, rounds, tolerance) {
   h <- object$hierarchy
   solved <- list(mean = h$mean, spread = h$spread)
-  shift <- -log(setting$scaling$y_scale)
   starts <- site_starts(object, names(sources), h$mean)
   table <- list()
   stop <- "rounds"
@@ -107,21 +110,28 @@ hierarchy_rounds <- function(object, sources, task, setting, rounds, tolerance) 
     now <- vapply(answers, function(a) a$rows, 0)
     if (is.null(rows)) rows <- now
     check_same_rows(now, rows)
-    quadratics <- lapply(answers, answer_quadratic, shift, population_prior(setting, solved)$root)
-    marginal <- sum(vapply(answers, function(a) a$marginal + shift * a$weight, 0))
-    before <- solved
-    solved <- solve_population(quadratics, setting, if (setting$covariance == "diagonal") before$spread)
-    promise <- population_promise(before, solved)
-    table[[round]] <- data.frame(round = round, marginal = marginal, promise = promise,
-      iterations = max(vapply(answers, function(a) a$iterations, 0L)),
-      change = max(abs(solved$mean - before$mean)), seconds = proc.time()[[3]] - clock)
+    step <- next_population(solved, answers, setting, h$exchanges + round, clock)
+    solved <- step$solved
+    table[[round]] <- step$table
     starts <- lapply(answers, function(a) matrix(a$parameters))
-    if (promise <= tolerance) {
+    if (step$table$promise <= tolerance) {
       stop <- "newton"
       break
     }
   }
-  list(solved = solved, quadratics = quadratics, answers = answers, table = do.call(rbind, table), stop = stop)
+  list(solved = solved, quadratics = step$quadratics, answers = answers,
+    table = rbind(object$refinement$rounds, do.call(rbind, table)), stop = stop)
+}
+
+# The centre's part of a round: the population from the sites' answers at `before`.
+next_population <- function(before, answers, setting, number, clock) {
+  shift <- -log(setting$scaling$y_scale)
+  quadratics <- lapply(answers, answer_quadratic, shift, population_prior(setting, before)$root)
+  solved <- solve_population(quadratics, setting, if (setting$covariance == "diagonal") before$spread)
+  table <- data.frame(round = number, marginal = sum(vapply(answers, function(a) a$marginal + shift * a$weight, 0)),
+    promise = population_promise(before, solved), iterations = max(vapply(answers, function(a) a$iterations, 0L)),
+    change = max(abs(solved$mean - before$mean)), seconds = proc.time()[[3]] - clock)
+  list(solved = solved, quadratics = quadratics, answers = answers, table = table)
 }
 
 # What the new population promises beyond the one that the sites were asked about.
@@ -142,6 +152,7 @@ refined_hierarchy <- function(object, run, setting) {
     stringsAsFactors = FALSE, row.names = NULL)
   out <- new_hierarchy(run$solved, run$quadratics, setting, table, object$sites, object$call)
   out$aggregate <- object$aggregate
+  out$hierarchy$exchanges <- nrow(run$table)
   out$hierarchy$own <- object$hierarchy$own
   out$hierarchy$log_lik <- run$table$marginal[nrow(run$table)]
   out$record$objective <- run$table$marginal

@@ -47,9 +47,10 @@
 #'   that one more step may promise).
 #' @return A model of class `moe_hierarchy` and `moe` (see [moe-class]): the population's, at \eqn{\mu}. More
 #'   fields: `sites`, the `moe_sites` object; `aggregate`, the aggregate that it was made of, or NULL;
-#'   `hierarchy`, a list with `table` (data frame: `site`, `n`, `weight`, `own`: has it a model of its own?), `effects`, `covariance`, `method`, `new_site`, `order` (K x M matrix: which expert
-#'   of every site plays the part of each expert), and what the methods need: on standardised columns the sites'
-#'   quadratics, the effects' mean and covariance T and the sites' posterior means.
+#'   `hierarchy`, a list with `table` (data frame: `site`, `n`, `weight`, `own`: has it a model of its own?),
+#'   `effects`, `covariance`, `method`, `new_site`, `order` (K x M matrix: which expert of every site plays the
+#'   part of each expert), and what the methods need: on standardised columns the sites' quadratics, the effects'
+#'   mean and covariance T and the sites' posterior means.
 #' @seealso [fixef.moe_hierarchy()], [predict.moe_hierarchy()], [site_model()], [heterogeneity()],
 #'   [moe_refine()]
 #' @examples
@@ -172,7 +173,8 @@ new_hierarchy <- function(solved, quadratics, setting, table, sites, call) {
     method = setting$method, log_lik = last, varies = setting$varies & solved$known, index = setting$index,
     control = setting$control, scaling = setting$scaling, mean = solved$mean, spread = solved$spread,
     mean_covariance = solved$mean_covariance, effect_mean_covariance = solved$effect_mean_covariance,
-    parameters = solved$effects, quadratics = quadratics, own = quadratics)
+    parameters = solved$effects, quadratics = quadratics, own = quadratics,
+    exchanges = 0L)
   out
 }
 

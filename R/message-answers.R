@@ -46,6 +46,7 @@ statistics_tree <- function(s) {
     package = as.character(utils::packageVersion("distmoe")), site = s$site, round = s$round, model = s$model,
     family = s$family, K = s$K, parts = s$parts, columns = fields_tree(s$columns, "columns"), n = s$counts$n,
     moments = if (!is.null(m)) fields_tree(moments, "moments"), sums = sums_tree(s$sums)), "statistics")
+  if (!is.null(s$maximum)) out$maximum <- fields_tree(s$maximum, "maximum")
   check_tree_texts(out)
   out
 }
@@ -53,10 +54,11 @@ statistics_tree <- function(s) {
 tree_statistics <- function(x) {
   as_is <- function(x, at) x
   out <- take_fields(x, "", "statistics", list(family = take_family(x)), list(schema = as_is, kind = as_is,
-    checksum = as_is, moments = as_is, sums = as_is))
+    checksum = as_is, moments = as_is, sums = as_is, maximum = as_is))
   shape <- list(p = length(out$columns$expert), q = length(out$columns$gate), K = out$K, parts = out$parts,
     family = out$family)
   n <- out$n
+  if (!is.null(x$maximum)) return(maximum_statistics(x, out, shape))
   first <- out$round == 0
   if (first == is.null(x$moments)) bad_field("moments", "must be there in exchange 0, and only then")
   if (first && !is.null(x$sums)) bad_field("sums", "must be null in exchange 0")
@@ -121,4 +123,20 @@ with_rounds <- function(model, rounds) {
   model$refinement <- list(rounds = rounds$table, sites = rounds$sites[c("site", "n")],
     exchanges = nrow(rounds$table) + 1L, converged = isTRUE(model$record$converged), stop = rounds$stop)
   model
+}
+
+# ---- answers that do not fit ------------------------------------------------------------------
+
+# The site, and the file where there is one.
+message_from <- function(m) {
+  paste0("Site \"", shown_text(m$site), "\"", if (!is.null(m$file)) paste0(" (", m$file, ")"))
+}
+
+refuse_answers <- function(messages, faults) {
+  bad <- lengths(faults) > 0
+  if (!any(bad)) return(invisible())
+  words <- escape_braces(paste0(vapply(messages[bad], message_from, ""), " ", unlist(faults[bad]), "."))
+  input_error("{sum(bad)} of {length(messages)} message{?s} {?does/do} not go with {.arg model}; nothing was
+    changed.", stats::setNames(words, rep("x", length(words))),
+    i = "Send the sites the present model, and ask again.")
 }

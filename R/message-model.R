@@ -19,6 +19,7 @@ model_tree <- function(model, site, information = FALSE, state = TRUE) {
     information = if (information && !is.null(model$information)) information_tree(model$information),
     shared = if (length(model$shared)) shared_tree(model$shared),
     rounds = if (!is.null(model$rounds)) rounds_tree(model$rounds, state)), "model")
+  if (!is.null(model$prior)) fields$prior <- prior_tree(model$prior)
   check_tree_texts(fields)
   fields
 }
@@ -64,7 +65,7 @@ shared_tree <- function(shared) {
 tree_model <- function(x) {
   as_is <- function(x, at) x
   # Those that depend on the design come after it.
-  later <- c("design", "parameters", "share", "record", "information", "shared", "rounds")
+  later <- c("design", "parameters", "share", "record", "information", "shared", "rounds", "prior")
   own <- lapply(stats::setNames(nm = c("schema", "kind", later, "checksum")), function(name) as_is)
   x <- take_fields(x, "", "model", own = own)
   schema <- take_design(x$design, "design", x$family)
@@ -82,6 +83,7 @@ tree_model <- function(x) {
   }
   if (!is.null(x$shared)) out$shared <- take_shared(x$shared, "shared", shape, schema)
   if (!is.null(x$rounds)) out <- with_rounds(out, take_rounds(x$rounds, "rounds", shape))
+  if (!is.null(x$prior)) out$prior <- take_prior(x$prior, "prior", shape)
   list(site = x$site, model = out)
 }
 

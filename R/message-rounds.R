@@ -16,6 +16,10 @@
 #' holds the step to be tried next. The second exchange judges the model that was given, so
 #' r rounds take r + 2 exchanges. A step that lowers the objective is taken back.
 #'
+#' Of a hierarchy ([moe_hierarchy()]) the centre sends `write_moe(h, "population.json")`, which holds the
+#' population's mean and covariance and no site's parameters; every site answers with the largest of likelihood and
+#' prior, and `h <- moe_update(h, folder)` is one round. The centre keeps `h` ([saveRDS()]); sites may come newly.
+#'
 #' @param model A model of class `moe` fitted with a formula: at first any, then what
 #'   `moe_update()` gave.
 #' @param data The site's rows: a data frame, or a source ([moe_source()]).
@@ -29,8 +33,8 @@
 #' @param max_bytes As in [read_moe()].
 #' @return `moe_statistics()`: a list of class `moe_statistics` with `site`, `round` (exchanges made before),
 #'   `model` (a checksum of what it was computed at), `family`, `K`, `columns`, `parts`, `moments` (in the first
-#'   exchange) or `sums` (later), see [moe_message], and `counts` (rows, shares and parameters, for the disclosure
-#'   check); no row.
+#'   exchange), `sums` (later) or `maximum` (of hierarchies), see [moe_message], and
+#'   `counts` (rows, shares and parameters, for the disclosure check); no row.
 #'   `moe_update()`: a model of the class of `model`, with the fields that [moe_refine()] gives
 #'   once it was judged, and `rounds`: list with `number` (exchanges made), `sites` (data frame with `site`, `n`,
 #'   `dropped`), `scaling` (the common standardisation), `settings` (of `control`), `tried` (parameters of
@@ -51,12 +55,14 @@
 moe_statistics <- function(model, data, weights = NULL, site = "site") {
   weights <- weights_column(substitute(weights), weights)
   check_round_model(model)
+  if (inherits(model, "moe_hierarchy")) model <- asked_population(model)
   if (!is.character(site) || length(site) != 1 || is.na(site) || !nzchar(trimws(site))) {
     input_error("{.arg site} must be one name, not {show_value(site)}.")
   }
   task <- list(schema = model$schema, family = model$family, weights = weights, threads = moe_threads(),
     formula = model$schema$formula, gating = model$schema$gating)
   environment(task$formula) <- environment(model$schema$frame)
+  if (!is.null(model$prior)) return(mode_answer(model, data, task, site))
   design <- site_design(data, task)
   rounds <- model$rounds
   found <- if (is.null(rounds)) site_moments(design, task)
@@ -99,6 +105,7 @@ moe_update <- function(model, messages, control = moe_control(), max_bytes = 5e7
   check_round_model(model)
   control <- check_control(control)
   messages <- round_messages(messages, max_bytes)
+  if (inherits(model, "moe_hierarchy")) return(update_hierarchy(model, messages))
   check_round_messages(model, messages)
   if (is.null(model$rounds)) return(begin_rounds(model, messages, control))
   next_round(model, messages)
@@ -130,21 +137,9 @@ round_messages <- function(messages, max_bytes) {
   messages[order(sites)]
 }
 
-# The site, and the file where there is one.
-message_from <- function(m) {
-  paste0("Site \"", shown_text(m$site), "\"", if (!is.null(m$file)) paste0(" (", m$file, ")"))
-}
-
 check_round_messages <- function(model, messages) {
   key <- round_key(model)
-  faults <- lapply(messages, round_fault, model, key)
-  bad <- lengths(faults) > 0
-  if (any(bad)) {
-    words <- escape_braces(paste0(vapply(messages[bad], message_from, ""), " ", unlist(faults[bad]), "."))
-    input_error("{sum(bad)} of {length(messages)} message{?s} {?does/do} not go with {.arg model}; nothing was
-      changed.", stats::setNames(words, rep("x", length(words))),
-      i = "Send the sites the present model, and ask again.")
-  }
+  refuse_answers(messages, lapply(messages, round_fault, model, key))
   asked <- model$rounds$sites$site
   lacks <- setdiff(asked, names(messages))
   extra <- if (!is.null(asked)) setdiff(names(messages), asked)
@@ -258,7 +253,8 @@ judged_model <- function(model, r, step, shift) {
 #' @export
 print.moe_statistics <- function(x, ...) {
   cat("Answer of site \"", shown_names(x$site), "\" in exchange ", x$round + 1, ": ",
-    if (is.null(x$sums)) "means and second moments of columns" else "sums at the model", "\n", sep = "")
+    if (!is.null(x$maximum)) "parameters and curvature under the population's prior"
+    else if (is.null(x$sums)) "means and second moments of columns" else "sums at the model", "\n", sep = "")
   cat(format_big(x$counts$n), " rows, ", x$K, if (x$K == 1) " expert" else " experts",
     "; no row is in it. moe_message() shows what is.\n", sep = "")
   invisible(x)

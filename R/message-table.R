@@ -40,7 +40,9 @@ message_objects <- list(
     entry("record", "object", "how the fit went", of = "record", absent = "null"),
     entry("information", "object", "second derivatives (a row a parameter)", of = "information", absent = "null"),
     entry("shared", "object", "summaries of x, moments of columns", of = "shared", absent = "null"),
-    entry("rounds", "object", "state of the rounds", of = "rounds", absent = "null")), checksum_field),
+    entry("rounds", "object", "state of the rounds", of = "rounds", absent = "null"),
+    entry("prior", "object", "how sites' parameters are distributed about this model, in rounds of a hierarchy",
+      of = "prior", since = 1L, absent = "left out")), checksum_field),
   statistics = c(envelope_fields, entries(
     entry("round", "count", "exchange that it belongs to"),
     entry("model", "text", "the model it was computed at", most = 64L),
@@ -51,7 +53,9 @@ message_objects <- list(
     entry("columns", "object", "names of the columns", of = "columns"),
     entry("n", "rows", "number of rows"),
     entry("moments", "object", "means and second moments of columns", of = "moments", absent = "null"),
-    entry("sums", "object", "sums over the rows at the model", of = "sums", absent = "null")), checksum_field),
+    entry("sums", "object", "sums over the rows at the model", of = "sums", absent = "null"),
+    entry("maximum", "object", "where likelihood and prior are largest, in rounds of a hierarchy", of = "maximum",
+      since = 1L, absent = "left out")), checksum_field),
   columns = entries(
     entry("expert", "names", "of the experts", most = most_columns),
     entry("gate", "names", "of the gates", most = most_columns)),
@@ -216,6 +220,24 @@ message_objects <- list(
     entry("deviation", "numbers", "squared errors of every expert", K, 0),
     entry("gate_score", "matrix", "of an EM step of the gates", c(q, gates)),
     entry("gate_gram", "matrix", "the same of the gates' columns", c(gates * (gates + 1) / 2, q * (q + 1) / 2))))
+
+# What rounds of a hierarchy need.
+message_objects$prior <- entries(
+  entry("number", "count", "exchanges made"),
+  entry("tolerance", "number", "what a Newton step may promise at the largest value", least = 0),
+  entry("scaling", "object", "the common standardisation", of = "scaling"),
+  entry("mean", "numbers", "parameters of standardised columns, variances as logarithms", P),
+  entry("root", "own", "a root of their covariance, by column"))
+message_objects$maximum <- entries(
+  entry("parameters", "numbers", "of standardised columns, variances as logarithms", P),
+  entry("score", "numbers", "first derivatives of the log-likelihood there", P),
+  entry("curvature", "symmetric", "its negative second derivatives", P),
+  entry("mass", "numbers", "rows of every expert", K, 0),
+  entry("rows", "rows", "number of rows"),
+  entry("weight", "weight", "sum of their weights"),
+  entry("dropped", "count", "rows left out as incomplete"),
+  entry("log_lik", "number", "log-likelihood"),
+  entry("marginal", "number", "Laplace's approximation of its integral over the prior"))
 
 # Tags of the help page, for roxygen2.
 message_help <- function() {

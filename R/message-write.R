@@ -71,6 +71,7 @@ moe_message <- function(fit, site = "site", information = FALSE, state = TRUE) {
     counts <- fit$counts
   } else {
     check_moe(fit, "fit")
+    if (inherits(fit, "moe_hierarchy")) fit <- asked_population(fit)
     tree <- model_tree(fit, site, check_flag(information, "information"), check_flag(state, "state"))
     counts <- model_counts(fit)
   }
