@@ -109,8 +109,10 @@ print.moe_heterogeneity <- function(x, digits = 3, ...) {
     shown$p <- ifelse(is.na(shown$p), "NA", format.pval(shown$p, digits = 2, eps = 1e-4))
   }
   shown$df <- NULL
-  cat("Differences between sites (I2 in percent; low, high: ", 100 * attr(x, "level"), " % interval of a new site)\n",
-    sep = "")
+  level <- attr(x, "level")
+  cat("Differences between sites (I2 in percent", if (!is.null(level) && length(has("low"))) {
+    paste0("; low, high: ", 100 * level, " % interval of a new site")
+  }, ")\n", sep = "")
   print(shown, row.names = FALSE)
   invisible(x)
 }

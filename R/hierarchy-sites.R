@@ -42,22 +42,24 @@ site_quadratic <- function(model, scaling, order) {
   information$curvature[, fixed] <- 0
   map <- parameter_map(scaling, information$scaling, model)
   information$curvature <- t(map) %*% information$curvature %*% map
-  information <- relabel_information(information, order, model)
   relabelled <- model
-  relabelled$parameters <- relabel_parameters(model$parameters, order)
+  if (any(order != seq_along(order))) {
+    information <- relabel_information(information, order, model)
+    relabelled$parameters <- relabel_parameters(model$parameters, order)
+  }
   at <- scaled_parameters(relabelled, scaling)
   # A site that is not at a maximum knows nothing in the directions in which it still rises.
   curvature <- cpp_positive_part(information$curvature)
   list(at = at, slope = numeric(length(at)), curvature = curvature, value = model$log_lik)
 }
 
-# Orders of all sites' experts, K x M: to those of the site with the most rows at first, then to the population that
-# results. `quadratics(order)` gives all sites' under their orders.
+# list(order, quadratics): orders of all sites' experts, K x M, and their quadratics under these. Matched to those of
+# the site with the most rows at first, then to the population that results.
 match_by_information <- function(models, scaling) {
   K <- models[[1]]$K
   order <- matrix(seq_len(K), K, length(models), dimnames = list(NULL, names(models)))
-  if (K == 1) return(order)
-  own <- lapply(models, site_quadratic, scaling, seq_len(K))
+  own <- matched <- lapply(models, site_quadratic, scaling, seq_len(K))
+  if (K == 1) return(list(order = order, quadratics = own))
   weight <- vapply(models, function(m) m$weight, 0)
   first <- order(-weight, names(models))[1]
   towards <- own[[first]]$at
@@ -67,11 +69,12 @@ match_by_information <- function(models, scaling) {
     }, integer(K))
     new <- matrix(new, K, dimnames = dimnames(order))
     if (round > 1 && identical(new, order)) break
+    changed <- which(colSums(new != order) > 0)
+    matched[changed] <- lapply(changed, function(m) site_quadratic(models[[m]], scaling, new[, m]))
     order <- new
-    matched <- Map(site_quadratic, models, list(scaling), lapply(seq_along(models), function(m) order[, m]))
     towards <- common_mean(matched)
   }
-  order
+  list(order = order, quadratics = matched)
 }
 
 # K x K: what it costs, in log-likelihood of the site's rows, if its expert (column) had the parameters of an expert

@@ -43,7 +43,7 @@
 #' @param method `"ML"` (default) or `"REML"`, which takes account of the degrees of freedom that the population's
 #'   parameters cost in the spread.
 #' @param new_site What a new site gets, see the section.
-#' @param control List of settings: `max_iterations` (500), `tolerance` (1e-12: the gain in marginal log-likelihood
+#' @param control List of settings: `max_iterations` (500), `tolerance` (1e-10: the gain in marginal log-likelihood
 #'   that one more step may promise).
 #' @return A model of class `moe_hierarchy` and `moe` (see [moe-class]): the population's, at \eqn{\mu}. More
 #'   fields: `sites`, the `moe_sites` object; `aggregate`, the aggregate that it was made of, or NULL;
@@ -74,10 +74,10 @@ moe_hierarchy <- function(sites, effects = c("all", "experts", "gates", "interce
   models <- found$models
   weight <- vapply(models, function(m) m$weight, 0)
   scaling <- common_scaling(lapply(models, function(m) m$information$scaling), weight)
-  order <- if (is.null(found$order)) match_by_information(models, scaling) else found$order
-  check_order(order, models[[1]])
-  quadratics <- Map(site_quadratic, models, list(scaling), lapply(seq_along(models), function(m) order[, m]))
-  names(quadratics) <- names(models)
+  matched <- if (is.null(found$order)) match_by_information(models, scaling)
+             else match_as_given(models, scaling, found$order)
+  check_order(matched$order, models[[1]])
+  quadratics <- matched$quadratics
   shape <- models[[1]][c("parameters", "K", "family", "schema")]
   index <- effect_index(shape)
   varies <- varying_effects(effects, shape, index)
@@ -88,7 +88,7 @@ moe_hierarchy <- function(sites, effects = c("all", "experts", "gates", "interce
   table <- data.frame(site = names(models), n = vapply(models, function(m) m$n, 0), weight = weight, own = TRUE,
     stringsAsFactors = FALSE, row.names = NULL)
   out <- new_hierarchy(solved, quadratics, setting, table, found$sites, match.call())
-  out$hierarchy$order <- order
+  out$hierarchy$order <- matched$order
   out$hierarchy$new_site <- new_site
   out$aggregate <- found$aggregate
   out$record$seconds <- proc.time()[[3]] - started
@@ -108,7 +108,7 @@ check_new_site <- function(new_site, aggregated) {
 }
 
 hierarchy_control <- function(control) {
-  default <- list(max_iterations = 500L, tolerance = 1e-12)
+  default <- list(max_iterations = 500L, tolerance = 1e-10)
   unknown <- setdiff(names(control), names(default))
   if (!is.list(control) || length(unknown) || (length(control) && is.null(names(control)))) {
     found <- if (length(unknown)) unknown else class(control)[1]
@@ -117,6 +117,12 @@ hierarchy_control <- function(control) {
   out <- utils::modifyList(default, control)
   list(max_iterations = check_count(out$max_iterations, "max_iterations"),
     tolerance = check_number(out$tolerance, "tolerance", strict = TRUE))
+}
+
+match_as_given <- function(models, scaling, order) {
+  check_order(order, models[[1]])
+  quadratics <- lapply(seq_along(models), function(m) site_quadratic(models[[m]], scaling, order[, m]))
+  list(order = order, quadratics = stats::setNames(quadratics, names(models)))
 }
 
 check_order <- function(order, model) {

@@ -54,6 +54,12 @@ MatrixXd MarginalLikelihood::first_guess() const {
 double MarginalLikelihood::look_at(const MatrixXd& t) {
   t_ = t;
   root_ = covariance_root(t);
+  alone_.clear();
+  if (t.isDiagonal(0.0)) {
+    for (Index j = 0; j < size_; ++j) {
+      if (t(j, j) > 0) alone_.push_back(j);
+    }
+  }
   in_parallel(static_cast<Index>(sites_.size()), options_.threads,
               [&](Index m) { marginal_[static_cast<std::size_t>(m)] = marginal(sites_[static_cast<std::size_t>(m)]); });
   MatrixXd w = MatrixXd::Zero(size_, size_);
@@ -108,14 +114,32 @@ bool MarginalLikelihood::diagonal() const {
 
 Marginal MarginalLikelihood::marginal(const SiteQuadratic& site) const {
   Marginal out;
-  const MatrixXd seen = site.curvature * root_;
-  MatrixXd inner = root_.transpose() * seen;
+  const Index rank = root_.cols();
+  MatrixXd seen(size_, rank), inner(rank, rank);
+  VectorXd pull(rank);
+  if (alone_.empty()) {
+    seen.noalias() = site.curvature * root_;
+    inner.noalias() = root_.transpose() * seen;
+    pull.noalias() = root_.transpose() * site.slope;
+  } else {
+    // Every column of the root has one entry.
+    for (Index j = 0; j < rank; ++j) {
+      const Index at = alone_[static_cast<std::size_t>(j)];
+      seen.col(j) = root_(at, j) * site.curvature.col(at);
+      pull(j) = root_(at, j) * site.slope(at);
+    }
+    for (Index i = 0; i < rank; ++i) {
+      const Index at = alone_[static_cast<std::size_t>(i)];
+      inner.row(i) = root_(at, i) * seen.row(at);
+    }
+  }
   inner.diagonal().array() += 1.0;
   const Cholesky factor(inner);
   const MatrixXd half = factor.matrixL().solve(seen.transpose());
-  const VectorXd pulled = factor.matrixL().solve(root_.transpose() * site.slope);
+  const VectorXd pulled = factor.matrixL().solve(pull);
   out.w = site.curvature;
-  out.w.noalias() -= half.transpose() * half;
+  out.w.selfadjointView<Eigen::Lower>().rankUpdate(half.transpose(), -1.0);
+  out.w.triangularView<Eigen::StrictlyUpper>() = out.w.transpose().triangularView<Eigen::StrictlyUpper>();
   out.part = site.slope - half.transpose() * pulled;
   out.value = 0.5 * pulled.squaredNorm() - MatrixXd(factor.matrixL()).diagonal().array().log().sum();
   return out;

@@ -50,6 +50,7 @@ class MarginalLikelihood {
   const Index size_;
   std::vector<Marginal> marginal_;
   MatrixXd basis_, t_, root_, mean_root_;
+  std::vector<Index> alone_;  // where the columns of the root have their one entry, if T is diagonal
   VectorXd mean_, mean_information_;
 };
 
