@@ -46,6 +46,12 @@ test_that("strings that share a hash are refused", {
   expect_match(fault_of(paste0("[", text, "]"), file), "keep the reader busy")
   escaped <- gsub("E", "\\u0045", text, fixed = TRUE)
   expect_match(fault_of(paste0("[", escaped, "]"), file), "keep the reader busy")
+  # So have a tab with k and a line feed with J: what counts is what an escape means.
+  for (pair in list(c("\\tk", "\\nJ"), c("\\bk", "\\tJ"), c("\\fk", "\\rJ"))) {
+    words <- do.call(paste0, expand.grid(rep(list(pair), 12)))
+    text <- paste0("\"", words, "\"", collapse = ",")
+    expect_match(fault_of(paste0("[", text, "]"), file), "keep the reader busy")
+  }
   # Many honest ones are none.
   honest <- paste0("\"level ", seq_len(3e5 / times_slower), "\"", collapse = ",")
   expect_match(fault_of(paste0("[", honest, "]"), file), "no JSON object")
