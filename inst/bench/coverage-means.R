@@ -159,7 +159,8 @@ by_kind <- rbind(pooled = tapply(take("pooled"), kinds, mean), "complete rows" =
 right <- 100 * mean(vapply(runs, `[[`, 0, "right"))
 show_table(data.frame(method = rownames(by_kind), by_kind, row.names = NULL), paste0("Pooled over ", imputations,
   " imputations; labels right in ", format(right), " %; intervals ",
-  format(mean(vapply(runs, `[[`, 0, "width")), digits = 2), " times as wide as those of the complete rows; missing information ",
+  format(mean(vapply(runs, `[[`, 0, "width")), digits = 2), " times as wide as those of the complete rows; ",
+  "missing information ",
   format(mean(vapply(runs, `[[`, 0, "fmi")), digits = 2)))
 target("pooled: all coefficients", mean(take("pooled")), 92, 98)
 target("pooled: labels", right, 100, 100)

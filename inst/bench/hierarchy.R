@@ -160,13 +160,15 @@ if ("men" %in% chosen && nzchar(Sys.getenv("MMASH"))) {
 # ---- common experts, shifted gates ------------------------------------------------------------------
 
 if ("gates" %in% chosen) {
-  cat("\nCommon experts, gates shifted by site (K = 2, 12 sites of 800 rows); log-likelihood a row of 20,000 new rows\n")
+  cat("\nCommon experts, gates shifted by site (K = 2, 12 sites of 800 rows);",
+    "log-likelihood a row of 20,000 new rows\n")
   one <- function(seed) {
     set.seed(seed)
     shift <- stats::rnorm(12)
     drawn <- function(n) {
       s <- sample(12, n, TRUE)
-      d <- data.frame(x = stats::rnorm(n), v = stats::rnorm(n), site = factor(sprintf("s%02d", s), sprintf("s%02d", 1:12)))
+      d <- data.frame(x = stats::rnorm(n), v = stats::rnorm(n),
+        site = factor(sprintf("s%02d", s), sprintf("s%02d", 1:12)))
       first <- stats::runif(n) < stats::plogis(0.3 + d$x + shift[s])
       d$y <- ifelse(first, 2 + d$x, -2 - d$x + d$v) + stats::rnorm(n)
       d
@@ -252,7 +254,8 @@ if ("simulation" %in% chosen) {
   }
   found <- run("draw", draws, tau)
   by_size <- function(field) tapply(rowMeans(vapply(found, `[[`, numeric(20), field)), rows_of, mean)
-  cat("\nSimulation, K = 2, 20 sites, normal effects in everything (", draws, " sets): log-likelihood a row of new rows",
+  cat("\nSimulation, K = 2, 20 sites, normal effects in everything (",
+    draws, " sets): log-likelihood a row of new rows",
     " of the site, by the site's rows\n", sep = "")
   print(data.frame(rows = sort(unique(rows_of)), own = four(by_size("own")), pooled = four(by_size("pooled")),
     "one shot" = four(by_size("one")), rounds = four(by_size("rounds")), check.names = FALSE), row.names = FALSE)
@@ -272,7 +275,8 @@ if ("simulation" %in% chosen) {
   cat("No spread between sites (", length(none), " sets): mean spread found ",
     paste(four(rowMeans(vapply(none, `[[`, numeric(8), "tau"))), collapse = " "),
     "; log-likelihood a row less the aggregate's: ", formatC(mean(score("rounds") - score("aggregate")), digits = 5,
-    format = "f"), " (least ", formatC(min(score("rounds") - score("aggregate")), digits = 5, format = "f"), ")\n", sep = "")
+    format = "f"), " (least ", 
+    formatC(min(score("rounds") - score("aggregate")), digits = 5, format = "f"), ")\n", sep = "")
 }
 
 # ---- time ---------------------------------------------------------------------------------------------

@@ -131,7 +131,8 @@ print(data.frame(
 say("loglik: mean log density of a flight, larger is better; se: of the difference. ",
   "RPE: squared error over squared delay, smaller is better. site s: the slowest site. total s of ",
   "what is aggregated: pilot (", fixed(pilot_seconds, 1), "), slowest site and aggregation, as if ",
-  "every site had its own machine; of rounds, as they took here, with all sites on ", workers, " worker(s). Here all sites took ", fixed(sites_seconds, 1), " s with ",
+  "every site had its own machine; of rounds, as they took here, with all sites on ",
+  workers, " worker(s). Here all sites took ", fixed(sites_seconds, 1), " s with ",
   workers, " worker(s).")
 
 # Every carrier's own held-out flights, under its own model, the pooled fit and the aggregate.
@@ -185,7 +186,8 @@ say("By carrier, against the pooled fit: it LOSES at ", sum(verdicts == "LOSES")
   "differ: of the ", sum(!skipped), " with a model of their own, this model is better on their ",
   "held-out flights than the aggregate at ", sum(own > mean_of(ours), na.rm = TRUE),
   ", and better than the pooled fit at ", sum(own > mean_of("pooled"), na.rm = TRUE), ". The hierarchy's ",
-  "model of a carrier is better than the aggregate at ", sum(mean_of("own models, hierarchy, 8 rounds") > mean_of(ours)),
+  "model of a carrier is better than the aggregate at ",
+  sum(mean_of("own models, hierarchy, 8 rounds") > mean_of(ours)),
   " of ", length(carriers), ". Carriers differ most in:")
 print(head(local({
   found <- heterogeneity(hierarchy)

@@ -21,7 +21,8 @@ test_that("another covariance may be given, by type, function, or matrix in any 
   robust <- predict(fit, se.fit = TRUE, vcov = "sandwich")$se.fit
   v <- vcov(fit, "sandwich")
   expect_identical(predict(fit, se.fit = TRUE, vcov = v)$se.fit, robust)
-  expect_equal(predict(fit, se.fit = TRUE, vcov = v[ncol(v):1, ncol(v):1])$se.fit, robust, tolerance = 1e-12)
+  turned <- rev(seq_len(ncol(v)))
+  expect_equal(predict(fit, se.fit = TRUE, vcov = v[turned, turned])$se.fit, robust, tolerance = 1e-12)
   expect_identical(predict(fit, se.fit = TRUE, vcov = function(m) vcov(m, "sandwich"))$se.fit, robust)
   expect_equal(predict(fit, se.fit = TRUE, vcov = 4 * vcov(fit))$se.fit, 2 * predict(fit, se.fit = TRUE)$se.fit)
   aliased <- fits$poisson
