@@ -275,7 +275,7 @@ if ("simulation" %in% chosen) {
   cat("No spread between sites (", length(none), " sets): mean spread found ",
     paste(four(rowMeans(vapply(none, `[[`, numeric(8), "tau"))), collapse = " "),
     "; log-likelihood a row less the aggregate's: ", formatC(mean(score("rounds") - score("aggregate")), digits = 5,
-    format = "f"), " (least ", 
+    format = "f"), " (least ",
     formatC(min(score("rounds") - score("aggregate")), digits = 5, format = "f"), ")\n", sep = "")
 }
 
