@@ -10,6 +10,11 @@
 #' \eqn{\mu \pm t_{M - 1} \sqrt{\tau^2 + se^2}}. All are on the scale of the data,
 #' variances on that of their logarithm (the interval is turned back).
 #'
+#' With `covariance = "diagonal"` effects are independent where columns have mean 0. An intercept's tau is at 0 of
+#' the columns, as its estimate is: where that lies far from the data it holds what slopes differ in, may be much
+#' larger than what the sites' own intercepts show (and stand beside a small Q), and says little. Centre such columns
+#' (`I(age - 50)`), or use `covariance = "expert"`.
+#'
 #' @param object A model made by [moe_hierarchy()].
 #' @param level Probability of the interval of a new site.
 #' @return A data frame of class `moe_heterogeneity`, a row a parameter: `term` (as [coef.moe()] names it),

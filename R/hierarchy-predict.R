@@ -73,8 +73,8 @@ site_model_for <- function(object, site, asked) {
   else bare_site_model(object, site)
 }
 
-# The numbers of every site's rows, named by site; those of new sites together, named NA.
-site_groups <- function(object, newdata, site) {
+# The site of every row, NA where none is named.
+row_sites <- function(object, newdata, site) {
   n <- nrow(newdata)
   known <- object$hierarchy$table$site
   if (is.null(site)) site <- NA_character_
@@ -89,6 +89,14 @@ site_groups <- function(object, newdata, site) {
     input_error("{.arg site} has {length(site)} value{?s}; {.arg newdata} has {n} row{?s}.",
       i = "Give one name, a name for every row, or the name of a column.")
   }
+  site
+}
+
+# The numbers of every site's rows, named by site; those of new sites together, named NA.
+site_groups <- function(object, newdata, site) {
+  n <- nrow(newdata)
+  known <- object$hierarchy$table$site
+  site <- row_sites(object, newdata, site)
   site[!site %in% known] <- NA
   present <- c(known[known %in% site], if (anyNA(site) || n == 0) NA)
   groups <- lapply(present, function(name) if (is.na(name)) which(is.na(site)) else which(site == name))
@@ -126,7 +134,7 @@ together <- function(parts, groups, n) {
 # ---- new sites -----------------------------------------------------------------------------------
 
 predict_new_site <- function(object, newdata, asked, new_site, draws) {
-  middle <- population(if (new_site == "aggregate") object$aggregate else object)
+  middle <- if (new_site == "aggregate") object$aggregate else tested_population(object)
   of_population <- asked$type %in% c("expert", "gate", "posterior", "class")
   if (new_site %in% c("population", "aggregate") || of_population) {
     return(do.call(predict.moe, c(list(middle, newdata), asked)))

@@ -7,8 +7,9 @@ print.moe_hierarchy <- function(x, digits = 4, ...) {
   print_call(x$call)
   hierarchy_lines(x)
   found <- heterogeneity(x)
-  found <- found[found$tau > 0 & is.finite(found$I2), ]
-  found <- utils::head(found[order(-found$Q / pmax(found$df, 1)), ], 5)
+  found <- found[found$tau > 0, ]
+  # A column that is constant within the sites has no Q: no site alone tells its coefficients.
+  found <- utils::head(found[order(-found$Q / pmax(found$df, 1), -found$tau), ], 5)
   if (nrow(found)) {
     cat("Sites differ most in (tau: standard deviation between sites):\n")
     print(format(data.frame(tau = found$tau, I2 = round(found$I2, 1), row.names = found$term), digits = 3))
@@ -147,14 +148,17 @@ simulate.moe_hierarchy <- function(object, nsim = 1, seed = NULL, newdata = NULL
   state <- get(".Random.seed", globalenv(), inherits = FALSE)
   back <- use_seed(seed)
   on.exit(back())
-  groups <- site_groups(object, newdata, site)
   h <- object$hierarchy
+  named <- row_sites(object, newdata, site)
+  # New sites of different names are drawn one by one.
+  groups <- split(seq_len(nrow(newdata)), factor(named, unique(named), exclude = NULL))
   root <- population_prior(hierarchy_setting(object), h)$root
   drawn <- function() {
     p <- user_parameters(drop(h$mean + root %*% stats::rnorm(ncol(root))), object, h$scaling)
     new_moe(p, object$family, object$schema, object$n)
   }
-  names <- names_or_na(groups)
+  names <- unique(named)
+  names[!names %in% h$table$site] <- NA
   parts <- Map(function(name, rows) {
     part <- newdata[rows, , drop = FALSE]
     if (!is.na(name)) return(as.list(simulate.moe(bare_site_model(object, name), nsim, newdata = part)))

@@ -97,30 +97,68 @@ site_starts <- function(object, names, mean) {
   })
 }
 
+# A full step may go too far, and on small sites back and forth without end: where the marginal likelihood falls the
+# sites are asked again nearer to the population before, and further steps are shorter.
 hierarchy_rounds <- function(object, sources, task, setting, rounds, tolerance) {
   h <- object$hierarchy
-  solved <- list(mean = h$mean, spread = h$spread)
+  asked <- list(mean = h$mean, spread = h$spread)
   starts <- site_starts(object, names(sources), h$mean)
   table <- list()
   stop <- "rounds"
-  rows <- NULL
+  best <- rows <- risen <- NULL
+  share <- 1
   for (round in seq_len(rounds)) {
     clock <- proc.time()[[3]]
-    answers <- ask_sites(sources, task, setting, solved, starts)
+    answers <- ask_sites(sources, task, setting, asked, starts)
     now <- vapply(answers, function(a) a$rows, 0)
     if (is.null(rows)) rows <- now
     check_same_rows(now, rows)
-    step <- next_population(solved, answers, setting, h$exchanges + round, clock)
-    solved <- step$solved
+    step <- next_population(asked, answers, setting, h$exchanges + round, clock)
     table[[round]] <- step$table
-    starts <- lapply(answers, function(a) matrix(a$parameters))
-    if (step$table$promise <= tolerance) {
-      stop <- "newton"
-      break
+    fell <- is_fall(step$table, best$table, setting$method)
+    if (fell) {
+      share <- share / 2
+    } else {
+      best <- c(step, list(asked = asked))
+      share <- min(1, 1.2 * share)
+      starts <- lapply(answers, function(a) matrix(a$parameters))
+      if (isTRUE(step$table$promise <= tolerance)) stop <- "newton"
     }
+    risen <- c(risen, best$table$marginal)
+    if (share < 1 / 100) stop <- "no rise"
+    if (share < 1 && has_settled(risen, setting$method)) stop <- "small gain"
+    if (stop != "rounds") break
+    asked <- part_way(best, share, setting)
   }
-  list(solved = solved, quadratics = step$quadratics, answers = answers,
+  best$solved <- part_way(best, if (stop == "newton") 1 else if (fell) 0 else share, setting)
+  list(solved = best$solved, quadratics = best$quadratics, answers = best$answers, marginal = best$table$marginal,
     table = rbind(object$refinement$rounds, do.call(rbind, table)), stop = stop)
+}
+
+# Restricted likelihood is not the marginal one: on the way to its maximum that falls a little.
+is_fall <- function(now, before, method) {
+  if (is.null(before)) {
+    if (is.finite(now$marginal) && is.finite(now$promise)) return(FALSE)
+    input_error("The sites' answers give no finite marginal likelihood: the spread between sites has no bound.",
+      i = "Let fewer {.arg effects} vary: small sites do not tell all of them.")
+  }
+  !is.finite(now$marginal) || !is.finite(now$promise) ||
+    now$marginal < before$marginal - if (method == "REML") 1 else 1e-5
+}
+
+# Where steps were shortened: has the marginal likelihood come to its end?
+has_settled <- function(risen, method, rounds = 8) {
+  count <- length(risen)
+  method == "ML" && count > rounds && risen[count] - risen[count - rounds] < 1e-4
+}
+
+# A population between the one that the sites were asked about (0) and what their answers led to (1).
+part_way <- function(step, share, setting) {
+  if (share == 1) return(step$solved)
+  between <- function(part) step$asked[[part]] + share * (step$solved[[part]] - step$asked[[part]])
+  out <- solve_population(step$quadratics, setting, between("spread"), fixed = TRUE)
+  out$mean <- between("mean")
+  out
 }
 
 # The centre's part of a round: the population from the sites' answers at `before`.
@@ -154,12 +192,12 @@ refined_hierarchy <- function(object, run, setting) {
   out$aggregate <- object$aggregate
   out$hierarchy$exchanges <- nrow(run$table)
   out$hierarchy$own <- object$hierarchy$own
-  out$hierarchy$log_lik <- run$table$marginal[nrow(run$table)]
+  out$hierarchy$log_lik <- run$marginal
   out$record$objective <- run$table$marginal
   out$dropped <- sum(vapply(answers, function(a) a$dropped, 0L))
   out$hierarchy$order <- object$hierarchy$order
   out$hierarchy$new_site <- object$hierarchy$new_site
-  out$record$converged <- run$stop != "rounds"
+  out$record$converged <- run$stop %in% c("newton", "small gain")
   out$refinement <- list(rounds = run$table, sites = table[c("site", "n")], exchanges = nrow(run$table),
     converged = out$record$converged, stop = run$stop)
   out

@@ -13,7 +13,8 @@
 #' site does not determine (a column that is constant there) is borrowed. With \eqn{P_m = \Lambda_m + T^{-1}} a
 #' site's parameters have the posterior mean \eqn{\tilde\theta_m = P_m^{-1}(\Lambda_m \hat\theta_m + T^{-1}\mu)}.
 #' The marginal likelihood is maximised in \eqn{\mu} and T by Fisher scoring, EM where that fails, and a
-#' quasi-Newton method where there are covariances: it rises at every step (`record$objective`).
+#' quasi-Newton method where there are covariances: it rises at every step (`record$objective`). Between rounds of
+#' [moe_refine()] it may fall; steps are then shortened, and the best population asked about is what comes back.
 #'
 #' @section What varies:
 #' `effects` says which parameters vary between sites; the others are common. The gates of one column count as

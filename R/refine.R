@@ -87,6 +87,7 @@ moe_refine <- function(model, sources, rounds = 1, weights = NULL, control = moe
   if (inherits(model, "moe_hierarchy")) {
     out <- refine_hierarchy(model, sources, task, rounds, control)
     out$record$seconds <- proc.time()[[3]] - started
+    if (endless) warn_not_refined(out)
     return(out)
   }
 
@@ -234,13 +235,18 @@ refined_model <- function(model, run, found, scaling, settings) {
   out
 }
 
+warn_not_refined <- function(model, rounds = nrow(model$refinement$rounds)) {
+  if (model$record$converged) return(invisible())
+  hierarchy <- inherits(model, "moe_hierarchy")
+  cli::cli_warn(c("The refinement did not converge in {rounds} round{?s}.",
+    i = if (hierarchy) "Small sites may not tell all that varies: let fewer {.arg effects} vary."
+        else "Raise {.arg max_iterations} in {.fn moe_control}, or take a smaller {.arg K}."))
+}
+
 warn_refined <- function(model, until_convergence) {
   r <- model$record
   rounds <- nrow(model$refinement$rounds) - 1
-  if (until_convergence && !r$converged) {
-    cli::cli_warn(c("The refinement did not converge in {rounds} round{?s}.",
-      i = "Raise {.arg max_iterations} in {.fn moe_control}, or take a smaller {.arg K}."))
-  }
+  if (until_convergence) warn_not_refined(model, rounds)
   lost <- which(r$empty | r$at_floor)
   if (length(lost)) {
     cli::cli_warn("Expert{?s} {lost} {?has/have} lost {?its/their} rows, or {?its/their} variance is at

@@ -34,7 +34,8 @@ generics::augment
 #'   * `column`: the column's name; `"(variance)"` for dispersions.
 #'   * `term`: all of these in words, such as `"expert 1: x"` or `"gate 1: x"`, one a row: what tables show and
 #'     packages such as modelsummary go by.
-#'   * `estimate`, `std.error`, `statistic` (of the z-test against 0), `p.value`:
+#'   * `estimate`, `std.error`, `statistic` (of the z-test against 0, or of the t-test where
+#'     [summary()][summary.moe] has that), `p.value`:
 #'     the last three NA where standard errors cannot be had; dispersions have
 #'     no test.
 #' @seealso [glance.moe()], [augment.moe()]
@@ -58,7 +59,9 @@ tidy.moe <- function(x, conf.int = FALSE, conf.level = 0.95, exponentiate = FALS
   test <- ifelse(out$component == "dispersion", NA_real_, out$estimate / error)
   out$std.error <- as.numeric(error)
   out$statistic <- as.numeric(test)
-  out$p.value <- 2 * stats::pnorm(-abs(out$statistic))
+  # As in summary(): t where the standard errors have degrees of freedom.
+  df <- if (is.null(vcov)) tryCatch(standard_errors(x)$df, moe_input_error = function(e) Inf) else Inf
+  out$p.value <- 2 * stats::pt(-abs(out$statistic), df)
   if (conf.int) {
     ends <- if (all(is.na(error))) matrix(NA_real_, length(names), 2, dimnames = list(names))
             else if (is.null(vcov)) stats::confint(x, level = conf.level)

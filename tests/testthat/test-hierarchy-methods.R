@@ -233,3 +233,19 @@ test_that("plots are drawn", {
     expect_s3_class(ggplot2::ggplot_build(ggplot2::autoplot(h, which))$plot, "ggplot")
   }
 })
+
+test_that("new sites are drawn one by one; tests and intervals go by the number of sites", {
+  data <- as.data.frame(nlme::Orthodont)
+  sites <- split(data, paste(data$Sex, as.integer(data$Subject) %% 3))
+  h <- moe_hierarchy(moe_sites(distance ~ age, sites, K = 1, information = TRUE))
+  rows <- data[c(1, 2, 3, 4), ]
+  drawn <- t(as.matrix(simulate(h, 600, newdata = rows, seed = 1, site = c("a", "a", "b", "b"))))
+  together <- cor(drawn)
+  expect_lt(abs(together[1, 3]), 0.15)
+  expect_gt(together[1, 2], together[1, 3])
+  interval <- predict(h, rows[1, ], new_site = "population", interval = "confidence")
+  error <- predict(h, rows[1, ], new_site = "population", se.fit = TRUE)$se.fit
+  expect_equal(unname(interval[1, "upr"] - interval[1, "fit"]), qt(0.975, length(sites) - 1) * error, tolerance = 1e-8)
+  at <- tidy(h)$column %in% "age"
+  expect_equal(tidy(h)$p.value[at], 2 * pt(-abs(tidy(h)$statistic[at]), length(sites) - 1))
+})

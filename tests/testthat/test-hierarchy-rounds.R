@@ -90,3 +90,27 @@ test_that("a site that fails in a round is named", {
   bad$B <- bad$B["x"]
   expect_error(moe_refine(found$h, bad, rounds = 1), "B", class = "moe_input_error")
 })
+
+test_that("rounds on small sites come to lmer()'s maximum, and not back and forth", {
+  skip_if_not_installed("lme4")
+  data <- as.data.frame(lme4::Penicillin)
+  data$plate <- as.character(data$plate)
+  sites <- split(data, data$plate)  # six rows each
+  h <- moe_hierarchy(moe_sites(diameter ~ 1, sites, K = 1, information = TRUE), effects = "(Intercept)")
+  refined <- moe_refine(h, sites, rounds = Inf)
+  expect_true(refined$record$converged)
+  peer <- lme4::lmer(diameter ~ 1 + (1 | plate), data, REML = FALSE)
+  expect_equal(as.numeric(logLik(refined)), as.numeric(logLik(peer)), tolerance = 1e-6)
+  expect_equal(unname(sigma(refined)), sigma(peer), tolerance = 1e-3)
+  # No round is given back that is worse than one before.
+  few <- moe_refine(h, sites, rounds = 9)
+  expect_gte(as.numeric(logLik(few)), max(few$refinement$rounds$marginal) - 1e-5)
+})
+
+test_that("a refinement without an end is told of", {
+  data <- as.data.frame(nlme::Orthodont)
+  sites <- split(data, as.character(data$Subject))  # four rows each, and all varies
+  h <- suppressWarnings(moe_hierarchy(suppressWarnings(moe_sites(distance ~ age, sites, K = 1, information = TRUE))))
+  expect_warning(refined <- moe_refine(h, sites, rounds = Inf), "did not converge")
+  expect_true(is.finite(logLik(refined)))
+})
