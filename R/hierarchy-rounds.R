@@ -125,13 +125,14 @@ hierarchy_rounds <- function(object, sources, task, setting, rounds, tolerance) 
       if (isTRUE(step$table$promise <= tolerance)) stop <- "newton"
     }
     risen <- c(risen, best$table$marginal)
-    if (share < 1 / 100) stop <- "no rise"
+    if (stop == "newton") break
     if (share < 1 && has_settled(risen, setting$method)) stop <- "small gain"
+    else if (share < 1 / 100) stop <- "no rise"
     if (stop != "rounds") break
     asked <- part_way(best, share, setting)
   }
   best$solved <- part_way(best, if (stop == "newton") 1 else if (fell) 0 else share, setting)
-  list(solved = best$solved, quadratics = best$quadratics, answers = best$answers, marginal = best$table$marginal,
+  list(solved = best$solved, quadratics = best$quadratics, answers = best$answers, marginal = best$marginal,
     table = rbind(object$refinement$rounds, do.call(rbind, table)), stop = stop)
 }
 
@@ -169,7 +170,7 @@ next_population <- function(before, answers, setting, number, clock) {
   table <- data.frame(round = number, marginal = sum(vapply(answers, function(a) a$marginal + shift * a$weight, 0)),
     promise = population_promise(before, solved), iterations = max(vapply(answers, function(a) a$iterations, 0L)),
     change = max(abs(solved$mean - before$mean)), seconds = proc.time()[[3]] - clock)
-  list(solved = solved, quadratics = quadratics, answers = answers, table = table)
+  list(solved = solved, quadratics = quadratics, answers = answers, table = table, marginal = table$marginal)
 }
 
 # What the new population promises beyond the one that the sites were asked about.

@@ -175,7 +175,8 @@ check_comparable <- function(models) {
     if (!same) {
       input_error("The models were not fitted to the same responses: {.val {first$family$family}},
         {first$n} rows, and {.val {model$family$family}}, {model$n} rows.",
-        i = "Missing values in a column of one model leave out rows: fit all to the rows that are complete for all.")
+        i = "They must be the same rows in the same order. Missing values in a column of one model leave out rows: fit
+          all to the rows that are complete for all.")
     }
   }
 }

@@ -42,7 +42,7 @@ fit_line <- function(model) {
   if (is.null(r$converged)) return(invisible())
   refinement_line(model)
   if (is.null(model$refinement)) {
-    steps_line(r)
+    if (!is.null(r$em_iterations)) steps_line(r)
     writeLines(search_words(r$search))
   }
   penalty_line(model)

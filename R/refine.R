@@ -53,7 +53,8 @@
 #'     somewhere), `seconds`.
 #'   * `sites`: data frame with `site` and `n`.
 #'   * `exchanges`: number of times that the sites were asked.
-#'   * `converged`, `stop` (`"newton"`, `"small gain"` or `"rounds"`).
+#'   * `converged`, `stop` (`"newton"`, `"small gain"` or `"rounds"`; of a hierarchy also `"no rise"`: however
+#'     short the step, the marginal likelihood fell).
 #' @seealso [moe_aggregate()], [vcov.moe()]
 #' @examples
 #' sim <- moe_simulate(3000, K = 2, d = 2, seed = 1)

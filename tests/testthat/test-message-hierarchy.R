@@ -58,6 +58,8 @@ test_that("answers that do not fit are refused, and nothing is changed", {
   refused <- function(answers, words) expect_error(moe_update(h, answers), words, class = "moe_input_error")
   refused(answers[1:3], "not among")
   late <- moe_update(h, answers)
+  expect_equal(as.numeric(logLik(late)), sum(late$refinement$rounds$marginal[nrow(late$refinement$rounds)]))
+  expect_output(print(late), "marginal log-likelihood -[0-9.]+, df")
   expect_error(moe_update(late, answers), "exchange", class = "moe_input_error")
   other <- answers
   other[[2]]$model <- "of something else"

@@ -122,3 +122,8 @@ test_that("sites may pool before they send: the total covariances add up as info
   expect_equal(coef(back), coef(sites$a))
   expect_equal(vcov(back), vcov(sites$a), tolerance = 1e-6)
 })
+
+test_that("the print says nothing of steps that a pooled model has not made", {
+  fit <- moe(dist ~ speed, cars, K = 1)
+  expect_false(any(grepl("Converged after", capture.output(print(moe_pool(list(fit, fit)))))))
+})
