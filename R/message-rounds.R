@@ -31,6 +31,10 @@
 #' @param control At the first exchange, settings made by [moe_control()]: the penalties,
 #'   `dispersion_floor` and `tolerance` are used and kept.
 #' @param max_bytes As in [read_moe()].
+#' @param registry,answers,log NULL, or the study's registry ([moe_registry()]): then only files are read that
+#'   registered sites signed (see [moe_signed]) as answers to the message that `model` was read of, or to
+#'   `answers`, or to what the log ([moe_log()]) has as sent last. What is refused takes no place: a warning (class
+#'   `moe_refused_warning`) names it, and registered sites of which nothing was read.
 #' @return `moe_statistics()`: a list of class `moe_statistics` with `site`, `round` (exchanges made before),
 #'   `model` (a checksum of what it was computed at), `family`, `K`, `columns`, `parts`, `moments` (in the first
 #'   exchange), `sums` (later) or `maximum` (of hierarchies), see [moe_message], and
@@ -62,7 +66,7 @@ moe_statistics <- function(model, data, weights = NULL, site = "site") {
   task <- list(schema = model$schema, family = model$family, weights = weights, threads = moe_threads(),
     formula = model$schema$formula, gating = model$schema$gating)
   environment(task$formula) <- environment(model$schema$frame)
-  if (!is.null(model$prior)) return(mode_answer(model, data, task, site))
+  if (!is.null(model$prior)) return(asked_by(mode_answer(model, data, task, site), model))
   design <- site_design(data, task)
   rounds <- model$rounds
   found <- if (is.null(rounds)) site_moments(design, task)
@@ -73,12 +77,19 @@ moe_statistics <- function(model, data, weights = NULL, site = "site") {
   }
   n <- if (is.null(rounds)) found$n else if (is.null(design$weight)) length(design$y) else sum(design$weight > 0)
   share <- if (!is.null(rounds)) drop(sums$mass) / sum(sums$mass)
-  structure(list(site = site, round = if (is.null(rounds)) 0L else rounds$number, model = round_key(model),
+  out <- structure(list(site = site, round = if (is.null(rounds)) 0L else rounds$number, model = round_key(model),
     family = model$family$family, K = model$K,
     columns = list(expert = model$schema$expert$columns, gate = model$schema$gate$columns),
     parts = count_parts(model$schema), moments = found, sums = if (!is.null(rounds)) sums,
     counts = list(n = as.numeric(n), share = share, parameters = count_parameters(model$schema, model$K))),
     class = "moe_statistics")
+  asked_by(out, model)
+}
+
+# A signed answer says to which message it is one.
+asked_by <- function(answer, model) {
+  if (isTRUE(attr(model, "origin")$authenticated)) attr(answer, "asked") <- attr(model, "origin")
+  answer
 }
 
 check_round_model <- function(model) {
@@ -101,28 +112,28 @@ round_key <- function(model) {
 
 #' @rdname moe_statistics
 #' @export
-moe_update <- function(model, messages, control = moe_control(), max_bytes = 5e7) {
+moe_update <- function(model, messages, control = moe_control(), max_bytes = 5e7, registry = NULL, answers = NULL,
+                       log = NULL) {
   check_round_model(model)
   control <- check_control(control)
-  messages <- round_messages(messages, max_bytes)
+  if (!is.null(registry) && is.null(answers) && isTRUE(attr(model, "origin")$authenticated)) answers <- model
+  reader <- open_reader(registry, NULL, answers, log, TRUE, max_bytes)
+  messages <- round_messages(messages, max_bytes, reader)
+  attr(model, "origin") <- NULL
   if (inherits(model, "moe_hierarchy")) return(update_hierarchy(model, messages))
   check_round_messages(model, messages)
   if (is.null(model$rounds)) return(begin_rounds(model, messages, control))
   next_round(model, messages)
 }
 
-round_messages <- function(messages, max_bytes) {
+round_messages <- function(messages, max_bytes, reader) {
   if (inherits(messages, "moe_statistics")) messages <- list(messages)
   if (is.character(messages)) {
     files <- if (length(messages) == 1 && dir.exists(messages)) message_files(messages) else messages
-    messages <- lapply(files, function(file) {
-      found <- read_moe(file, max_bytes)
-      if (!inherits(found, "moe_statistics")) {
-        input_error("{.file {shown_names(file)}} holds no answer of a site, which {.fn moe_statistics} gives.")
-      }
-      found$file <- shown_names(basename(file))
-      found
-    })
+    messages <- if (is.null(reader)) lapply(files, round_message, max_bytes)
+      else signed_answers(files, max_bytes, reader)
+  } else if (!is.null(reader)) {
+    input_error("With {.arg registry} the {.arg messages} must be files: signatures are of their bytes.")
   }
   ok <- is.list(messages) && length(messages) && all(vapply(messages, inherits, NA, "moe_statistics"))
   if (!ok) input_error("{.arg messages} must be a list of what {.fn moe_statistics} gave, or their files.")
@@ -135,6 +146,46 @@ round_messages <- function(messages, max_bytes) {
   }
   names(messages) <- sites
   messages[order(sites)]
+}
+
+round_message <- function(file, max_bytes) {
+  found <- read_moe(file, max_bytes)
+  if (!inherits(found, "moe_statistics")) {
+    input_error("{.file {shown_names(file)}} holds no answer of a site, which {.fn moe_statistics} gives.")
+  }
+  found$file <- shown_names(basename(file))
+  found
+}
+
+# With a registry what is refused takes no place: others may have put it there. Whom it leaves out is said.
+signed_answers <- function(files, max_bytes, reader) {
+  shown <- shown_names(basename(files))
+  found <- lapply(seq_along(files), function(i) {
+    found <- try_message(files[i], max_bytes, reader)
+    if (!is.null(found$reason)) return(paste0(shown[i], ": field ", found$field, " ", found$reason))
+    if (is.null(found$statistics)) return(paste0(shown[i], ": field kind is \"model\", and no answer of a site"))
+    found$statistics$file <- shown[i]
+    found
+  })
+  found <- of_one_exchange(found, shown, reader)
+  site <- vapply(found, function(f) if (is.list(f)) f$site else NA_character_, "")
+  for (i in which(!is.na(site) & site %in% site[duplicated(site)])) {
+    found[[i]] <- paste0(shown[i], ": field site is \"", shown_names(site[i]), "\" in ",
+      first_of(shown[setdiff(which(site == site[i]), i)], 3), " too")
+  }
+  taken <- vapply(found, is.list, NA)
+  log_read(reader$trust, lapply(found, function(f) if (is.list(f)) f$origin), files,
+    lapply(found, function(f) if (!is.list(f)) f))
+  lacks <- setdiff(registry_sites(reader$trust$registry), site[taken])
+  if (length(lacks) || !all(taken)) {
+    words <- c(stats::setNames(escape_braces(unlist(found[!taken])), rep("x", sum(!taken))),
+      if (length(lacks)) c(x = escape_braces(paste("No message was read of", first_of(shown_names(lacks), 20)))))
+    if (!any(taken)) input_error("No message is what a site of the registry sent as its answer.", words)
+    all <- length(registry_sites(reader$trust$registry))
+    cli::cli_warn(c("{sum(taken)} of {all} registered sites {?answers/answer}.", words),
+      class = "moe_refused_warning")
+  }
+  lapply(found[taken], function(f) f$statistics)
 }
 
 check_round_messages <- function(model, messages) {
@@ -257,5 +308,6 @@ print.moe_statistics <- function(x, ...) {
     else if (is.null(x$sums)) "means and second moments of columns" else "sums at the model", "\n", sep = "")
   cat(format_big(x$counts$n), " rows, ", x$K, if (x$K == 1) " expert" else " experts",
     "; no row is in it. moe_message() shows what is.\n", sep = "")
+  print_origin(x)
   invisible(x)
 }

@@ -46,6 +46,15 @@
 #' @param min_rows,min_expert_rows,min_rows_per_parameter Limits of the
 #'   disclosure check: 50 rows, 10 rows an expert, 2 rows a parameter. 0 turns one off.
 #' @param overwrite TRUE: an existing file is replaced.
+#' @param key,registry NULL: not signed. Else the name of one's own secret file ([moe_keys()]) and the study's registry
+#'   ([moe_registry()]): the message is signed (see [moe_signed]), under the name that the registry has for the key.
+#' @param answers At a site, what the message answers: the centre's message, as a file's name or as [read_moe()] gave
+#'   it.
+#'   Answers of [moe_statistics()] know it.
+#' @param exchange At the centre, the number of the exchange; by default one more than the last in the log. A second
+#'   copy of
+#'   a message has the first one's.
+#' @param log The log's file ([moe_log()]); by default beside the registry. FALSE: none.
 #' @param ... For methods.
 #' @return `moe_message()`: a list of class `moe_message` with `tree` (nested lists of the fields, all but the
 #'   checksum), `text` (the file's), `counts` (list of `n`, the experts' `share` and the number of `parameters`, for
@@ -85,27 +94,35 @@ write_moe <- function(fit, file, ...) UseMethod("write_moe")
 #' @rdname moe_message
 #' @export
 write_moe.default <- function(fit, file, site = NULL, information = FALSE, state = TRUE, min_rows = 50,
-                              min_expert_rows = 10, min_rows_per_parameter = 2, overwrite = FALSE, ...) {
+                              min_expert_rows = 10, min_rows_per_parameter = 2, overwrite = FALSE, key = NULL,
+                              registry = NULL, answers = NULL, exchange = NULL, log = NULL, ...) {
   check_dots(...)
   check_file_name(file)
   limits <- check_limits(min_rows, min_expert_rows, min_rows_per_parameter)
+  sender <- open_sender(key, registry, log, exchange, answers, attr(fit, "asked"))
+  if (!is.null(sender)) site <- sender_name(sender, if (inherits(fit, "moe_statistics")) fit$site else site)
   if (is.null(site)) site <- sub("\\.json$", "", basename(file), ignore.case = TRUE)
   message <- moe_message(fit, site, information, state)
   check_disclosure(message$counts, limits)
-  write_message(message, file, check_flag(overwrite, "overwrite"))
+  message <- signed_message(message, sender)
+  write_text(message$text, file, check_flag(overwrite, "overwrite"))
+  log_sent(sender, list(message), file)
   invisible(file)
 }
 
 #' @rdname moe_message
 #' @export
 write_moe.moe_sites <- function(fit, file, information = TRUE, min_rows = 50, min_expert_rows = 10,
-                                min_rows_per_parameter = 2, overwrite = FALSE, ...) {
+                                min_rows_per_parameter = 2, overwrite = FALSE, key = NULL, registry = NULL,
+                                answers = NULL, exchange = NULL, log = NULL, ...) {
   check_dots(...)
   check_file_name(file)
+  sender <- open_sender(key, registry, log, exchange, answers, attr(fit, "asked"))
   limits <- check_limits(min_rows, min_expert_rows, min_rows_per_parameter)
   overwrite <- check_flag(overwrite, "overwrite")
   if (!length(fit$models)) input_error("No site has a model to be written.")
   names <- names(fit$models)
+  if (!is.null(sender)) for (site in names) sender_name(sender, site)
   messages <- lapply(stats::setNames(names, names), function(site) {
     moe_message(fit$models[[site]], site, information)
   })
@@ -120,34 +137,25 @@ write_moe.moe_sites <- function(fit, file, information = TRUE, min_rows = 50, mi
   files <- file.path(file, safe_file_names(names))
   there <- files[file.exists(files)]
   if (length(there) && !overwrite) refuse_overwrite(there[1])
-  for (i in seq_along(files)) write_message(messages[[i]], files[i], overwrite)
+  messages <- lapply(messages, signed_message, sender)
+  for (i in seq_along(files)) write_text(messages[[i]]$text, files[i], overwrite)
+  log_sent(sender, messages, files)
   invisible(stats::setNames(files, names))
+}
+
+# Who signs does so by the registry's name.
+sender_name <- function(sender, site) {
+  if (!is.null(site) && !identical(enc2utf8(site), sender$site)) {
+    input_error("{.arg key} signs for {.val {shown_names(sender$site)}}, and this message is of
+      {.val {shown_names(site)}}.", i = "Give the site the name that the registry has.")
+  }
+  sender$site
 }
 
 check_file_name <- function(file) {
   if (!is.character(file) || length(file) != 1 || is.na(file) || file == "") {
     input_error("{.arg file} must be the name of a file, not {show_value(file)}.")
   }
-}
-
-refuse_overwrite <- function(file) {
-  input_error("The file {.file {file}} is there already.", i = "{.code overwrite = TRUE} replaces it.")
-}
-
-# Whole or not at all: nobody shall read half a message.
-write_message <- function(message, file, overwrite) {
-  if (file.exists(file) && !overwrite) refuse_overwrite(file)
-  if (!dir.exists(dirname(file))) input_error("There is no folder {.file {dirname(file)}}.")
-  part <- tempfile(".part-", dirname(file))
-  on.exit(unlink(part))
-  written <- tryCatch({
-    bytes <- charToRaw(enc2utf8(message$text))
-    writeBin(bytes, part)
-    # A full disk is not always an error.
-    file.size(part) == length(bytes) && file.rename(part, file)
-  }, error = function(e) FALSE, warning = function(w) FALSE)
-  if (!written) input_error("The file {.file {file}} can't be written.",
-    i = "Is there room in the folder, and may you write there?")
 }
 
 # Names that every file system takes, different also where case does not count.
