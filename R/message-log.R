@@ -65,6 +65,8 @@ print.moe_log <- function(x, ...) {
   invisible(x)
 }
 
+log_beside <- function(registry) paste0(sub("[.]json$", "", registry, ignore.case = TRUE), ".log")
+
 log_fields <- c("line", "time", "event", "study", "site", "kind", "exchange", "answers", "checksum", "file", "words",
   "before")
 

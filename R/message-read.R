@@ -158,7 +158,8 @@ missing_sites <- function(reader, sent) {
   if (!length(lacks)) return(NULL)
   data.frame(site = lacks, n = NA_real_, status = "missing", needs = NA_integer_, loglik = NA_real_,
     iterations = NA_integer_, converged = NA, seconds = NA_real_, bytes = NA_real_,
-    message = "registered, and no message of it was read", file = NA_character_, stringsAsFactors = FALSE)
+    message = paste0("\"", shown_names(lacks), "\" is registered, and no message of it was read"),
+    file = NA_character_, stringsAsFactors = FALSE)
 }
 
 # For the print.

@@ -46,7 +46,7 @@ open_trust <- function(registry, log = NULL) {
   if (!inherits(registry, "moe_registry")) {
     input_error("{.arg registry} must be a registry ({.fn moe_registry}) or its file, not {show_value(registry)}.")
   }
-  file <- if (is.null(log)) paste0(sub("[.]json$", "", registry$file, ignore.case = TRUE), ".log")
+  file <- if (is.null(log)) log_beside(registry$file)
     else if (!isFALSE(log)) check_text_argument(log, "log")
   lines <- if (is.null(file)) empty_log() else whole_log(file)
   known <- check_known_registry(registry, lines)
@@ -82,9 +82,9 @@ check_known_registry <- function(registry, lines) {
 
 # ---- sending -----------------------------------------------------------------------------------
 
-# Who signs, and what stands beside the signature. NULL without a key. `answers`: what is answered, a file or what was
-# read; `asked`: where that came from, if it is known otherwise.
-open_sender <- function(key, registry, log, exchange, answers, asked) {
+# Who signs `fit`, and what stands beside the signature. NULL without a key. `answers`: what is answered, a file or what
+# was read.
+open_sender <- function(fit, key, registry, log, exchange, answers) {
   if (is.null(key)) {
     if (!is.null(registry) || !is.null(exchange) || !is.null(answers) || is.character(log)) {
       input_error("{.arg registry}, {.arg exchange}, {.arg answers} and {.arg log} go with {.arg key}, the secret file
@@ -95,15 +95,22 @@ open_sender <- function(key, registry, log, exchange, answers, asked) {
   if (is.null(registry)) input_error("{.arg key} needs {.arg registry}, which says of which study and member it is.")
   trust <- open_trust(registry, log)
   secret <- read_secret(key)
-  members <- trust$registry$members
+  at <- own_member(secret, trust$registry, key)
+  sender <- list(trust = trust, secret = secret, site = at$site, role = at$role)
+  asked <- if (is.null(answers)) attr(fit, "asked") else answered_origin(answers, trust)
+  if (is.null(asked) && inherits(fit, "moe_statistics")) refuse_unasked()
+  c(sender, sent_place(sender, exchange, asked))
+}
+
+# The member whose key it is.
+own_member <- function(secret, registry, key) {
+  members <- registry$members
   at <- match(secret$public, members$key)
   if (is.na(at)) {
     input_error("The key {.file {key}} is no member's of the registry.",
       i = "Send the public part that {.fn moe_keys} shows to the centre, and take its next edition.")
   }
-  sender <- list(trust = trust, secret = secret, site = members$site[at], role = members$role[at])
-  if (!is.null(answers)) asked <- answered_origin(answers, trust)
-  c(sender, sent_place(sender, exchange, asked))
+  as.list(members[at, ])
 }
 
 # list(exchange, answers) of what is to be sent.
@@ -113,10 +120,7 @@ sent_place <- function(sender, exchange, origin) {
   if (sender$role == "site") {
     if (is.null(origin)) return(list(exchange = if (is.null(exchange)) 1L else exchange, answers = ""))
     ok <- isTRUE(origin$authenticated) && identical(origin$study, study) && identical(origin$role, "centre")
-    if (!ok) {
-      input_error("What is answered was not read as the centre's message of this study.",
-        i = "Read it with {.code read_moe(file, registry = )}, which checks whose it is.")
-    }
+    if (!ok) refuse_unasked()
     return(list(exchange = origin$exchange, answers = origin$checksum))
   }
   last <- sent_last(sender$trust)$exchange
@@ -128,6 +132,11 @@ sent_place <- function(sender, exchange, origin) {
     input_error("{.arg exchange} is {exchange}, and exchange {last} was sent: sites would refuse it.")
   }
   list(exchange = exchange, answers = "")
+}
+
+refuse_unasked <- function() {
+  input_error("What this answers was not read as the centre's message of this study.",
+    i = "Read the model with {.code read_moe(file, registry = )}, which checks whose it is, and answer that.")
 }
 
 # list(exchange, checksums) of the centre's last messages; NULL: none is known.

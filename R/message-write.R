@@ -99,7 +99,7 @@ write_moe.default <- function(fit, file, site = NULL, information = FALSE, state
   check_dots(...)
   check_file_name(file)
   limits <- check_limits(min_rows, min_expert_rows, min_rows_per_parameter)
-  sender <- open_sender(key, registry, log, exchange, answers, attr(fit, "asked"))
+  sender <- open_sender(fit, key, registry, log, exchange, answers)
   if (!is.null(sender)) site <- sender_name(sender, if (inherits(fit, "moe_statistics")) fit$site else site)
   if (is.null(site)) site <- sub("\\.json$", "", basename(file), ignore.case = TRUE)
   message <- moe_message(fit, site, information, state)
@@ -117,7 +117,7 @@ write_moe.moe_sites <- function(fit, file, information = TRUE, min_rows = 50, mi
                                 answers = NULL, exchange = NULL, log = NULL, ...) {
   check_dots(...)
   check_file_name(file)
-  sender <- open_sender(key, registry, log, exchange, answers, attr(fit, "asked"))
+  sender <- open_sender(fit, key, registry, log, exchange, answers)
   limits <- check_limits(min_rows, min_expert_rows, min_rows_per_parameter)
   overwrite <- check_flag(overwrite, "overwrite")
   if (!length(fit$models)) input_error("No site has a model to be written.")

@@ -221,6 +221,8 @@ test_that("arguments that go together are asked for together", {
   start <- send_start(s, pilot)
   expect_error(write_moe(pilot, file, key = s$key("north"), registry = s$registry("north"), answers = read_moe(start)),
     "signed message")
+  answer <- moe_statistics(read_moe(start), signed_rows("north")$north, site = "north")
+  expect_error(write_moe(answer, file, key = s$key("north"), registry = s$registry("north")), "not read as the")
   expect_false(file.exists(file))
   expect_error(read_moe(start, from = "site"), "go with")
   expect_error(read_moe(start, log = "a.log"), "goes with")

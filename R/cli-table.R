@@ -1,0 +1,38 @@
+# The table of commands: what runs, which options it has, its words in the help.
+
+cli_commands <- function() {
+  list(
+    fit = list(run = cli_fit, options = fit_options, needs = c("data", "out"),
+      usage = "--data FILE (--formula TEXT --experts N | --start FILE) --out FILE",
+      title = "Fit a model to the rows of one site and write its message.",
+      example = "distmoe fit --data rows.csv --start pilot.json --site north --out north.json"),
+    inspect = list(run = cli_inspect, options = inspect_options, takes_files = TRUE, usage = "FILE ...",
+      title = "Check messages (or folders of them) and show what they hold.",
+      example = "distmoe inspect north.json"),
+    aggregate = list(run = cli_aggregate, options = aggregate_options, needs = c("messages", "out"),
+      usage = "--messages FOLDER (--support FILE | --draw N) --out FILE",
+      title = "Aggregate the models of a folder of messages into one.",
+      example = "distmoe aggregate --messages messages --support shared.csv --out model.json"),
+    refine = list(run = cli_refine, options = refine_options, needs = c("model", "out"),
+      usage = "--model FILE (--data FILE --site NAME | --messages FOLDER) --out FILE",
+      title = "A round between sites: sums at a site (--data), or the next model at the centre (--messages).",
+      example = paste("distmoe refine --model model.json --data rows.csv --site north --out north-1.json",
+        "\n         distmoe refine --model model.json --messages round-1 --out model-1.json")),
+    predict = list(run = cli_predict, options = predict_options, needs = c("model", "data"),
+      usage = "--model FILE --data FILE [--out FILE]", title = "Predict for the rows of a file; writes CSV.",
+      example = "distmoe predict --model model.json --data new.csv --interval prediction --out predictions.csv"),
+    keys = list(run = cli_keys, options = keys_options, needs = "key", usage = "--key FILE",
+      title = "Make a pair of keys (once), or show the public part of the one that is there.",
+      example = "distmoe keys --key north.key"),
+    register = list(run = cli_register, options = register_options, needs = c("registry", "key"),
+      usage = "--registry FILE --key FILE (--study NAME | --site NAME --public TEXT --rows N | --remove NAME)",
+      title = "At the centre: begin the registry of a study, add a site to it or take one out.",
+      example = "distmoe register --registry trial.json --key centre.key --site north --public dm1-... --rows 1200"),
+    check = list(run = cli_check, options = check_options, takes_files = NA, needs = "registry",
+      usage = "--registry FILE [FILE ...]",
+      title = "Check a registry, and who signed which message (or those of folders).",
+      example = "distmoe check --registry trial.json --centre 3f2a-... start.json"),
+    log = list(run = cli_log, options = log_options, needs = character(), usage = "(--registry FILE | --log FILE)",
+      title = "Show the log of what was sent and received, and whether a line was changed or removed.",
+      example = "distmoe log --registry trial.json"))
+}
