@@ -129,8 +129,8 @@ cpp_fixed_encode <- function(values) {
     .Call(`_distmoe_cpp_fixed_encode`, values)
 }
 
-cpp_fixed_add <- function(a, b, minus) {
-    .Call(`_distmoe_cpp_fixed_add`, a, b, minus)
+cpp_fixed_sum <- function(terms, minus) {
+    .Call(`_distmoe_cpp_fixed_sum`, terms, minus)
 }
 
 cpp_fixed_decode <- function(bytes) {

@@ -41,19 +41,18 @@ masked_numbers <- function(values, own, seeds, number = 0) {
     input_error("A sum is not finite, or larger than 2^112 = {format(largest_masked)}: it can't be masked.",
       i = "Scale the columns, or divide the weights by a number.")
   }
-  for (other in names(seeds)) {
-    out <- cpp_fixed_add(out, mask_bytes(seeds[[other]], nrow(values), number), !comes_first(own, other))
-  }
-  out
+  others <- names(seeds)
+  masks <- lapply(seeds, mask_bytes, nrow(values), number)
+  cpp_fixed_sum(c(list(out), masks), c(FALSE, !vapply(others, function(other) comes_first(own, other), NA)))
 }
 
 # The sum of what sites sent, as a matrix with a number a row, exact to twice a double's digits. `left`: of every site
 # that is missing a list of the seeds that it shares with those that sent, by their public keys.
 unmasked_sum <- function(sent, left = list()) {
-  out <- Reduce(function(a, b) cpp_fixed_add(a, b, FALSE), sent)
+  out <- cpp_fixed_sum(unname(sent), logical(length(sent)))
   for (missing in names(left)) for (own in names(left[[missing]])) {
     mask <- mask_bytes(left[[missing]][[own]], length(out) / bytes_a_number)
-    out <- cpp_fixed_add(out, mask, comes_first(own, missing))
+    out <- cpp_fixed_sum(list(out, mask), c(FALSE, comes_first(own, missing)))
   }
   cpp_fixed_decode(out)
 }

@@ -386,15 +386,14 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
-// cpp_fixed_add
-Rcpp::RawVector cpp_fixed_add(Rcpp::RawVector a, Rcpp::RawVector b, bool minus);
-RcppExport SEXP _distmoe_cpp_fixed_add(SEXP aSEXP, SEXP bSEXP, SEXP minusSEXP) {
+// cpp_fixed_sum
+Rcpp::RawVector cpp_fixed_sum(Rcpp::List terms, Rcpp::LogicalVector minus);
+RcppExport SEXP _distmoe_cpp_fixed_sum(SEXP termsSEXP, SEXP minusSEXP) {
 BEGIN_RCPP
     Rcpp::RObject rcpp_result_gen;
-    Rcpp::traits::input_parameter< Rcpp::RawVector >::type a(aSEXP);
-    Rcpp::traits::input_parameter< Rcpp::RawVector >::type b(bSEXP);
-    Rcpp::traits::input_parameter< bool >::type minus(minusSEXP);
-    rcpp_result_gen = Rcpp::wrap(cpp_fixed_add(a, b, minus));
+    Rcpp::traits::input_parameter< Rcpp::List >::type terms(termsSEXP);
+    Rcpp::traits::input_parameter< Rcpp::LogicalVector >::type minus(minusSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_fixed_sum(terms, minus));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -600,7 +599,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_distmoe_cpp_stop_threads", (DL_FUNC) &_distmoe_cpp_stop_threads, 0},
     {"_distmoe_cpp_pass", (DL_FUNC) &_distmoe_cpp_pass, 5},
     {"_distmoe_cpp_fixed_encode", (DL_FUNC) &_distmoe_cpp_fixed_encode, 1},
-    {"_distmoe_cpp_fixed_add", (DL_FUNC) &_distmoe_cpp_fixed_add, 3},
+    {"_distmoe_cpp_fixed_sum", (DL_FUNC) &_distmoe_cpp_fixed_sum, 2},
     {"_distmoe_cpp_fixed_decode", (DL_FUNC) &_distmoe_cpp_fixed_decode, 1},
     {"_distmoe_cpp_predict", (DL_FUNC) &_distmoe_cpp_predict, 4},
     {"_distmoe_cpp_quantiles", (DL_FUNC) &_distmoe_cpp_quantiles, 4},

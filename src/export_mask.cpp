@@ -1,4 +1,6 @@
 // Sums under masks: numbers as integers of 256 bits in raw vectors, 32 bytes a number.
+#include <vector>
+
 #include <Rcpp.h>
 
 #include "core/base/fixed_point.h"
@@ -22,16 +24,29 @@ SEXP cpp_fixed_encode(Rcpp::NumericMatrix values) {
   return out;
 }
 
-// a + b, or a - b.
+// The sum of raw vectors, those of `minus` with the other sign.
 // [[Rcpp::export(rng = false)]]
-Rcpp::RawVector cpp_fixed_add(Rcpp::RawVector a, Rcpp::RawVector b, bool minus) {
-  if (a.size() != b.size() || a.size() % FixedPoint::bytes != 0) Rcpp::stop("numbers of different length");
-  Rcpp::RawVector out(a.size());
-  for (R_xlen_t at = 0; at < a.size(); at += FixedPoint::bytes) {
-    FixedPoint sum = FixedPoint::of_bytes(RAW(a) + at);
-    const FixedPoint other = FixedPoint::of_bytes(RAW(b) + at);
-    sum += minus ? -other : other;
-    sum.to_bytes(RAW(out) + at);
+Rcpp::RawVector cpp_fixed_sum(Rcpp::List terms, Rcpp::LogicalVector minus) {
+  if (terms.size() == 0 || minus.size() != terms.size()) Rcpp::stop("no terms, or signs of other terms");
+  const R_xlen_t size = Rf_xlength(terms[0]);
+  std::vector<FixedPoint> sum(static_cast<std::size_t>(size / FixedPoint::bytes));
+  for (R_xlen_t k = 0; k < terms.size(); ++k) {
+    const SEXP term = terms[k];
+    if (TYPEOF(term) != RAWSXP || Rf_xlength(term) != size || size % FixedPoint::bytes != 0) {
+      Rcpp::stop("numbers of different length");
+    }
+    const unsigned char* from = RAW(term);
+    for (FixedPoint& s : sum) {
+      const FixedPoint other = FixedPoint::of_bytes(from);
+      s += minus[k] ? -other : other;
+      from += FixedPoint::bytes;
+    }
+  }
+  Rcpp::RawVector out(size);
+  unsigned char* to = RAW(out);
+  for (const FixedPoint& s : sum) {
+    s.to_bytes(to);
+    to += FixedPoint::bytes;
   }
   return out;
 }

@@ -26,8 +26,8 @@ test_that("numbers are encoded to the unit, added exactly and come back", {
   # a + b - b, whatever b is.
   b <- as.raw(sample(0:255, 32 * length(v), TRUE))
   a <- cpp_fixed_encode(matrix(v))
-  expect_identical(cpp_fixed_add(cpp_fixed_add(a, b, FALSE), b, TRUE), a)
-  expect_error(cpp_fixed_add(a, b[-1], FALSE))
+  expect_identical(cpp_fixed_sum(list(a, b, b), c(FALSE, FALSE, TRUE)), a)
+  expect_error(cpp_fixed_sum(list(a, b[-1]), c(FALSE, FALSE)))
 })
 
 test_that("seeds are those of RFC 5869 and RFC 7748, and both sides have the same", {
@@ -82,8 +82,9 @@ test_that("what the centre sees of one site is uniform, and of two exchanges wit
   }
   expect_lt(suppressWarnings(stats::chisq.test(bits(cpp_fixed_encode(values))))$p.value, 1e-6)
   # Differences of two exchanges, and of two numbers of one.
-  expect_gt(stats::chisq.test(bits(cpp_fixed_add(one, see(2), TRUE)))$p.value, 1e-6)
-  expect_gt(stats::chisq.test(bits(cpp_fixed_add(one[1:96000], one[96001:192000], TRUE)))$p.value, 1e-6)
+  expect_gt(stats::chisq.test(bits(cpp_fixed_sum(list(one, see(2)), c(FALSE, TRUE))))$p.value, 1e-6)
+  halves <- list(one[1:96000], one[96001:192000])
+  expect_gt(stats::chisq.test(bits(cpp_fixed_sum(halves, c(FALSE, TRUE))))$p.value, 1e-6)
   expect_identical(see(1), one)
 })
 
@@ -92,7 +93,7 @@ test_that("moments that add are those of all rows together", {
   d <- do.call(rbind, case$sources)
   moments <- function(data) moe_statistics(case$model, data)$moments$moments
   parts <- lapply(case$sources, function(data) moment_numbers(moments(data)))
-  total <- cpp_fixed_decode(Reduce(function(a, b) cpp_fixed_add(a, b, FALSE), lapply(parts, cpp_fixed_encode)))
+  total <- cpp_fixed_decode(cpp_fixed_sum(lapply(unname(parts), cpp_fixed_encode), logical(4)))
   found <- total_moments(total, 5, 5)
   all <- moments(d)
   expect_identical(names(found), names(all))
@@ -132,9 +133,8 @@ test_that("a round without a finite likelihood is not accepted under masks eithe
   sums <- list(rows = 10, weight = 10, log_lik = -Inf, score = c(NaN, 1))
   fine <- list(rows = 5, weight = 5, log_lik = -7, score = c(1, 2))
   add <- function(...) {
-    total_sums(cpp_fixed_decode(Reduce(function(a, b) cpp_fixed_add(a, b, FALSE), lapply(list(...), function(s) {
-      cpp_fixed_encode(sum_numbers(s))
-    }))), fine)
+    terms <- lapply(list(...), function(s) cpp_fixed_encode(sum_numbers(s)))
+    total_sums(cpp_fixed_decode(cpp_fixed_sum(terms, logical(length(terms)))), fine)
   }
   expect_identical(add(fine, fine)$log_lik, -14)
   expect_identical(add(fine, sums)$log_lik, -Inf)

@@ -20,7 +20,9 @@ int top_bit(const FixedPoint& v) {
   return -1;
 }
 
-bool bit(const FixedPoint& v, int place) { return ((v.limbs[static_cast<std::size_t>(place / 64)] >> (place % 64)) & 1U) != 0; }
+bool bit(const FixedPoint& v, int place) {
+  return ((v.limbs[static_cast<std::size_t>(place / 64)] >> (place % 64)) & 1U) != 0;
+}
 
 // Of a number that is not negative its highest 53 bits, which are taken away from it.
 double take_top(FixedPoint* v) {
