@@ -233,7 +233,10 @@ cli_refine <- function(o) {
   if (!is.null(o$data)) {
     o$site <- cli_site(o, o$site)
     rows <- cli_rows(o$data, o, fit_columns(NULL, NULL, model$schema, o$weights), model$schema)
-    statistics <- moe_statistics(model, rows, site = o$site, weights = o$weights)
+    if (o$masked && is.null(o$key)) usage_error("--masked needs --key and --registry")
+    arguments <- list(model, rows, site = o$site, weights = o$weights, masked = o$masked)
+    if (o$masked) arguments <- c(arguments, Filter(Negate(is.null), o[c("key", "registry", "log")]))
+    statistics <- do.call(moe_statistics, arguments)
     cat("Answer of site \"", o$site, "\" in exchange ", statistics$round + 1, ", from ",
       format_big(statistics$counts$n), " rows; no row is in it. distmoe inspect shows what is.\n", sep = "")
     return(cli_write(statistics, o$out, o))
@@ -264,6 +267,7 @@ refine_options <- function() {
     cli_option("data", "FILE", "at a site: its rows"),
     cli_option("site", "NAME", "at a site: its name, the same in every exchange"),
     cli_option("weights", "COLUMN", "at a site: case weights"),
+    cli_option("masked", NULL, "at a site: masked sums, of which the centre sees the total alone"),
     cli_option("messages", "FOLDER", "at the centre: the sites' sums of this exchange, and no other files"),
     cli_option("name", "NAME", "at the centre: name of the model [%default]", "refined"),
     cli_option("out", "FILE", "file to write"),

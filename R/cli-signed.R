@@ -79,3 +79,22 @@ log_options <- function() {
   list(cli_option("registry", "FILE", "registry beside which the log is"), cli_option("log", "FILE", "the log itself"),
     cli_option("head", "HASH", "last line's hash as noted before: must be in it"))
 }
+
+# Where sites are missing from a masked exchange: at the centre who, at a site the seeds that it shares with them.
+cli_unmask <- function(o) {
+  if (is.null(o$messages) == is.null(o$request)) usage_error("At the centre give --messages, at a site --request")
+  missing <- if (is.null(o$request)) {
+    moe_recovery(o$messages, o$out, o$key, o$registry, o$answers, o$log, o$overwrite)
+  } else moe_reveal(o$request, o$out, o$key, o$registry, o$log, o$overwrite)
+  cat("Missing: ", paste(shown_names(missing), collapse = ", "), "\n", sep = "")
+  if (!is.null(o$request)) cat("If one of them has answered, do not send this: tell the site.\n")
+  say_written(o$out, format_big(file.size(o$out)), "bytes")
+}
+
+unmask_options <- function() {
+  c(list(
+    cli_option("messages", "FOLDER", "at the centre: the masked answers that came"),
+    cli_option("request", "FILE", "at a site: what the centre wrote"),
+    cli_option("out", "FILE", "file to write; the sites' go to the folder of the answers"), overwrite_option()),
+    trust_options(answers = TRUE))
+}

@@ -32,6 +32,10 @@ cli_commands <- function() {
       usage = "--registry FILE [FILE ...]",
       title = "Check a registry, and who signed which message (or those of folders).",
       example = "distmoe check --registry trial.json --centre 3f2a-... start.json"),
+    unmask = list(run = cli_unmask, options = unmask_options, needs = c("out", "registry", "key"),
+      usage = "(--messages FOLDER | --request FILE) --out FILE --registry FILE --key FILE",
+      title = "Where sites are missing from masked sums: ask who answered (--messages), or reveal (--request).",
+      example = "distmoe unmask --request missing.json --registry trial.json --key north.key --out north-seeds.json"),
     log = list(run = cli_log, options = log_options, needs = character(), usage = "(--registry FILE | --log FILE)",
       title = "Show the log of what was sent and received, and whether a line was changed or removed.",
       example = "distmoe log --registry trial.json"))

@@ -5,7 +5,8 @@
 #'
 #' For people who do not write R: a program `distmoe` with the commands `fit`, `inspect`, `aggregate`,
 #' `refine` and `predict`, which read and write the messages of [moe_message] and files of rows, and `keys`,
-#' `register`, `check` and `log` for signed exchange. It is installed with the package; `moe_cli_path()` says where.
+#' `register`, `check`, `log` and `unmask` for signed exchange. It is installed with the package; `moe_cli_path()`
+#' says where.
 #' It needs the package `optparse`.
 #'
 #' @section Commands:

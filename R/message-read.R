@@ -55,7 +55,7 @@ read_moe <- function(path, max_bytes = 5e7, registry = NULL, from = NULL, answer
   reader <- open_reader(registry, from, answers, log, folder, max_bytes)
   if (folder) return(read_sites(files, max_bytes, reader))
   found <- read_message(path, max_bytes, reader)
-  if (is.null(found$model)) found$statistics else found$model
+  found[[intersect(names(tree_readers), names(found))]]
 }
 
 # What is asked of messages beside their fields; NULL: nothing.
@@ -90,14 +90,17 @@ read_message <- function(file, max_bytes, reader = NULL) {
     class = "moe_message_error", fields = list(file = file, field = field, reason = reason))
 }
 
+tree_readers <- list(model = function(x) tree_model(x), statistics = function(x) tree_statistics(x),
+  recovery = function(x) tree_recovery(x), seeds = function(x) tree_seeds(x))
+
 # The same, or list(field, reason): what is wrong.
 try_message <- function(file, max_bytes, reader = NULL) {
   tryCatch({
     tree <- message_tree(file, max_bytes, function(tree, text) {
       message_origin(tree, text, reader$trust, reader$from, reader$asked)
     })
-    kind <- take_text(tree$kind, "kind", among = c("model", "statistics"))
-    found <- if (kind == "model") tree_model(tree) else tree_statistics(tree)
+    kind <- take_text(tree$kind, "kind", among = names(tree_readers))
+    found <- tree_readers[[kind]](tree)
     found$origin <- attr(found[[kind]], "origin") <- attr(tree, "origin")
     found
   }, error = function(e) {
@@ -113,7 +116,10 @@ read_sites <- function(files, max_bytes, reader) {
   found <- lapply(seq_along(files), function(i) {
     found <- try_message(files[i], max_bytes, reader)
     if (!is.null(found$reason)) return(paste0(shown[i], ": field ", found$field, " ", found$reason))
-    if (is.null(found$model)) return(paste0(shown[i], ": field kind is \"statistics\"; moe_update() takes those"))
+    if (is.null(found$model)) {
+      kind <- intersect(names(tree_readers), names(found))
+      return(paste0(shown[i], ": field kind is \"", kind, "\"; moe_update() takes those"))
+    }
     found
   })
   found <- of_one_exchange(found, shown, reader)

@@ -196,7 +196,7 @@ message_origin <- function(tree, text, trust, from, asked) {
   if (study != trust$registry$study) {
     bad_field("study", "is \"", shown_text(study), "\", another study than the registry's")
   }
-  if (from == "site") check_asked(exchange, answers, asked) else check_fresh(exchange, tree$checksum, trust)
+  if (from == "site") check_asked(exchange, answers, asked) else check_fresh(tree$kind, exchange, tree$checksum, trust)
   list(authenticated = TRUE, kind = tree$kind, checksum = tree$checksum, site = site, role = role, study = study,
     exchange = exchange, answers = answers, edition = trust$registry$edition)
 }
@@ -240,7 +240,7 @@ check_asked <- function(exchange, answers, asked) {
 }
 
 # At a site: the log knows the centre's messages that came before. The centre reads its own again.
-check_fresh <- function(exchange, checksum, trust) {
+check_fresh <- function(kind, exchange, checksum, trust) {
   lines <- trust$lines
   if (checksum %in% lines$checksum[lines$event == "sent"]) return(invisible())
   came <- lines[lines$event == "received" & lines$study == trust$registry$study &
@@ -250,7 +250,8 @@ check_fresh <- function(exchange, checksum, trust) {
   if (exchange < last) {
     bad_field("exchange", "is ", exchange, ", and the centre's message of exchange ", last, " has come")
   }
-  if (exchange == last && !checksum %in% came$checksum[came$exchange == last]) {
+  now <- came[came$exchange == last & came$kind == kind, ]
+  if (exchange == last && nrow(now) && !checksum %in% now$checksum) {
     bad_field("exchange", "is ", exchange, ", under which another message of the centre has come")
   }
 }

@@ -64,7 +64,9 @@ message_objects <- list(
     entry("moments", "object", "means and second moments of columns", of = "moments", absent = "null"),
     entry("sums", "object", "sums over the rows at the model", of = "sums", absent = "null"),
     entry("maximum", "object", "where likelihood and prior are largest, in rounds of a hierarchy", of = "maximum",
-      since = 1L, absent = "left out")), signature_fields, checksum_field),
+      since = 1L, absent = "left out"),
+    entry("masked", "object", "masked moments or sums", of = "masked", since = 2L, absent = "left out")),
+    signature_fields, checksum_field),
   registry = c(envelope_fields, entries(
     entry("study", "text", "the study's name and number"),
     entry("edition", "count", "how often it was signed", least = 1),
@@ -238,6 +240,23 @@ message_objects <- list(
     entry("deviation", "numbers", "squared errors of every expert", K, 0),
     entry("gate_score", "matrix", "of an EM step of the gates", c(q, gates)),
     entry("gate_gram", "matrix", "the same of the gates' columns", c(gates * (gates + 1) / 2, q * (q + 1) / 2))))
+
+# What masked sums need.
+message_objects$masked <- entries(
+  entry("among", "names", "the sites whose masks cancel"),
+  entry("dropped", "count", "rows left out as incomplete"),
+  entry("values", "texts", "numbers of 256 bits, each 64 hexadecimal digits, the least byte first", most = 1e5))
+message_objects$recovery <- c(envelope_fields, entries(
+  entry("request", "text", "checksum of the message whose answers lack", most = 64L),
+  entry("among", "names", "the sites that were asked"),
+  entry("missing", "names", "those whose answers lack")), signature_fields, checksum_field)
+message_objects$seeds <- c(envelope_fields, entries(
+  entry("request", "text", "checksum of the message whose answers lack", most = 64L),
+  entry("shared", "object", "what this site shares with those that are missing", of = "shared_seeds")),
+  signature_fields, checksum_field)
+message_objects$shared_seeds <- entries(
+  entry("site", "names", "their names"),
+  entry("seed", "texts", "of this exchange, 64 hexadecimal digits each", lines))
 
 # What rounds of a hierarchy need.
 message_objects$prior <- entries(

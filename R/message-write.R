@@ -105,6 +105,7 @@ write_moe.default <- function(fit, file, site = NULL, information = FALSE, state
   message <- moe_message(fit, site, information, state)
   check_disclosure(message$counts, limits)
   message <- signed_message(message, sender)
+  check_first_answer(message, sender)
   write_text(message$text, file, check_flag(overwrite, "overwrite"))
   log_sent(sender, list(message), file)
   invisible(file)

@@ -51,6 +51,17 @@ test_that("a study runs by signed files from the command line", {
     model <- at("centre", paste0("sent-", round, ".json"))
   }
   expect_identical(attr(read_moe(model, registry = registry), "origin")$exchange, 4L)
+  # Masked: one of two sites is not enough to go on without the other.
+  for (m in sites) ok("refine", "--model", model, "--data", at(m, "rows.csv"), "--out", at("round", paste0(m, ".json")),
+    "--masked", "--overwrite", own(m))
+  kept <- at("centre", "kept-1.json")
+  ok("refine", "--model", kept, "--messages", at("round"), "--out", at("centre", "kept-2.json"), centre)
+  expect_match(ok("inspect", at("round", "north.json")), "masked")
+  unlink(at("round", "north.json"))
+  expect_identical(said_by("refine", "--model", kept, "--messages", at("round"), "--out", at("no.json"), centre)$status,
+    1L)
+  expect_identical(said_by("unmask", "--messages", at("round"), "--out", at("no.json"), centre)$status, 1L)
+  expect_false(file.exists(at("no.json")))
   expect_identical(read_moe(at("centre", "kept-1.json"))$rounds$number, 2L)
   expect_match(ok("log", "--registry", registry), "Whole")
   expect_identical(said_by("check", "--registry", registry, at("round"))$status, 1L)

@@ -149,3 +149,136 @@ test_that("what can't be masked is refused", {
   h <- suppressWarnings(moe_hierarchy(moe_sites(y ~ x, rows, K = 1, information = TRUE)))
   expect_error(moe_refine(h, rows, masked = TRUE), "hierarchy")
 })
+
+# ---- by files --------------------------------------------------------------------------------
+
+masked_study <- function(sites = c("north", "south", "west", "east"), frame = parent.frame()) {
+  s <- signed_study(sites, frame = frame)
+  s$rows <- signed_rows(sites)
+  s$pilot <- withr::with_seed(1, moe(y ~ x, crossing_lines(300, seed = 99)[c("x", "y")], K = 2))
+  s$answer <- function(m, file, rows = s$rows[[m]], ...) {
+    model <- read_moe(file, registry = s$registry(m))
+    found <- moe_statistics(model, rows, masked = TRUE, key = s$key(m), registry = s$registry(m))
+    write_moe(found, file.path(s$box, paste0(m, ".json")), key = s$key(m), registry = s$registry(m), overwrite = TRUE,
+      ...)
+  }
+  s$update <- function(file) {
+    moe_update(read_moe(file, registry = s$registry("centre")), s$box, registry = s$registry("centre"))
+  }
+  s
+}
+
+test_that("masked rounds by signed files are the plain ones", {
+  s <- masked_study()
+  model <- plain <- s$pilot
+  for (round in 0:3) {
+    file <- send_start(s, model, paste0("model-", round, ".json"))
+    for (m in s$sites) s$answer(m, file)
+    model <- s$update(file)
+    plain <- moe_update(plain, lapply(s$sites, function(m) moe_statistics(plain, s$rows[[m]], site = m)))
+  }
+  expect_equal(coef(model), coef(plain), tolerance = 1e-10)
+  expect_identical(model$rounds$sites, plain$rounds$sites)
+  expect_equal(model$rounds$table$objective, plain$rounds$table$objective, tolerance = 1e-12)
+  # No sum is in the message.
+  tree <- jsonlite::parse_json(readLines(file.path(s$box, "north.json")))
+  expect_null(tree$sums)
+  expect_null(tree$moments)
+  expect_identical(sort(unlist(tree$masked$among)), sort(s$sites))
+  bytes <- hex_bytes(paste(unlist(tree$masked$values), collapse = ""))
+  expect_gt(stats::chisq.test(table(factor(as.integer(bytes) %/% 16, 0:15)))$p.value, 1e-6)
+})
+
+test_that("missing sites are taken out of the total by a second message", {
+  s <- masked_study()
+  first <- send_start(s, s$pilot, "model-0.json")
+  for (m in s$sites) s$answer(m, first)
+  model <- s$update(first)
+  file <- send_start(s, model, "model-1.json")
+  for (m in s$sites) s$answer(m, file)
+  unlink(file.path(s$box, "west.json"))
+  left <- setdiff(s$sites, "west")
+  expect_error(suppressWarnings(s$update(file)), "masks of .*west", class = "moe_masks_left")
+  ask <- function(name = "missing.json", ...) {
+    moe_recovery(s$box, s$at("centre", name), s$key("centre"), s$registry("centre"), ...)
+  }
+  expect_identical(ask(), "west")
+  reveal <- function(m, request = s$at("centre", "missing.json"), file = file.path(s$box, paste0(m, "-seeds.json"))) {
+    moe_reveal(request, file, s$key(m), s$registry(m), overwrite = TRUE)
+  }
+  # Who is said to be missing, and who did not answer, reveal nothing.
+  expect_error(reveal("west"), "itself is missing")
+  for (m in left[-1]) reveal(m)
+  expect_error(suppressWarnings(s$update(file)), "has not revealed", class = "moe_masks_left")
+  reveal(left[1])
+  found <- suppressWarnings(s$update(file))
+  expect_identical(found$rounds$sites$site, sort(left))
+  rows <- s$rows[left]
+  plain <- model
+  plain$rounds$sites <- plain$rounds$sites[plain$rounds$sites$site != "west", ]
+  plain <- moe_update(plain, lapply(left, function(m) moe_statistics(model, rows[[m]], site = m)))
+  expect_equal(coef(found), coef(plain), tolerance = 1e-10)
+  expect_equal(found$log_lik, plain$log_lik, tolerance = 1e-12)
+  # The next exchange is among those that are left.
+  file <- send_start(s, found, "model-2.json")
+  unlink(list.files(s$box, full.names = TRUE))
+  for (m in left) s$answer(m, file)
+  expect_identical(suppressWarnings(s$update(file))$rounds$number, 3L)
+  expect_error(s$answer("west", file), "without site")
+  # One set of missing sites in an exchange: with two the centre could see one of them through.
+  unlink(file.path(s$box, "east.json"))
+  expect_identical(ask("one.json"), "east")
+  reveal("south", s$at("centre", "one.json"), s$at("a.json"))
+  s$answer("east", file)
+  unlink(file.path(s$box, "north.json"))
+  expect_identical(ask("two.json"), "north")
+  expect_error(reveal("south", s$at("centre", "two.json"), s$at("b.json")), "another message|revealed before")
+  # Without the second look into its log too.
+  expect_error(reveal("east", s$registry("centre"), s$at("c.json")), class = "moe_input_error")
+  unlink(file.path(s$box, "south.json"))
+  expect_error(ask("three.json"), "left")
+})
+
+test_that("masks can't be had twice, mixed, or for another message", {
+  s <- masked_study(c("north", "south"))
+  file <- send_start(s, s$pilot, "model-0.json")
+  for (m in s$sites) s$answer(m, file)
+  # The same answer again is the same message; another one would tell a difference.
+  expect_no_error(s$answer("north", file))
+  expect_error(s$answer("north", file, s$rows$north[-1, ]), "answered before", class = "moe_input_error")
+  expect_error(s$answer("north", file, log = FALSE), "log")
+  good <- s$update(file)
+  model <- read_moe(file, registry = s$registry("north"))
+  masked <- function(...) moe_statistics(model, s$rows$north, masked = TRUE, ...)
+  expect_error(masked(), "key")
+  expect_error(masked(key = s$key("centre"), registry = s$registry("centre")), "centre's")
+  expect_error(masked(key = s$key("north"), registry = s$registry("north"), site = "south"), "registry's name")
+  expect_error(moe_statistics(read_moe(file), s$rows$north, masked = TRUE, key = s$key("north"),
+    registry = s$registry("north")), "not read as the centre's")
+  expect_error(write_moe(masked(key = s$key("north"), registry = s$registry("north")), s$at("bare.json")), "signed")
+  # A plain answer among masked ones.
+  file.copy(file.path(s$box, "north.json"), s$at("kept.json"))
+  answer_round(s, "north", file, s$rows$north)
+  expect_error(s$update(file), "not masked.*north")
+  # Masks that are not the others' too: the total is no sum, and is not taken for one.
+  file.copy(s$at("kept.json"), file.path(s$box, "north.json"), overwrite = TRUE)
+  found <- masked(key = s$key("north"), registry = s$registry("north"))
+  found$masked$values <- cpp_fixed_sum(list(found$masked$values, mask_bytes(raw(32), length(found$masked$values) / 32)),
+    c(FALSE, FALSE))
+  tree <- jsonlite::parse_json(readLines(file.path(s$box, "north.json")))
+  tree$masked <- jsonlite::parse_json(json_text(masked_tree(found$masked)))
+  forge(tree, file.path(s$box, "north.json"))
+  resigned(file.path(s$box, "north.json"), key = s$key("north"))
+  expect_error(s$update(file), "do not add up")
+  # Fields of the text.
+  at <- file.path(s$box, "north.json")
+  s$answer("south", file)
+  fault <- function(change) {
+    trust <- open_trust(s$registry("centre"), FALSE)
+    try_message(resigned(at, change, s$key("north"), s$at("x.json")), 5e7, list(trust = trust, from = "site"))$field
+  }
+  expect_identical(fault(function(t) { t$masked$values[[1]] <- "00"; t }), "masked.values")
+  expect_identical(fault(function(t) { substr(t$masked$values[[1]], 1, 1) <- "g"; t }), "masked.values")
+  expect_identical(fault(function(t) { t$masked$dropped <- -1; t }), "masked.dropped")
+  expect_identical(fault(function(t) { t$sums <- list(); t }), "masked")
+})
