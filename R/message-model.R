@@ -28,7 +28,9 @@ model_tree <- function(model, site, information = FALSE, state = TRUE) {
 record_tree <- function(record) {
   out <- unclass(record)[intersect(names(record), names(message_objects$record))]
   if (!is.null(out$starts)) out$starts <- fields_tree(as.list(out$starts), "starts")
-  for (name in c("aliased", "separated")) if (!is.null(out[[name]])) out[[name]] <- lapply(out[[name]], I)
+  for (name in c("aliased", "separated", "separated_gates")) {
+    if (!is.null(out[[name]])) out[[name]] <- lapply(out[[name]], I)
+  }
   fields_tree(out, "record")
 }
 
@@ -89,13 +91,14 @@ tree_model <- function(x) {
 
 take_record <- function(x, at, shape, schema) {
   take_fields(x, at, "record", shape, list(
-    separated = function(x, at) take_separated(x, at, shape, schema),
+    separated = function(x, at) take_separated(x, at, shape, schema$expert),
+    separated_gates = function(x, at) take_separated(x, at, shape, schema$gate),
     starts = function(x, at) as.data.frame(take_fields(x, at, "starts")),
     aliased = function(x, at) take_aliased(x, at, schema)))
 }
 
-take_separated <- function(x, at, shape, schema) {
-  lapply(take_list(x, at, shape$K), take_texts, at, unique = TRUE, among = schema$expert$columns)
+take_separated <- function(x, at, shape, part) {
+  lapply(take_list(x, at, shape$K), take_texts, at, unique = TRUE, among = part$columns)
 }
 
 take_aliased <- function(x, at, schema) {

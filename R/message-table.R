@@ -107,6 +107,7 @@ message_objects <- list(
     entry("at_floor", "flags", "as in [moe-class]", K, absent = "left out"),
     entry("degenerate", "flags", "as in [moe-class]", K, since = 1L, absent = "left out"),
     entry("separated", "own", "as in [moe-class]", since = 1L, absent = "left out"),
+    entry("separated_gates", "own", "as in [moe-class]", since = 1L, absent = "left out"),
     entry("starts", "object", "as in [moe-class]", of = "starts", absent = "left out"),
     entry("aliased", "own", "as in [moe-class]", absent = "left out")),
   starts = entries(

@@ -175,6 +175,9 @@ fit_design <- function(design, K, family, start, control, keep, call, neighbours
   kept <- c(penalty_fields, "dispersion_floor")
   record[kept] <- settings[kept]
   record$aliased <- list(expert = columns$x[aliased$x], gate = columns$z[aliased$z])
+  if (length(fit$separated_gates)) {
+    record$separated_gates <- lapply(fit$separated_gates, function(flags) columns$z[flags])
+  }
   if (length(fit$separated)) record$separated <- lapply(fit$separated, function(flags) columns$x[flags])
   # As in lm(), rows of weight 0 do not count.
   model <- new_moe(fit$model, family, schema, seen$counted, seen$weight, fit$log_lik, fit$share,

@@ -105,6 +105,7 @@ vcov.moe <- function(object, type = c("observed", "sandwich", "cluster"), newdat
 }
 
 rowwise_covariance <- function(object, sandwich, newdata, weights) {
+  if (sandwich) warn_separated_sandwich(object)
   information <- if (is.null(newdata)) kept_information(object, sandwich)
                  else information_of_rows(object, newdata, weights, sandwich)
   named_covariance(object, information_covariance(object, information, sandwich))
@@ -115,6 +116,7 @@ clustered <- function(object, cluster, newdata, weights) {
   whole <- is.null(newdata) || is.data.frame(newdata) || object$schema$kind == "matrix"
   bread <- if (whole) rowwise_covariance(object, FALSE, newdata, weights)
            else rowwise_covariance(object, FALSE, NULL, NULL)
+  warn_separated_sandwich(object)
   cluster_covariance(object, bread, cluster, newdata, weights)
 }
 
