@@ -105,7 +105,7 @@ cluster_values <- function(object, cluster, newdata) {
     return(as.vector(cluster))
   }
   if (length(cluster) != 2) input_error("{.arg cluster} must be a one-sided formula, such as {.code ~ id}.")
-  data <- if (is.null(newdata)) data_of_call(object, environment(cluster)) else newdata
+  data <- if (is.null(newdata)) check_unchanged(object, data_of_call(object, environment(cluster))) else newdata
   frame <- try_formula(stats::model.frame(cluster, data, na.action = stats::na.pass),
     "{.arg cluster} can't be found.")
   if (!length(frame)) input_error("{.arg cluster} names no variable.")
@@ -127,6 +127,26 @@ data_of_call <- function(object, where) {
   }
   input_error("The data of the fit can't be found again, so {.arg cluster} can't be looked up in them.",
     i = "Give it as a vector with one value a row, or give the rows as {.arg newdata} too.")
+}
+
+# The data may have been sorted, or their rows changed, since the fit: clusters would go to the wrong rows.
+check_unchanged <- function(object, data) {
+  left <- object$na.action
+  rows <- if (length(left)) seq_len(nrow(data))[-left] else seq_len(nrow(data))
+  kept <- object$model
+  shared <- intersect(names(kept), names(data))
+  same <- length(rows) == length(object$rows$y)
+  if (same) {
+    now <- tryCatch(design_response(object$schema, data)[rows], error = function(e) NULL)
+    same <- identical(as.numeric(now), as.numeric(object$rows$y)) &&
+      all(vapply(shared, function(v) identical(as.vector(data[[v]])[rows], as.vector(kept[[v]])), NA))
+  }
+  if (!same) {
+    input_error("The data that the fit's call names are no longer the rows of the fit: {.arg cluster} can't be looked
+      up in them.", i = "Give {.arg cluster} as a vector with one value a row of the fit, or the rows as
+        {.arg newdata} too.")
+  }
+  data
 }
 
 # Of the rows of a design, in the order of coef(), by variances; times the case weights.
