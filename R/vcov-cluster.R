@@ -40,13 +40,22 @@ cluster_meat_at_sites <- function(object, cluster, sources, weights) {
     timeout = Inf, retries = 0)
   environment(task$cluster) <- globalenv()  # its names are columns; a caller's rows are not to travel
   answers <- site_answers(sources, task, cluster_at_site)
+  seen <- sum(vapply(answers, `[[`, 0, "rows"))
+  # The information is that of the fit: scores of other rows do not go with it.
+  if (seen != object$n) {
+    input_error("{.arg newdata} has {format_big(seen)} {cli::qty(seen)}complete row{?s}, the model rests on {format_big(object$n)}.",
+      i = "Give the sources that the model was made of, all of them and no others.")
+  }
   list(meat = Reduce(`+`, lapply(answers, `[[`, "meat")), groups = sum(vapply(answers, `[[`, 0L, "groups")))
 }
 
 cluster_at_site <- function(data, task) {
   sums <- NULL
+  count <- 0
   add <- function(chunk) {
     rows <- cluster_rows(task$object, task$cluster, chunk, site_weights(chunk, task$weights), named = TRUE)
+    weight <- rows$design$weight
+    count <<- count + if (is.null(weight)) length(rows$cluster) else sum(weight > 0)
     if (!length(rows$cluster)) return()
     own <- rowsum(weighted_scores(task$object, rows$design), rows$cluster)
     both <- rbind(sums, own)
@@ -54,7 +63,7 @@ cluster_at_site <- function(data, task) {
   }
   tryCatch({
     if (is_source(data)) source_visit(data, add, unique(c(site_columns(task), all.vars(task$cluster)))) else add(data)
-    meat_of_clusters(sums)
+    c(meat_of_clusters(sums), list(rows = count))
   }, error = identity)
 }
 

@@ -123,6 +123,8 @@ test_that("clusters over chunks and over sites give what all rows in one place g
   expect_equal(vcov(refined, cluster = ~ id, newdata = split(d, d$site)), vcov(relabel(fit, match_experts(refined, fit,
     design_new(fit$schema, d))), cluster = ~ id), tolerance = 1e-3)
   expect_output(print(summary(refined, cluster = ~ id, newdata = split(d, d$site))), "clusters")
+  expect_error(vcov(refined, cluster = ~ id, newdata = split(d, d$site)[-1]), "400 complete rows.*rests on 600",
+    class = "moe_input_error")
   wrong <- function(code, words) expect_error(code, words, class = "moe_input_error")
   wrong(vcov(merged, cluster = ~ id), "newdata.*missing")
   wrong(vcov(fit, cluster = d$id, newdata = split(d, d$site)), "formula")
