@@ -43,7 +43,8 @@ cluster_meat_at_sites <- function(object, cluster, sources, weights) {
   seen <- sum(vapply(answers, `[[`, 0, "rows"))
   # The information is that of the fit: scores of other rows do not go with it.
   if (seen != object$n) {
-    input_error("{.arg newdata} has {format_big(seen)} {cli::qty(seen)}complete row{?s}, the model rests on {format_big(object$n)}.",
+    input_error("{.arg newdata} has {format_big(seen)} {cli::qty(seen)}complete row{?s}, the model rests on
+      {format_big(object$n)}.",
       i = "Give the sources that the model was made of, all of them and no others.")
   }
   list(meat = Reduce(`+`, lapply(answers, `[[`, "meat")), groups = sum(vapply(answers, `[[`, 0L, "groups")))
