@@ -128,8 +128,8 @@ replicate_rows <- function(task) {
     core <- core_model(task$object)
     labels <- draw_labels(core_predict(design, core, "gate"))
     y <- draw_responses(core_predict(design, core, "expert"), labels, task$object$family,
-      unname(task$object$parameters$dispersion), task$object$schema$labels)
-    design$y <- if (is.factor(y)) as.numeric(y) - 1 else as.numeric(y)
+      unname(task$object$parameters$dispersion), task$object$schema$labels, design$trials)
+    design$y <- if (is.factor(y)) as.numeric(y) - 1 else as.numeric(y) / pmax(count_trials(design), 1)
     return(design)
   }
   weight <- if (is.null(design$weight)) rep(1, n) else design$weight

@@ -120,6 +120,8 @@ message_objects <- list(
   information = entries(
     entry("rows", "rows", "number of rows behind it"),
     entry("weight", "weight", "sum of their weights"),
+    entry("trials", "count", "the most trials that a row has, up to the next power of 2; left out where a response is
+      one", least = 1, most = 2^30, since = 1L, absent = "left out"),
     entry("empty", "flags", "of every expert: has it lost its rows", K),
     entry("at_floor", "flags", "of every expert: is its variance at the floor", K),
     entry("scaling", "object", "standardisation of the columns", of = "scaling"),

@@ -38,7 +38,7 @@ moe_metrics <- function(model, newdata, truth = NULL, labels = NULL, site = NULL
   rmse <- sqrt(mean((y - mean)^2))
   out <- data.frame(n = length(design$y), loglik = mean(found$log_density),
     rpe = sum((y - mean)^2) / sum(y^2), rmse = rmse, si = rmse / abs(mean(y)))
-  if (has_classes(model$schema)) {
+  if (has_classes(model$schema) && is.null(design$trials)) {
     out$error <- mean(most_probable(mean) != design$y)
     out$log_loss <- -out$loglik
   }

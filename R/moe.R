@@ -29,7 +29,8 @@
 #'   chunk; see the section on large sources there.
 #' @param K Number of experts. May be left out where `start` is a model.
 #' @param family `gaussian()` (default; with a model as `start` that model's family), `binomial()`
-#'   (response 0/1, logical, or a factor with two levels), `poisson()` (counts) or [multinomial()] (a factor).
+#'   (response 0/1, logical, a factor with two levels, or of several trials a row `cbind(successes, failures)`; see
+#'   the section on trials), `poisson()` (counts) or [multinomial()] (a factor).
 #' @param gating A one-sided formula: the gates' columns. By default the right
 #'   hand side of `formula` (without its offset). In `moe(x, y, K)` a matrix.
 #' @param weights Case weights: a weight of 2 counts a row twice, one of 0 not at
@@ -53,6 +54,14 @@
 #' @param x,y Matrix and response vector of the matrix interface. `x` is not
 #'   copied; an intercept is added.
 #' @param ... For methods.
+#' @section Successes in several trials:
+#' A response `cbind(successes, failures)` of `binomial()` is, as in [glm()], that of as many trials as the two sum
+#' to; or give the share of successes and the trials as `weights` (to `moe()` on a data frame alone). All trials of a
+#' row are of one expert, drawn once: f(s | x) = sum_k pi_k(z) dbinom(s, m, mu_k(x)). With one expert that is the same
+#' as m rows of one trial (but for the binomial coefficient in the log-likelihood), with more it is not: rows of one
+#' trial each draw an expert of their own. Fitted values and residuals are shares; [nobs()] counts rows, without those
+#' of no trial; quantiles, prediction intervals and [simulate()][simulate.moe] need the number of trials, so both
+#' columns, in new data.
 #' @return A model of class `moe`; see [moe-class] for its fields.
 #' @references Chamroukhi, F. and Pham, T. "Optimal Transport Aggregation for
 #'   Distributed Mixture-of-Experts". Equation numbers are theirs.

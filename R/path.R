@@ -140,6 +140,7 @@ largest_lambda <- function(design, model, gate) {
   r <- core_predict(design, core_model(model), "posterior")
   weight <- if (is.null(design$weight)) rep(1, nrow(r)) else design$weight
   total <- sum(weight)
+  weight <- weight * count_trials(design)
   response <- response_indicators(design$y, design$schema)
   response <- if (is.matrix(response)) response[, -1, drop = FALSE] else as.matrix(response)
   if (has_location_scale(model)) {

@@ -72,7 +72,7 @@ draw_labels <- function(probabilities) {
 }
 
 # Responses of rows whose experts are known; means as the core gives them.
-draw_responses <- function(means, labels, family, dispersion, classes) {
+draw_responses <- function(means, labels, family, dispersion, classes, trials = NULL) {
   n <- length(labels)
   rows <- seq_len(n)
   if (has_many_classes(family)) {
@@ -81,6 +81,7 @@ draw_responses <- function(means, labels, family, dispersion, classes) {
     return(factor(classes[draw_labels(matrix(own, n))], classes))
   }
   mean <- means[cbind(rows, labels)]
+  if (!is.null(trials)) return(stats::rbinom(n, trials, mean))
   family_traits(family)$draw(mean, dispersion[labels])
 }
 
@@ -120,12 +121,13 @@ simulate.moe <- function(object, nsim = 1, seed = NULL, newdata = NULL, ...) {
     set.seed(seed)
     state <- structure(seed, kind = as.list(RNGkind()))
   }
-  design <- design_new(object$schema, newdata)
+  # Of successes in trials, how many these are.
+  design <- design_new(object$schema, newdata, need_response = has_trials(if (own) object else object$schema))
   draws <- lapply(seq_len(nsim), function(i) NA)
   if (any(design$complete)) draws <- draw_from(object, design, nsim)
   complete <- if (own) pad_rows(matrix(design$complete + 0), newdata)[, 1] %in% 1 else design$complete
   rows <- match(seq_along(complete), which(complete))
-  out <- lapply(draws, function(y) y[rows])
+  out <- lapply(draws, function(y) if (is.matrix(y)) y[rows, , drop = FALSE] else y[rows])
   names(out) <- paste0("sim_", seq_len(nsim))
   named <- is.data.frame(newdata) && nrow(newdata) == length(rows)
   names <- if (named) attr(newdata, "row.names") else seq_along(rows)
@@ -140,9 +142,17 @@ draw_from <- function(object, design, nsim) {
   labels <- object$schema$labels
   lapply(seq_len(nsim), function(i) {
     y <- draw_responses(means, draw_labels(gate), object$family,
-      unname(object$parameters$dispersion), labels)
-    if (is.factor(y)) y else as_label(y, object$schema)
+      unname(object$parameters$dispersion), labels, design$trials)
+    if (!is.null(design$trials)) counted_trials(y, design$trials, object)
+    else if (is.factor(y)) y else as_label(y, object$schema)
   })
+}
+
+# Successes as the response was given: with the failures, or as their share.
+counted_trials <- function(y, trials, object) {
+  given <- if (object$schema$kind == "matrix") object$rows$given$y else stats::model.response(object$model)
+  if (is.null(dim(given)) && !is.null(given)) return(ifelse(trials > 0, y / trials, 0))
+  cbind(y, trials - y, deparse.level = 0)
 }
 
 # The truth as a model: its schema is that of y ~ x1 + ... + xd.

@@ -68,7 +68,10 @@ site_design <- function(data, task) {
   check_columns(task$schema, data)
   weights <- site_weights(data, task$weights)
   frame <- function(f) row_frame(f, data, weights)
-  design_build(task$formula, task$gating, data, task$family$family, frame, task$schema)
+  design <- design_build(task$formula, task$gating, data, task$family$family, frame, task$schema, with_frame = TRUE)
+  design <- refuse_shares(design, design$frame)
+  design$frame <- NULL
+  design
 }
 
 # One exchange: what `work(design, task)` gives at every site, in the order of the sites. A site that

@@ -45,6 +45,7 @@ struct Block {
   MatrixView x;                               // b x p, experts' design
   MatrixView z;                               // b x q, gates' design
   VectorView y, weight, offset, gate_offset;  // y of the multinomial family: classes 0 .. C - 1
+  VectorView trials;                          // b or 0: y is the share of successes in so many trials of one expert
   Index first = 0;                            // number of the first row in the source that shows the block
 
   Index rows() const { return x.rows(); }

@@ -77,9 +77,9 @@ void ScaledSource::show_part(const Data& from, Index start, Index first, Index c
     y = ((y.array() - scaling_.y_centre) * (1.0 / scaling_.y_scale)).matrix();
   }
   const VectorXd weight = gather(data.weight, start, count), none(0);
-  const VectorXd gate_offset = gather(data.gate_offset, start, count);
+  const VectorXd gate_offset = gather(data.gate_offset, start, count), trials = gather(data.trials, start, count);
   see(Block{x, shared ? MatrixView(x) : MatrixView(z), y, weight,
-            take_offset_ ? VectorView(none) : VectorView(offset), gate_offset, first});
+            take_offset_ ? VectorView(none) : VectorView(offset), gate_offset, trials, first});
 }
 
 HeldSource::HeldSource(const Source& from) : HeldSource(from, {}) {}
@@ -104,6 +104,7 @@ HeldSource::HeldSource(const Source& from, std::vector<Index> rows) {
       weight.resize(block.weight.size() > 0 ? n : 0);
       offset.resize(block.offset.size() > 0 ? n : 0);
       gate_offset.resize(block.gate_offset.size() > 0 ? n : 0);
+      trials.resize(block.trials.size() > 0 ? n : 0);
     }
     picked.clear();
     for (Index i = 0; i < block.rows(); ++i) {
@@ -116,12 +117,13 @@ HeldSource::HeldSource(const Source& from, std::vector<Index> rows) {
     if (weight.size() > 0) keep(block.weight, weight);
     if (offset.size() > 0) keep(block.offset, offset);
     if (gate_offset.size() > 0) keep(block.gate_offset, gate_offset);
+    if (trials.size() > 0) keep(block.trials, trials);
     at += static_cast<Index>(picked.size());
   });
 }
 
 Block HeldSource::all() const {
-  return Block{x, shared ? MatrixView(x) : MatrixView(z), y, weight, offset, gate_offset};
+  return Block{x, shared ? MatrixView(x) : MatrixView(z), y, weight, offset, gate_offset, trials};
 }
 
 void HeldSource::show(Index start, Index count,
@@ -129,7 +131,7 @@ void HeldSource::show(Index start, Index count,
   const auto part = [&](const VectorXd& from) { return some_rows(from, start, count); };
   see(Block{x.middleRows(start, count),
             shared ? MatrixView(x.middleRows(start, count)) : MatrixView(z.middleRows(start, count)),
-            part(y), part(weight), part(offset), part(gate_offset), start});
+            part(y), part(weight), part(offset), part(gate_offset), part(trials), start});
 }
 
 void HeldSource::leave_out(const std::vector<bool>& x_columns, const std::vector<bool>& z_columns) {

@@ -121,7 +121,7 @@ class HeldSource : public Source {
   void put_back();
 
   MatrixXd x, z;  // z is empty where the designs are shared
-  VectorXd y, weight, offset, gate_offset;
+  VectorXd y, weight, offset, gate_offset, trials;
   bool shared = false;
 
  private:

@@ -28,8 +28,10 @@ Statistics sums_given(const Block& block, const Model& model, const Evaluation& 
   MatrixXd gram_weight(block.rows(), pairs + blocks), residual(block.rows(), width + k - 1);
   const Family& f = family_of(model.family);
   const ArrayXXd response = f.response(block.y.array(), parts);
+  ArrayXd mass;
   for (Index j = 0; j < k; ++j) {
-    const auto mass = weighted.col(j).array();
+    mass = weighted.col(j);
+    if (block.trials.size() > 0) mass *= block.trials.array();
     const auto mean = e.mean().middleCols(j * parts, parts).array();
     gram_weight.middleCols(j * pairs_of(parts), pairs_of(parts)) =
         (f.curvature(mean).colwise() * mass).matrix();

@@ -43,11 +43,13 @@ struct Derivatives {
       ArrayXXd a = response - mean;
       f.to_score(mean, a);
       a *= precision;
+      if (block.trials.size() > 0) a.colwise() *= block.trials.array();
       ra.middleCols(j * parts, parts) = a.colwise() * r.col(j);
       if (f.has_dispersion()) b.col(j) = f.dispersion_slope(response.col(0), mean.col(0), a.col(0), dispersion);
       if (!second) continue;
       if (f.has_dispersion()) bend.col(j) = f.dispersion_bend(response.col(0), mean.col(0), b.col(j), dispersion);
-      const ArrayXXd bent = f.observed_curvature(response, mean) * precision;
+      ArrayXXd bent = f.observed_curvature(response, mean) * precision;
+      if (block.trials.size() > 0) bent.colwise() *= block.trials.array();
       Index pair = 0;
       for (Index i = 0; i < parts; ++i) {
         for (Index l = 0; l <= i; ++l, ++pair) {

@@ -29,6 +29,11 @@ ArrayXXd log_densities(FamilyKind family, const VectorView& y, const MatrixXd& e
 ArrayXXd log_densities(FamilyKind family, const VectorView& y, const MatrixXd& eta,
                        const VectorXd& dispersion, MatrixXd& mean);
 
+// Of a block's rows, where y is a share of trials those of all its trials. Without what all experts share:
+ArrayXXd own_log_densities(const Block& block, const Model& model);
+// what all experts share (Family::log_base, and the ways to have so many successes); empty where there is nothing.
+ArrayXd shared_log_densities(const Block& block, FamilyKind family);
+
 struct Evaluation {
   ArrayXXd gate;       // b x K, pi_k(z; alpha)
   MatrixXd eta;        // b x K R
