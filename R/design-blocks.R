@@ -12,6 +12,7 @@ row_functions <- c("(", "+", "-", "*", "/", "^", "%%", "%/%", "==", "!=", "<", "
 comes_apart <- function(schema, newdata, type, size) {
   if (schema$kind == "matrix") return(comes_apart_matrix(schema, newdata, type, size))
   if (!is.data.frame(newdata) || nrow(newdata) <= size || is_kept_frame(newdata, schema)) return(FALSE)
+  if (length(schema$group) && needs_response(schema, type)) return(FALSE)
   terms <- schema$frame
   if (!needs_response(schema, type)) terms <- stats::delete.response(terms)
   variables <- attr(terms, "predvars")

@@ -58,7 +58,8 @@ hatvalues.moe <- function(model, ...) {
   known <- !is.na(diag(stats::vcov(model)))[seq_len(ncol(x))]
   covariance <- stats::vcov(model)[seq_len(ncol(x)), seq_len(ncol(x))][known, known, drop = FALSE]
   slope <- family_traits(model)$slope(core_predict(design, core_model(model), "expert"))[, 1]
-  weight <- if (is.null(design$weight)) 1 else design$weight
+  weight <- case_weights(design)
+  if (is.null(weight)) weight <- 1
   x <- x[, known, drop = FALSE]
   stats::naresid(model$na.action, weight * slope * rowSums((x %*% covariance) * x) / model$parameters$dispersion)
 }
