@@ -68,8 +68,8 @@
 #' With `group = ~ id` the rows of a unit u, such as the visits of a patient, have one expert, drawn once by its gates:
 #' f(y_u | x_u) = sum_k pi_k(z_u) prod_i phi_k(y_ui | x_ui), a latent class regression (as `flexmix(y ~ x | id)`
 #' has it). The gates' columns must be constant within a unit, so `gating` is of such columns, of means made by
-#' [ave()], or `~ 1`. Log-likelihood and posteriors are the units', which [predict()][predict.moe] gives at each of their
-#' rows; new data need the column where the response is looked at. A unit counts once: [nobs()] and so [BIC()],
+#' [ave()], or `~ 1`. Log-likelihood and posteriors are the units', which [predict()][predict.moe] gives at each of
+#' their rows; new data need the column where the response is looked at. A unit counts once: [nobs()] and so [BIC()],
 #' the gates, standard errors, [moe_bootstrap()], folds of [moe_select()], and what a site's message is checked for.
 #' A unit's case weight is that of its rows, which must agree. Rows of a source must fit into memory.
 #' @return A model of class `moe`; see [moe-class] for its fields.

@@ -14,8 +14,7 @@ DrivenFit fit_from_starts(const Data& data, const Scaling& scaling, const Expert
   // Enough rows for every parameter to be seen by some fifty of them.
   const Index parameters = parameters_of(source, kind, experts);
   Index search_rows = n;
-  const bool grouped = data.rows.unit.size() > 0;  // a sample would take units apart
-  if (options.rows > 0 && !grouped) search_rows = std::min(n, std::max(options.rows, 50 * parameters));
+  if (options.rows > 0) search_rows = std::min(n, std::max(options.rows, 50 * parameters));
 
   DrivenFit out;
   StartOptions starts = options;
