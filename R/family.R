@@ -55,6 +55,22 @@ has_location_scale <- function(x) family_traits(x)$location_scale
 # Is the response a class? Its levels are then the schema's labels (none for 0/1).
 has_classes <- function(x) family_traits(x)$classes > 0
 
+# Rows that are not all seen at once can't tell by themselves whether weights are trials.
+refuse_shares <- function(design, frame) {
+  if (!is.null(design$trials) && is.null(dim(stats::model.response(frame)))) {
+    input_error("The response holds shares of successes with the numbers of trials as weights, which only {.fn moe} on a
+      data frame takes.", i = "Give {.code cbind(successes, failures)} as the response.")
+  }
+  design
+}
+
+# Is a response the successes in several trials? x: a model or a schema.
+has_trials <- function(x) {
+  schema <- if (is.null(x$schema)) x else x$schema
+  !is.null(x$rows$trials) || schema$kind == "formula" && is.call(schema$formula[[2]]) &&
+    identical(schema$formula[[2]][[1]], quote(cbind))
+}
+
 # Has an expert a predictor for every class after the first, and not one?
 has_many_classes <- function(x) family_traits(x)$classes > 2
 
@@ -75,10 +91,41 @@ check_response <- function(y, family, name = "response", labels = NULL) {
       i = unsupported_terms$survival$instead)
   }
   if (is.matrix(y) && ncol(y) > 1) {
+    if (isTRUE(known_families[[family]]$trials)) return(check_trials(y, name))
     input_error("The {name} must be one column, not {ncol(y)}.",
-      i = "Aggregated counts are not supported: give one row a trial.")
+      i = "{.code cbind(successes, failures)} is for {.code family = binomial()}.")
   }
   known_families[[family]]$check(y, name, labels, family)
+}
+
+# Counts of successes and failures as their share, with the number of trials as an attribute, which new_design() takes
+# off at once.
+check_trials <- function(y, name) {
+  if (ncol(y) != 2) {
+    input_error("The {name} has {ncol(y)} columns; {.code cbind(successes, failures)} has two.")
+  }
+  if (!is.numeric(y)) input_error("The {name} must be counts, not {.cls {class(y[1])}}.")
+  bad <- which(!is.finite(y) | y < 0 | y != round(y) | y > 1e9)
+  if (length(bad)) {
+    input_error("The {name} must hold counts of successes and failures; found {show_value(y[bad[1]])} in row
+      {(bad[1] - 1) %% nrow(y) + 1}.")
+  }
+  trials <- y[, 1] + y[, 2]
+  structure(unname(ifelse(trials > 0, y[, 1] / trials, 0)), trials = unname(trials))
+}
+
+# As glm() has it: shares of successes, with the trials as weights. Gives counts, or the response as it is.
+trials_of_weights <- function(y, weights, family) {
+  of_trials <- isTRUE(known_families[[family]]$trials) && is.numeric(y) && is.null(dim(y)) && is.numeric(weights)
+  if (!of_trials || anyNA(y) || !all(y >= 0 & y <= 1) || all(y == 0 | y == 1)) return(y)
+  successes <- y * weights
+  bad <- which(is.na(weights) | abs(successes - round(successes)) > 1e-6 * pmax(1, weights) | weights != round(weights))
+  if (length(bad)) {
+    input_error("The response holds shares of successes, so that {.arg weights} must be the numbers of trials; row
+      {bad[1]} has {show_value(y[bad[1]])} of {show_value(weights[bad[1]])}, which are no counts.",
+      i = "Give {.code cbind(successes, failures)} as the response.")
+  }
+  cbind(round(successes), weights - round(successes))
 }
 
 check_numeric <- function(y, name, labels, family) {
@@ -124,7 +171,8 @@ check_binary <- function(y, name, labels, family) {
   if (length(bad)) {
     input_error("The {name} must be 0 or 1, logical or a factor with two levels for
       {.code family = binomial()}; found {show_value(bad[1])}.",
-      i = "For a numeric response use {.code family = gaussian()}.")
+      i = "Of several trials a row give {.code cbind(successes, failures)}, or the share of successes with the
+        trials as {.arg weights}. For a numeric response use {.code family = gaussian()}.")
   }
   as.numeric(y)
 }
@@ -218,6 +266,7 @@ family_or_start <- function(family, asked, start) {
 #   check              of a response: function(y, name, labels, family) that gives the numbers which the core takes
 #   notice             NULL, or function(y, ends): what to say where the response would rather have another family
 #   classes            0: the response is a number; 2: one of two classes; Inf: of any number of them
+#   trials             may a response be counts of successes and failures, all of one expert?
 #   dispersion         has an expert a dispersion of its own?
 #   location_scale     may y be shifted and scaled, and the coefficients with it?
 #   range              of the means
@@ -248,12 +297,15 @@ known_families <- list(
     draw = function(mean, dispersion) mean + sqrt(dispersion) * stats::rnorm(length(mean))),
   binomial = list(
     link = "logit", words = "logistic", make = stats::binomial, check = check_binary,
-    classes = 2, dispersion = FALSE, location_scale = FALSE, range = c(0, 1), top_variance = 0.25, moments = FALSE,
-    closed_form = TRUE,
+    classes = 2, trials = TRUE, dispersion = FALSE, location_scale = FALSE, range = c(0, 1), top_variance = 0.25,
+    moments = FALSE, closed_form = TRUE,
     costs = c("kl", "reverse-kl", "hellinger"),
     slope = function(mean) mean * (1 - mean),
     variance = function(mean, dispersion) mean * (1 - mean),
-    deviance = function(y, mean) -2 * log(ifelse(y == 1, mean, 1 - mean)),
+    deviance = function(y, mean) {
+      part <- function(a, b) ifelse(a == 0, 0, a * log(a / b))
+      2 * (part(y, mean) + part(1 - y, 1 - mean))
+    },
     draw = function(mean, dispersion) as.numeric(stats::runif(length(mean)) < mean),
     extreme = "Fitted probabilities numerically 0 or 1"),
   poisson = list(

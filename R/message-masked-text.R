@@ -11,7 +11,7 @@ masked_tree <- function(masked) {
 
 take_masked <- function(x, at, shape, first) {
   out <- take_fields(x, at, "masked")
-  like <- if (first) moment_sizes(shape$p, shape$q) else lengths(nothing_finite(shape))
+  like <- if (first) moment_sizes(shape$p, shape$q) else lengths(summed_fields(nothing_finite(shape)))
   hex <- paste(out$values, collapse = "")
   count <- sum(like)
   if (nchar(hex) != 64 * count || !grepl("^[0-9a-f]*$", hex)) {

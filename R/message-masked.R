@@ -61,7 +61,7 @@ masked_answer <- function(answer, model, who) {
   among <- masked_among(model, registry, answer$site)
   origin$request <- origin$checksum
   seeds <- seeds_with(who$secret, registry, answer$site, setdiff(among, answer$site), mask_context(origin, among))
-  numbers <- if (is.null(answer$moments)) sum_numbers(answer$sums[names(message_objects$sums)])
+  numbers <- if (is.null(answer$moments)) sum_numbers(answer$sums)
     else moment_numbers(answer$moments$moments)
   answer$masked <- list(among = among, dropped = if (is.null(answer$moments)) 0L else answer$moments$dropped,
     values = masked_numbers(numbers, agreement_key(registry, answer$site), seeds))

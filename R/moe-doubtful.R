@@ -62,14 +62,24 @@ doubtful_lines <- function(model) {
 
 # ---- separation ------------------------------------------------------------------------------
 
-# "expert 2 (x1, x2)", of every expert whose coefficients run to infinity.
-separated_words <- function(model) {
-  separated <- model$record$separated
+# "expert 2 (x1, x2)", of every expert whose coefficients run to infinity; or of every such gate.
+separated_words <- function(model, part = "expert") {
+  separated <- model$record[[if (part == "expert") "separated" else "separated_gates"]]
   at <- which(lengths(separated) > 0)
   vapply(at, function(k) {
     columns <- separated[[k]]
-    paste0("expert ", k, " (", first_of(columns, 6), ")")
+    paste0(part, " ", k, " (", first_of(columns, 6), ")")
   }, "")
+}
+
+# Scores vanish along such a direction, so that a sandwich of them says what no one knows; the observed information's
+# standard errors are large there, as they should be.
+warn_separated_sandwich <- function(model) {
+  words <- c(separated_words(model), separated_words(model, "gate"))
+  if (!length(words)) return(invisible())
+  quick_warning(paste0("Coefficients of ", first_of(words, 6), " run to infinity (separation): their variances by ",
+    "scores are far too small, and tests of them mean nothing"),
+    "The observed information, `vcov(type = \"observed\")`, is large for them, as it should be.")
 }
 
 warn_separated <- function(model) {
@@ -86,6 +96,10 @@ warn_separated <- function(model) {
 
 separated_lines <- function(model) {
   words <- separated_words(model)
-  if (!length(words)) return(invisible())
-  cat("Separation, coefficients run to infinity: ", paste(words, collapse = ", "), "\n", sep = "")
+  if (length(words)) cat("Separation, coefficients run to infinity: ", paste(words, collapse = ", "), "\n", sep = "")
+  words <- separated_words(model, "gate")
+  if (length(words)) {
+    cat("Regions that do not overlap, only the weak prior on gates holds: ", paste(words, collapse = ", "), "\n",
+      sep = "")
+  }
 }

@@ -48,7 +48,7 @@ posterior_weights <- function(object, design) {
   own <- rep(seq_len(K), each = parts)
   precision <- 1 / unname(object$parameters$dispersion)
   gap <- (if (is.matrix(y)) y[, rep(seq_len(parts), K), drop = FALSE] else y) - means
-  score <- gap * rep(precision[own], each = nrow(r))
+  score <- gap * rep(precision[own], each = nrow(r)) * count_trials(design)
   spread <- if (has_dispersion(object)) {
     (gap^2 * rep(precision, each = nrow(r)) - 1) / 2 * rep(precision, each = nrow(r))
   }

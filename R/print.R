@@ -95,7 +95,11 @@ penalty_line <- function(model) {
 
 data_line <- function(model) {
   cat("n = ", format_big(model$n), sep = "")
-  if (model$weight != model$n) cat(" (weights: ", format_big(round(model$weight, 2)), ")", sep = "")
+  grouped <- length(model$schema$group) > 0
+  if (grouped) {
+    cat(" rows of ", format_big(round(model$weight, 2)), " units (", toString(model$schema$group), ")", sep = "")
+  }
+  if (model$weight != model$n && !grouped) cat(" (weights: ", format_big(round(model$weight, 2)), ")", sep = "")
   if (model$dropped > 0) cat(" (", format_big(model$dropped), " rows with missing values left out)",
     sep = "")
   if (!is.na(model$log_lik)) {

@@ -118,6 +118,7 @@ total_moments <- function(total, p, q) {
 not_finite_mark <- 2^100
 
 sum_numbers <- function(sums) {
+  sums <- summed_fields(sums)
   v <- unlist(sums, use.names = FALSE)
   if (!all(is.finite(v))) {
     v[] <- 0
@@ -126,8 +127,16 @@ sum_numbers <- function(sums) {
   matrix(v)
 }
 
+# In one order. Where a site's rows have one response each, those of an expert are its rows.
+summed_fields <- function(sums) {
+  if (is.null(sums$responses)) sums$responses <- as.vector(sums$mass)
+  sums[sort(names(sums), method = "radix")]
+}
+
 # `like`: sums of the same sizes.
 total_sums <- function(total, like) {
+  names <- names(like)
+  like <- summed_fields(like)
   v <- total[, 1] + total[, 2]
   ends <- cumsum(lengths(like))
   out <- Map(function(x, end) {
@@ -135,7 +144,10 @@ total_sums <- function(total, like) {
     x
   }, like, ends)
   if (out$log_lik < -not_finite_mark / 2) out <- lapply(out, function(x) x - Inf)
-  out
+  # All sites' rows have one.
+  if (identical(as.vector(out$responses), as.vector(out$mass))) names <- setdiff(names, "responses")
+  else names <- union(names, "responses")
+  out[names]
 }
 
 # ---- in memory -------------------------------------------------------------------------------

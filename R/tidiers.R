@@ -82,10 +82,13 @@ tidier_arguments <- c("vcov", "vcov_type", "conf.int", "conf.level", "conf_int",
   "exponentiate", "effects", "component", "parametric", "quick", "se_fit", "interval", "type.predict",
   "type.residuals")
 
-# A covariance that the caller gives: a matrix named by coefficients, a function of the model, or a type of vcov().
-given_covariance <- function(x, given) {
-  if (is.function(given)) given <- given(x)
-  else if (is.character(given) && length(given) == 1) given <- stats::vcov(x, type = given)
+# A covariance that the caller gives: a matrix named by coefficients, a function of the model, or a type of vcov(),
+# with further arguments of those two.
+given_covariance <- function(x, given, arguments = list()) {
+  if (is.function(given)) given <- do.call(given, c(list(x), arguments), quote = TRUE)
+  else if (is.character(given) && length(given) == 1) {
+    given <- do.call(stats::vcov, c(list(x, type = given), arguments), quote = TRUE)
+  }
   names <- names(coef(x))
   if (is.matrix(given) && is.null(rownames(given)) && nrow(given) == length(names)) rownames(given) <- names
   if (!is.matrix(given) || !is.numeric(given) || nrow(given) != ncol(given) || !any(names %in% rownames(given))) {

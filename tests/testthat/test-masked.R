@@ -130,13 +130,17 @@ test_that("masks cost less than two plain rounds more", {
 
 test_that("a round without a finite likelihood is not accepted under masks either, and the site is not told", {
   skip_if_not_installed("openssl")
-  sums <- list(rows = 10, weight = 10, log_lik = -Inf, score = c(NaN, 1))
-  fine <- list(rows = 5, weight = 5, log_lik = -7, score = c(1, 2))
+  sums <- list(rows = 10, weight = 10, log_lik = -Inf, score = c(NaN, 1), mass = c(4, 6))
+  fine <- list(rows = 5, weight = 5, log_lik = -7, score = c(1, 2), mass = c(2, 3))
   add <- function(...) {
     terms <- lapply(list(...), function(s) cpp_fixed_encode(sum_numbers(s)))
     total_sums(cpp_fixed_decode(cpp_fixed_sum(terms, logical(length(terms)))), fine)
   }
   expect_identical(add(fine, fine)$log_lik, -14)
+  expect_identical(names(add(fine, fine)), names(fine))
+  # Several responses a row at one site alone.
+  several <- c(fine, list(responses = c(5, 7)))
+  expect_identical(add(fine, several)$responses, c(7, 10))
   expect_identical(add(fine, sums)$log_lik, -Inf)
 })
 

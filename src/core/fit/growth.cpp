@@ -75,7 +75,8 @@ Model model_from(const Source& source, const ExpertKind& kind, const MatrixXd& r
     if (!on_log) return statistics(b, model, r);
     VectorXd y = log_of_counts(b.y), none(0);
     if (b.offset.size() > 0) y -= b.offset;
-    return statistics(Block{b.x, b.z, y, b.weight, none, b.gate_offset, b.first}, model, r);
+    const Block on_log{b.x, b.z, y, b.weight, none, b.gate_offset, b.trials, b.unit, b.first, b.log_scale};
+    return statistics(on_log, model, r);
   });
   // A part with fewer rows than coefficients gets the least-norm fit and an honest wide variance.
   Model out = em_step(model, sums, rule, floor, 0.0);
@@ -110,10 +111,8 @@ ArrayXXd fitness(const HeldSource& sample, const Model& model) {
   ArrayXXd out(sample.rows(), model.experts());
   Index at = 0;
   sample.visit([&](const Block& block) {
-    out.middleRows(at, block.rows()) =
-        log_densities(model.family, block.y, linear_predictors(block.x, model.beta, block.offset),
-                      model.dispersion);
-    const ArrayXd base = family_of(model.family).log_base(block.y.array());
+    out.middleRows(at, block.rows()) = own_log_densities(block, model);
+    const ArrayXd base = shared_log_densities(block, model.family);
     if (base.size() > 0) out.middleRows(at, block.rows()).colwise() += base;
     at += block.rows();
   });
