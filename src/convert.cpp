@@ -40,6 +40,7 @@ const NamedFamily families[] = {
     {"binomial", FamilyKind::binomial, true},
     {"poisson", FamilyKind::poisson, true},
     {"multinomial", FamilyKind::multinomial, false},
+    {"Gamma", FamilyKind::gamma, true},
 };
 
 const NamedFamily& named_family(FamilyKind kind) {

@@ -28,7 +28,7 @@ class Gaussian : public Family {
 
   ArrayXXd variance(const PredictorView& mean) const override { return ArrayXXd::Ones(mean.rows(), 1); }
 
-  double deviation(const ArrayView& y, const ArrayView& mean, const ArrayView& mass) const override {
+  double deviation(const ArrayView& y, const ArrayView& mean, const ArrayView& mass, double) const override {
     return (((y - mean) * mass) * (y - mean)).sum();
   }
 
@@ -205,6 +205,7 @@ const Family& family_of(FamilyKind kind) {
     case FamilyKind::binomial: return binomial;
     case FamilyKind::poisson: return poisson;
     case FamilyKind::multinomial: return multinomial;
+    case FamilyKind::gamma: return gamma_family();
   }
   throw std::invalid_argument("unknown kind of family");
 }

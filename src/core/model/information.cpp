@@ -18,6 +18,7 @@ struct Derivatives {
   ArrayXd w, log_lik;
   ArrayXXd pi, r, rb, b;  // n x K; rb, b empty where the family has no dispersion
   ArrayXXd bend;          // n x K, likewise: d b / d log dispersion + b^2
+  ArrayXXd fade;          // n x K, likewise: minus d log a / d log dispersion
   ArrayXXd ra;            // n x K R
   ArrayXXd curvature;     // n x K R (R + 1) / 2, weight of x x' in r_k (hess u_k + grad u_k grad u_k')
 
@@ -34,6 +35,7 @@ struct Derivatives {
     if (second) curvature.resize(n, k * pairs);
     if (f.has_dispersion()) b.resize(n, k);
     if (f.has_dispersion() && second) bend.resize(n, k);
+    if (f.has_dispersion() && second) fade = ArrayXXd::Ones(n, k);
     const ArrayXXd response = f.response(block.y.array(), parts);
     for (Index j = 0; j < k; ++j) {
       ArrayXXd mean = e.mean().middleCols(j * parts, parts).array();
@@ -41,14 +43,16 @@ struct Derivatives {
       for (Index i = 0; i < parts; ++i) mean.col(i) = (r.col(j) > 0).select(mean.col(i), response.col(i));
       const double dispersion = model.dispersion(j), precision = 1.0 / dispersion;
       ArrayXXd a = response - mean;
-      f.to_score(mean, a);
+      f.to_score(mean, dispersion, a);
       a *= precision;
       if (block.trials.size() > 0) a.colwise() *= block.trials.array();
       ra.middleCols(j * parts, parts) = a.colwise() * r.col(j);
       if (f.has_dispersion()) b.col(j) = f.dispersion_slope(response.col(0), mean.col(0), a.col(0), dispersion);
       if (!second) continue;
       if (f.has_dispersion()) bend.col(j) = f.dispersion_bend(response.col(0), mean.col(0), b.col(j), dispersion);
-      ArrayXXd bent = f.observed_curvature(response, mean) * precision;
+      const ArrayXd part = f.score_fade(mean.col(0), dispersion);
+      if (part.size() > 0) fade.col(j) = part;
+      ArrayXXd bent = f.observed_curvature(response, mean, dispersion) * precision;
       if (block.trials.size() > 0) bent.colwise() *= block.trials.array();
       Index pair = 0;
       for (Index i = 0; i < parts; ++i) {
@@ -156,7 +160,7 @@ void add_products(const Block& block, const ParameterLayout& at, const Derivativ
   }
 }
 
-// Log dispersions with everything: d a / d log dispersion = -a.
+// Log dispersions with everything: d a / d log dispersion = -a fade.
 void add_dispersions(const Block& block, const ParameterLayout& at, const Derivatives& d, MatrixXd& hessian) {
   for (Index l = 0; l < at.k; ++l) {
     const Index row = at.dispersion + l;
@@ -165,7 +169,7 @@ void add_dispersions(const Block& block, const ParameterLayout& at, const Deriva
       ArrayXd v = -d.ra.col(i) * d.rb.col(l);
       ArrayXd own = -d.rb.col(i) * d.rb.col(l);
       if (i == l) {
-        v += d.ra.col(i) * (d.b.col(i) - 1.0);
+        v += d.ra.col(i) * (d.b.col(i) - d.fade.col(i));
         own += d.r.col(i) * d.bend.col(i);
       }
       with_x.col(i) = (d.w * v).matrix();
