@@ -214,7 +214,7 @@ family_or_start <- function(family, asked, start) {
 #   costs              of the transport between experts
 #   slope              of the means in the linear predictors (of a family with one predictor an expert)
 #   variance           of a response, from the experts' means (n x K) and dispersions
-#   deviance           what a response adds to it, given its mean
+#   deviance           what a response adds to it, given its mean (and, where the variance is no multiple of it, dispersion)
 #   log_tail           of a continuous response: log P(Y <= y) or log P(Y > y) of every expert, n x K
 #   around             of counts: P(Y < y), P(Y = y), P(Y > y) of every expert, vectors as long as the means
 #   draw               responses of rows whose mean and dispersion are known (classes are drawn by probability)
@@ -232,7 +232,7 @@ known_families <- list(
     costs = c("kl", "reverse-kl", "wasserstein", "hellinger"),
     slope = function(mean) array(1, dim(mean)),
     variance = function(mean, dispersion) rep(dispersion, each = nrow(mean)),
-    deviance = function(y, mean) (y - mean)^2,
+    deviance = function(y, mean, dispersion) (y - mean)^2,
     log_tail = function(y, mean, dispersion, lower) {
       stats::pnorm((y - mean) / rep(sqrt(dispersion), each = length(y)), lower.tail = lower, log.p = TRUE)
     },
@@ -244,7 +244,7 @@ known_families <- list(
     costs = c("kl", "reverse-kl", "hellinger"),
     slope = function(mean) mean * (1 - mean),
     variance = function(mean, dispersion) mean * (1 - mean),
-    deviance = function(y, mean) {
+    deviance = function(y, mean, dispersion) {
       part <- function(a, b) ifelse(a == 0, 0, a * log(a / b))
       2 * (part(y, mean) + part(1 - y, 1 - mean))
     },
@@ -257,8 +257,8 @@ known_families <- list(
     costs = c("kl", "reverse-kl", "hellinger"),
     slope = function(mean) mean,
     variance = function(mean, dispersion) mean,
-    deviance = function(y, mean) 2 * (ifelse(y == 0, 0, y * log(y / mean)) - (y - mean)),
-    around = function(y, mean) {
+    deviance = function(y, mean, dispersion) 2 * (ifelse(y == 0, 0, y * log(y / mean)) - (y - mean)),
+    around = function(y, mean, dispersion) {
       list(below = stats::ppois(y - 1, mean), here = stats::dpois(y, mean),
         above = stats::ppois(y, mean, lower.tail = FALSE))
     },
@@ -271,5 +271,6 @@ known_families <- list(
     closed_form = FALSE,
     costs = c("kl", "reverse-kl", "hellinger"),
     extreme = "Fitted probabilities numerically 0 or 1"),
-  Gamma = gamma_traits
+  Gamma = gamma_traits,
+  negative_binomial = negative_binomial_traits
 )

@@ -41,6 +41,7 @@ const NamedFamily families[] = {
     {"poisson", FamilyKind::poisson, true},
     {"multinomial", FamilyKind::multinomial, false},
     {"Gamma", FamilyKind::gamma, true},
+    {"negative_binomial", FamilyKind::negative_binomial, true},
 };
 
 const NamedFamily& named_family(FamilyKind kind) {

@@ -75,7 +75,7 @@ double Family::reverse_value(const ExpertAt& to, const MatrixXd& response, const
 
 // V (W eta - R), V the variance at eta.
 ArrayXXd Family::reverse_slope(const ExpertAt& to, const MatrixXd& response, const VectorXd& weight) const {
-  const ArrayXXd gap = (to.eta.colwise() * weight.array()) - response.array(), v = variance(to.mean);
+  const ArrayXXd gap = (to.eta.colwise() * weight.array()) - response.array(), v = variance(to.mean, to.dispersion);
   ArrayXXd out = ArrayXXd::Zero(gap.rows(), gap.cols());
   for (Index a = 0, pair = 0; a < gap.cols(); ++a) {
     for (Index b = 0; b <= a; ++b, ++pair) {
@@ -88,7 +88,7 @@ ArrayXXd Family::reverse_slope(const ExpertAt& to, const MatrixXd& response, con
 
 // V held.
 ArrayXXd Family::reverse_curvature(const ExpertAt& to, const MatrixXd&, const VectorXd& weight) const {
-  return variance(to.mean).colwise() * weight.array();
+  return variance(to.mean, to.dispersion).colwise() * weight.array();
 }
 
 double Family::best_dispersion(double, double, double, double) const {

@@ -15,7 +15,8 @@ enum class FamilyKind : int { gaussian,
                               binomial,
                               poisson,
                               multinomial,
-                              gamma };
+                              gamma,
+                              negative_binomial };
 
 using ArrayView = Eigen::Ref<const ArrayXd>;
 using PredictorView = Eigen::Ref<const ArrayXXd>;  // b x R
@@ -75,8 +76,9 @@ class Family {
                            Eigen::Ref<ArrayXd> out, double* mean) const;
   // E[response | eta], b x R.
   ArrayXXd mean(const PredictorView& eta) const;
-  // Var(response) in units of the dispersion, of all pairs, b x R (R + 1) / 2, as a function of the mean.
-  virtual ArrayXXd variance(const PredictorView& mean) const = 0;
+  // Var(response) in units of the dispersion (on which it may yet depend), of all pairs, b x R (R + 1) / 2, as a
+  // function of the mean.
+  virtual ArrayXXd variance(const PredictorView& mean, double dispersion) const = 0;
   // How far means are from where the predictors become infinite; empty where they can't.
   virtual ArrayXd to_bound(const PredictorView&) const { return ArrayXd(); }
 
@@ -85,7 +87,7 @@ class Family {
   // canonical.
   virtual void to_score(const PredictorView&, double, Eigen::Ref<ArrayXXd>) const {}
   // Minus the second one of all pairs: its expectation, which is the variance where the link is canonical; as it is.
-  virtual ArrayXXd curvature(const PredictorView& mean, double) const { return variance(mean); }
+  virtual ArrayXXd curvature(const PredictorView& mean, double dispersion) const { return variance(mean, dispersion); }
   virtual ArrayXXd observed_curvature(const PredictorView&, const PredictorView& mean, double dispersion) const {
     return curvature(mean, dispersion);
   }
@@ -164,6 +166,7 @@ const Family& family_of(FamilyKind kind);
 
 // Those with files of their own.
 const Family& gamma_family();
+const Family& negative_binomial_family();
 
 // One of which least_squares().
 const FamilyKind least_squares_family = FamilyKind::gaussian;

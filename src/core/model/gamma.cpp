@@ -36,7 +36,7 @@ class Gamma : public Family {
     out = constant - a * (ratio - 1.0 - out);
   }
 
-  ArrayXXd variance(const PredictorView& mean) const override { return mean.square(); }
+  ArrayXXd variance(const PredictorView& mean, double) const override { return mean.square(); }
 
   void to_score(const PredictorView& mean, double, Eigen::Ref<ArrayXXd> gap) const override { gap /= mean; }
 
