@@ -156,13 +156,12 @@ largest_lambda <- function(design, model, gate) {
     share <- weight * r[, k]
     mean <- colSums(share * response) / sum(share)
     gap <- sweep(response, 2, mean)
-    scale <- 1
     if (!has_many_classes(model)) {  # of several classes the link is canonical
-      variance <- drop(traits$variance(as.matrix(mean), 1))
-      if (has_dispersion(model)) scale <- sum(share * gap^2 / variance) / sum(share)
-      gap <- gap * drop(traits$slope(as.matrix(mean))) / variance
+      dispersion <- 1
+      if (has_dispersion(model)) dispersion <- traits$best_dispersion(response[, 1], mean, share / sum(share))
+      gap <- gap * drop(traits$slope(as.matrix(mean))) / drop(traits$variance(as.matrix(mean), dispersion))
     }
-    max(abs(crossprod(x, share * gap))) / scale
+    max(abs(crossprod(x, share * gap)))
   }, 0)
   gap <- weight * sweep(r, 2, colSums(weight * r) / total)
   gates <- max(abs(crossprod(standardised_columns(design$z, weight), gap)))

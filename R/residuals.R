@@ -86,7 +86,7 @@ count_trials <- function(design) if (is.null(design$trials)) 1 else design$trial
 
 deviance_residuals <- function(object, y, mean, weight) {
   if (has_many_classes(object)) return(sqrt(-2 * weight * log(rowSums(y * mean))))
-  share <- family_traits(object)$deviance(y, mean)
+  share <- family_traits(object)$deviance(y, mean, unname(object$parameters$dispersion))
   sign(y - mean) * sqrt(weight * pmax(share, 0))
 }
 
@@ -121,14 +121,14 @@ distribution_at <- function(object, design, gate) {
   around <- family_traits(object)$around
   if (!is.null(design$trials)) {
     y <- round(y * design$trials)
-    around <- function(y, mean) {
+    around <- function(y, mean, dispersion) {
       list(below = stats::pbinom(y - 1, design$trials, mean), here = stats::dbinom(y, design$trials, mean),
         above = stats::pbinom(y, design$trials, mean, lower.tail = FALSE))
     }
   }
   if (!is.null(around)) {
     means <- core_predict(design, core_model(object), "expert")
-    return(lapply(around(y, means), function(p) rowSums(gate * array(p, dim(means)))))
+    return(lapply(around(y, means, unname(object$parameters$dispersion)), function(p) rowSums(gate * array(p, dim(means)))))
   }
   p <- response_means(design, object)
   if (!is.matrix(p)) p <- cbind(1 - p, p)

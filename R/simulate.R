@@ -14,9 +14,9 @@
 #' @param d Number of covariates.
 #' @param seed NULL: R's generator as it stands. A whole number: the draw that
 #'   belongs to it; the generator's state is put back afterwards.
-#' @param family `gaussian()`, `binomial()`, `poisson()` (slopes 1 / (10 sqrt(d))
-#'   and the intercept 1 / 5 of the design's, so that counts stay small) or
-#'   `multinomial()`.
+#' @param family A family, as in [moe()]. Where the link is the logarithm, slopes are 1 / (10 sqrt(d))
+#'   and the intercept 1 / 5 of the design's, so that means stay small; dispersions of Gamma (negative binomial) experts are
+#'   the variances of the design divided by 20 (10).
 #' @param classes Number of classes of a multinomial response, `"a"`, `"b"`, ...
 #' @return A list: `data` (data frame `y, x1, ..., xd`), `model` (the true model,
 #'   class `moe`), `labels` (integer vector: the expert of every row).
@@ -44,7 +44,7 @@ moe_simulate <- function(n, K = 4, d = 20, seed = NULL, family = stats::gaussian
   }
   centre <- integers(K, d)
   parameters <- list(beta = integers(d + 1, K * (classes - 1)), alpha = integers(d + 1, K - 1),
-    dispersion = if (traits$dispersion) sample(1:5, K, replace = TRUE) + 0 else rep(1, K))
+    dispersion = if (traits$dispersion) traits$true_dispersion(sample(1:5, K, replace = TRUE) + 0) else rep(1, K))
   if (!is.null(traits$true_beta)) parameters$beta <- traits$true_beta(parameters$beta, d)
   cluster <- sample(rep_len(seq_len(K), n))
   root <- chol(0.25^abs(outer(seq_len(d), seq_len(d), "-")))

@@ -40,6 +40,8 @@ const NamedFamily families[] = {
     {"binomial", FamilyKind::binomial, true},
     {"poisson", FamilyKind::poisson, true},
     {"multinomial", FamilyKind::multinomial, false},
+    {"Gamma", FamilyKind::gamma, true},
+    {"negative_binomial", FamilyKind::negative_binomial, true},
 };
 
 const NamedFamily& named_family(FamilyKind kind) {

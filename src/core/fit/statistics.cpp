@@ -37,12 +37,13 @@ Statistics sums_given(const Block& block, const Model& model, const Evaluation& 
       sums.experts.responses(j) = mass.sum();
     }
     const auto mean = e.mean().middleCols(j * parts, parts).array();
+    const double d = model.dispersion(j);
     gram_weight.middleCols(j * pairs_of(parts), pairs_of(parts)) =
-        (f.curvature(mean).colwise() * mass).matrix();
+        (f.curvature(mean, d).colwise() * mass).matrix();
     auto own = residual.middleCols(j * parts, parts);
     own = ((response - mean).colwise() * mass).matrix();
-    f.to_score(mean, own.array());
-    if (f.has_dispersion()) sums.experts.deviation(j) = f.deviation(response.col(0), mean.col(0), mass);
+    f.to_score(mean, d, own.array());
+    if (f.has_dispersion()) sums.experts.deviation(j) = f.deviation(response.col(0), mean.col(0), mass, d);
   }
   gate_weights(e.gate, weighted, gram_weight.rightCols(blocks),
                residual.rightCols(k - 1));

@@ -24,7 +24,7 @@ struct ExpertSums {
 
 // weight: b x K; weighted_response: b x K R, weight times response (in the reduction: the sum of
 // weighted local means). `deviation` is left at 0 for the caller, who alone knows the spread within a weight.
-ExpertSums expert_sums(FamilyKind family, const MatrixView& x, const MatrixXd& eta,
+ExpertSums expert_sums(FamilyKind family, const MatrixView& x, const MatrixXd& eta, const VectorXd& dispersion,
                        const MatrixXd& weighted_response, const MatrixXd& weight);
 
 struct ExpertStep {

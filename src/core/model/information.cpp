@@ -23,6 +23,7 @@ struct Derivatives {
   ArrayXd w, log_lik;
   ArrayXXd pi, r, rb, b;  // n x K; rb, b empty where the family has no dispersion
   ArrayXXd bend;          // n x K, likewise: d b / d log dispersion + b^2
+  ArrayXXd fade;          // n x K, likewise: minus d log a / d log dispersion
   ArrayXXd ra;            // n x K R
   ArrayXXd curvature;     // n x K R (R + 1) / 2, weight of x x' in r_k (hess u_k + grad u_k grad u_k')
 
@@ -40,6 +41,7 @@ struct Derivatives {
     if (second) curvature.resize(n, k * pairs);
     if (f.has_dispersion()) b.resize(n, k);
     if (f.has_dispersion() && second) bend.resize(n, k);
+    if (f.has_dispersion() && second) fade = ArrayXXd::Ones(n, k);
     const ArrayXXd response = f.response(block.y.array(), parts);
     for (Index j = 0; j < k; ++j) {
       ArrayXXd mean = e.mean().middleCols(j * parts, parts).array();
@@ -47,7 +49,7 @@ struct Derivatives {
       for (Index i = 0; i < parts; ++i) mean.col(i) = (r.col(j) > 0).select(mean.col(i), response.col(i));
       const double dispersion = model.dispersion(j), precision = 1.0 / dispersion;
       ArrayXXd a = response - mean;
-      f.to_score(mean, a);
+      f.to_score(mean, dispersion, a);
       a *= precision;
       if (f.has_dispersion()) b.col(j) = f.dispersion_slope(response.col(0), mean.col(0), a.col(0), dispersion);
       if (f.has_dispersion() && second) {
@@ -55,7 +57,7 @@ struct Derivatives {
         if (units) bend.col(j) = (bend.col(j) - b.col(j).square()) * block.trials.array();
       }
       ArrayXXd bent;
-      if (second) bent = f.observed_curvature(response, mean) * precision;
+      if (second) bent = f.observed_curvature(response, mean, dispersion) * precision;
       if (block.trials.size() > 0) {
         a.colwise() *= block.trials.array();
         bent.colwise() *= block.trials.array().head(bent.rows());
@@ -63,6 +65,8 @@ struct Derivatives {
       }
       ra.middleCols(j * parts, parts) = a.colwise() * r.col(j);
       if (!second) continue;
+      const ArrayXd part = f.score_fade(mean.col(0), dispersion);
+      if (part.size() > 0) fade.col(j) = part;
       Index pair = 0;
       for (Index i = 0; i < parts; ++i) {
         for (Index l = 0; l <= i; ++l, ++pair) {
@@ -171,7 +175,7 @@ void add_products(const Block& block, const ParameterLayout& at, const Derivativ
   }
 }
 
-// Log dispersions with everything: d a / d log dispersion = -a.
+// Log dispersions with everything: d a / d log dispersion = -a fade.
 void add_dispersions(const Block& block, const ParameterLayout& at, const Derivatives& d, MatrixXd& hessian) {
   for (Index l = 0; l < at.k; ++l) {
     const Index row = at.dispersion + l;
@@ -181,7 +185,7 @@ void add_dispersions(const Block& block, const ParameterLayout& at, const Deriva
       ArrayXd v = -products * d.ra.col(i) * d.rb.col(l);
       ArrayXd own = -products * d.rb.col(i) * d.rb.col(l);
       if (i == l) {
-        v += d.ra.col(i) * (products * d.b.col(i) - 1.0);
+        v += d.ra.col(i) * (products * d.b.col(i) - d.fade.col(i));
         own += d.r.col(i) * d.bend.col(i);
       }
       with_x.col(i) = (d.w * v).matrix();
