@@ -101,6 +101,10 @@ cpp_propose <- function(model, scaling, sums, options) {
     .Call(`_distmoe_cpp_propose`, model, scaling, sums, options)
 }
 
+cpp_rows_behind <- function(data, model, asked, classes) {
+    .Call(`_distmoe_cpp_rows_behind`, data, model, asked, classes)
+}
+
 cpp_scan_json <- function(bytes) {
     .Call(`_distmoe_cpp_scan_json`, bytes)
 }

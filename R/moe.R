@@ -96,12 +96,23 @@ moe.formula <- function(formula, data = NULL, K = NULL, family = stats::gaussian
       schema <- start_schema(start, formula, gating, stream_head(source, columns))
       design <- stream_formula(source, columns, asked_call, formula, gating, family, schema, parent.frame())
       on.exit(drop_scratch(design), add = TRUE)
-      return(fit_design(design, K, family, start, control, FALSE, call))
+      return(with_behind(fit_design(design, K, family, start, control, FALSE, call), design, source_folder(source)))
     }
   }
   design <- formula_design(asked_call, formula, data, gating, family,
-    start_schema(start, formula, gating, data), parent.frame(), model)
-  fit_design(design, K, family, start, control, keep, call)
+    start_schema(start, formula, gating, data), parent.frame())
+  frame <- design$frame
+  if (!model) design$frame <- NULL
+  fit <- fit_design(design, K, family, start, control, keep, call)
+  if (model) return(fit)
+  design$frame <- frame
+  with_behind(fit, design)
+}
+
+# A fit that keeps no rows: what the disclosure check will ask about them.
+with_behind <- function(model, design, folder = NULL) {
+  model$behind <- rows_behind(model, design, design$frame, folder)
+  model
 }
 
 # The design of a call with `data`, `subset`, `weights` and `na.action`, made from `frame`.
@@ -123,7 +134,8 @@ moe.matrix <- function(x, y, K = NULL, family = stats::gaussian(), gating = NULL
   if (missing(y)) input_error("{.arg y}, the response, is missing.")
   design <- matrix_design(x, y, gating, if (!missing(weights)) weights, family)
   if (!check_flag(model, "model")) design$frame <- NULL
-  fit_design(design, K, family, start, control, keep, call)
+  fit <- fit_design(design, K, family, start, control, keep, call)
+  if (model) fit else with_behind(fit, design)
 }
 
 #' @rdname moe
@@ -179,6 +191,7 @@ fit_design <- function(design, K, family, start, control, keep, call, neighbours
   # As in lm(), rows of weight 0 do not count.
   model <- new_moe(fit$model, family, schema, seen$counted, seen$weight, fit$log_lik, fit$share,
     record, call = call, dropped = seen$dropped)
+  if (!has_bases_of(start, schema)) model$record$own_knots <- own_knots(schema)  # NULL: it has none
   if (keep) model <- keep_rows(model, design, settings$threads)
   model <- keep_frame(model, design$frame)
   wish <- control$information

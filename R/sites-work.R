@@ -37,8 +37,8 @@ fit_site <- function(data, task) {
 # know: the method stands there.
 message_size <- function(model) UseMethod("message_size")
 
-fit_source <- function(data, task) {
-  data <- rows_in_memory(data, task)
+fit_source <- function(source, task) {
+  data <- rows_in_memory(source, task)
   schema <- task$schema
   K <- task$K
   floor_rows <- max(task$min_rows, count_parameters(schema, K) + 1L)
@@ -54,7 +54,10 @@ fit_source <- function(data, task) {
   on.exit(drop_scratch(design))
   rows <- design_counts(design)$rows
   if (rows < floor_rows) too_small(rows)
+  frame <- design$frame
+  design$frame <- NULL
   model <- fit_design(design, K, task$family, task$start, task$control, keep = FALSE, call = NULL)
+  model$behind <- rows_behind(model, design, frame, source_folder(source))
   if (length(task$share)) {
     model$shared <- site_shares(model, design, data, task$share, task$start, task$control)
   }
@@ -68,8 +71,11 @@ site_design <- function(data, task) {
   check_columns(task$schema, data)
   weights <- site_weights(data, task$weights)
   frame <- function(f) row_frame(f, data, weights)
-  design_build(task$formula, task$gating, data, task$family$family, frame, task$schema)
+  design_build(task$formula, task$gating, data, task$family$family, frame, task$schema, with_frame = TRUE)
 }
+
+# How many rows are behind what a site tells. `source`: where they come from.
+site_behind <- function(model, design, source) rows_behind(model, design, folder = source_folder(source))
 
 # One exchange: what `work(design, task)` gives at every site, in the order of the sites. A site that
 # fails is an error that names it. `at`: what opens an element of `sources` and does the work there.

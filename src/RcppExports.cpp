@@ -316,6 +316,19 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_rows_behind
+Rcpp::List cpp_rows_behind(Rcpp::List data, Rcpp::List model, Rcpp::List asked, int classes);
+RcppExport SEXP _distmoe_cpp_rows_behind(SEXP dataSEXP, SEXP modelSEXP, SEXP askedSEXP, SEXP classesSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< Rcpp::List >::type data(dataSEXP);
+    Rcpp::traits::input_parameter< Rcpp::List >::type model(modelSEXP);
+    Rcpp::traits::input_parameter< Rcpp::List >::type asked(askedSEXP);
+    Rcpp::traits::input_parameter< int >::type classes(classesSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_rows_behind(data, model, asked, classes));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_scan_json
 Rcpp::List cpp_scan_json(Rcpp::RawVector bytes);
 RcppExport SEXP _distmoe_cpp_scan_json(SEXP bytesSEXP) {
@@ -561,6 +574,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_distmoe_cpp_to_user", (DL_FUNC) &_distmoe_cpp_to_user, 3},
     {"_distmoe_cpp_site_sums", (DL_FUNC) &_distmoe_cpp_site_sums, 4},
     {"_distmoe_cpp_propose", (DL_FUNC) &_distmoe_cpp_propose, 4},
+    {"_distmoe_cpp_rows_behind", (DL_FUNC) &_distmoe_cpp_rows_behind, 4},
     {"_distmoe_cpp_scan_json", (DL_FUNC) &_distmoe_cpp_scan_json, 1},
     {"_distmoe_cpp_json_text", (DL_FUNC) &_distmoe_cpp_json_text, 1},
     {"_distmoe_cpp_instructions", (DL_FUNC) &_distmoe_cpp_instructions, 0},
