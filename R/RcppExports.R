@@ -137,6 +137,14 @@ cpp_quantiles <- function(data, model, probs, threads = 1L) {
     .Call(`_distmoe_cpp_quantiles`, data, model, probs, threads)
 }
 
+cpp_keyed_hash <- function(key, bytes) {
+    .Call(`_distmoe_cpp_keyed_hash`, key, bytes)
+}
+
+cpp_row_prints <- function(columns, key, buckets) {
+    .Call(`_distmoe_cpp_row_prints`, columns, key, buckets)
+}
+
 cpp_transport <- function(supply, demand, cost) {
     .Call(`_distmoe_cpp_transport`, supply, demand, cost)
 }

@@ -109,6 +109,10 @@ cli_run <- function(command, known, options) {
       threads <- options(distmoe.threads = check_count(options$threads, "threads"))
       on.exit(options(threads), add = TRUE)
     }
+    # Where rows are read whole they do not tell where they come from.
+    beside <- if (!is.null(options$data)) file.path(unique(c(dirname(options$data), options$data)), policy_name)
+    old_policy <- options(distmoe.policy = c(getOption("distmoe.policy"), Filter(file.exists, beside)))
+    on.exit(options(old_policy), add = TRUE)
     if (!is.null(options$seed)) set.seed(check_count(options$seed, "seed", -.Machine$integer.max))
     check_out(options)
     withCallingHandlers(known$run(options), warning = function(w) {

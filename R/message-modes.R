@@ -16,7 +16,7 @@ mode_answer <- function(model, data, task, site) {
     K = model$K, columns = list(expert = model$schema$expert$columns, gate = model$schema$gate$columns),
     parts = count_parts(model$schema), moments = NULL, sums = NULL, maximum = found[names(message_objects$maximum)],
     counts = statistics_counts(model, as.numeric(found$n), found$mass / sum(found$mass),
-      site_behind(model, design, data))), class = "moe_statistics")
+      site_behind(model, design, data, data, task$weights))), class = "moe_statistics")
 }
 
 # ---- at the centre ---------------------------------------------------------------------------

@@ -77,7 +77,7 @@ moe_statistics <- function(model, data, weights = NULL, site = "site") {
     family = model$family$family, K = model$K,
     columns = list(expert = model$schema$expert$columns, gate = model$schema$gate$columns),
     parts = count_parts(model$schema), moments = found, sums = if (!is.null(rounds)) sums,
-    counts = statistics_counts(model, as.numeric(n), share, site_behind(model, design, data))), class = "moe_statistics")
+    counts = statistics_counts(model, as.numeric(n), share, site_behind(model, design, data, data, weights))), class = "moe_statistics")
 }
 
 # What the disclosure check looks at.

@@ -65,6 +65,11 @@
 #' @name moe_message
 #' @export
 moe_message <- function(fit, site = "site", information = FALSE, state = TRUE) {
+  new_message(fit, site, information, state, NULL)
+}
+
+# `policy`: NULL, that in force.
+new_message <- function(fit, site, information, state, policy) {
   if (inherits(fit, "moe_message")) return(fit)
   if (!is.character(site) || length(site) != 1 || is.na(site) || !nzchar(trimws(site))) {
     input_error("{.arg site} must be one name, not {show_value(site)}.")
@@ -75,7 +80,8 @@ moe_message <- function(fit, site = "site", information = FALSE, state = TRUE) {
   } else {
     check_moe(fit, "fit")
     if (inherits(fit, "moe_hierarchy")) fit <- asked_population(fit)
-    tree <- model_tree(fit, site, check_flag(information, "information"), check_flag(state, "state"))
+    if (is.null(policy)) policy <- policy_in_force(folder = fit$behind$folder)
+    tree <- model_tree(fit, site, check_flag(information, "information"), check_flag(state, "state"), policy$round_rows)
     counts <- model_counts(fit, information)
   }
   structure(list(tree = tree, text = message_file_text(tree), counts = counts), class = "moe_message")
@@ -94,10 +100,12 @@ write_moe.default <- function(fit, file, site = NULL, information = FALSE, state
   check_file_name(file)
   limits <- asked_limits(min_rows, min_expert_rows, min_rows_per_parameter)
   if (is.null(site)) site <- sub("\\.json$", "", basename(file), ignore.case = TRUE)
-  message <- moe_message(fit, site, information, state)
   overwrite <- check_flag(overwrite, "overwrite")
-  policy <- policy_in_force(policy, limits, message$counts$behind$folder)
-  check_disclosure(message$counts, policy)
+  if (file.exists(file) && !overwrite) refuse_overwrite(file)
+  folder <- if (inherits(fit, c("moe_message", "moe_statistics"))) fit$counts$behind$folder else fit$behind$folder
+  policy <- policy_in_force(policy, limits, folder)
+  message <- new_message(fit, site, information, state, policy)
+  let_leave(list(message), list(policy), function(bad) "The model")
   write_message(message, file, overwrite)
   invisible(file)
 }
@@ -112,21 +120,18 @@ write_moe.moe_sites <- function(fit, file, information = TRUE, min_rows = NULL, 
   overwrite <- check_flag(overwrite, "overwrite")
   if (!length(fit$models)) input_error("No site has a model to be written.")
   names <- names(fit$models)
+  policies <- lapply(fit$models, function(m) policy_in_force(policy, limits, m$behind$folder))
   messages <- lapply(stats::setNames(names, names), function(site) {
-    moe_message(fit$models[[site]], site, information)
+    new_message(fit$models[[site]], site, information, TRUE, policies[[site]])
   })
-  # All are checked before any is written.
-  policies <- lapply(messages, function(m) policy_in_force(policy, limits, m$counts$behind$folder))
-  faults <- Map(function(m, policy) disclosure_faults(m$counts, policy), messages, policies)
-  bad <- names[lengths(faults) > 0]
-  if (length(bad)) refuse_disclosure(faults[[bad[1]]], policies[[bad[1]]], paste0("The model of site \"", bad[1], "\"",
+  files <- file.path(file, safe_file_names(names))
+  there <- files[file.exists(files)]
+  if (length(there) && !overwrite) refuse_overwrite(there[1])
+  let_leave(messages, policies, function(bad) paste0("The model of site \"", names[bad[1]], "\"",
     if (length(bad) > 1) paste0(" (and of ", length(bad) - 1, " more)")))
   if (!dir.exists(file) && !dir.create(file, recursive = TRUE)) {
     input_error("The folder {.file {file}} can't be made.")
   }
-  files <- file.path(file, safe_file_names(names))
-  there <- files[file.exists(files)]
-  if (length(there) && !overwrite) refuse_overwrite(there[1])
   for (i in seq_along(files)) write_message(messages[[i]], files[i], overwrite)
   invisible(stats::setNames(files, names))
 }

@@ -83,10 +83,10 @@ moe.formula <- function(formula, data = NULL, K = NULL, family = stats::gaussian
   call <- called_as("moe", match.call())
   asked_call <- bare_weights(call, if (is_source(data)) source_columns(data) else names(data), parent.frame())
   family <- family_or_start(family, !missing(family), start)
+  source <- data
   if (is_source(data)) {
     if (asked) input_error("{.arg model} can't be TRUE for a source: its rows stay where they are.")
     model <- FALSE
-    source <- data
     columns <- source_wanted(source, formula, gating, asked_call)
     data <- source_read(source, columns, source$memory_rows)
     if (is.null(data)) {
@@ -96,7 +96,7 @@ moe.formula <- function(formula, data = NULL, K = NULL, family = stats::gaussian
       schema <- start_schema(start, formula, gating, stream_head(source, columns))
       design <- stream_formula(source, columns, asked_call, formula, gating, family, schema, parent.frame())
       on.exit(drop_scratch(design), add = TRUE)
-      return(with_behind(fit_design(design, K, family, start, control, FALSE, call), design, source_folder(source)))
+      return(with_behind(fit_design(design, K, family, start, control, FALSE, call), design, source, asked_call))
     }
   }
   design <- formula_design(asked_call, formula, data, gating, family,
@@ -104,14 +104,18 @@ moe.formula <- function(formula, data = NULL, K = NULL, family = stats::gaussian
   frame <- design$frame
   if (!model) design$frame <- NULL
   fit <- fit_design(design, K, family, start, control, keep, call)
-  if (model) return(fit)
+  if (model && !site_has_policy(source_folder(source))) return(fit)
   design$frame <- frame
-  with_behind(fit, design)
+  with_behind(fit, design, source, asked_call)
 }
 
-# A fit that keeps no rows: what the disclosure check will ask about them.
-with_behind <- function(model, design, folder = NULL) {
+# What the disclosure check will ask about the rows, where the fit does not keep them. (What the ledger asks is only
+# known now: a model frame does not say what the variables were.)
+with_behind <- function(model, design, source = NULL, call = NULL) {
+  folder <- source_folder(source)
   model$behind <- rows_behind(model, design, design$frame, folder)
+  weights <- if (is.symbol(call$weights)) as.character(call$weights)
+  model$behind$told <- if (!is.null(source)) rows_told(model$schema, source, design$frame, weights, folder)
   model
 }
 

@@ -57,7 +57,7 @@ write_policy <- function(policy, file, overwrite) {
 
 # The files that hold here. `folder`: that of the data, NULL where these are no files.
 policy_files <- function(folder = NULL) {
-  named <- c(Sys.getenv("DISTMOE_POLICY"), getOption("distmoe.policy", ""))
+  named <- c(Sys.getenv("DISTMOE_POLICY"), getOption("distmoe.policy"))
   named <- named[nzchar(named)]
   beside <- if (length(folder)) file.path(folder, policy_name)
   unique(c(named, Filter(file.exists, beside)))

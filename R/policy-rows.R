@@ -114,3 +114,23 @@ source_folder <- function(source) {
   paths <- if (is_source(source)) source$paths
   if (length(paths)) unique(ifelse(dir.exists(paths), paths, dirname(paths)))
 }
+
+# Rows of levels with few rows at this site put into the level that the site's policy names.
+merge_rare_levels <- function(data, schema, folder) {
+  if (!site_has_policy(folder)) return(data)
+  policy <- policy_in_force(folder = folder)
+  into <- policy$rare_levels
+  if (into == "refuse") return(data)
+  for (name in intersect(names(schema$levels), names(data))) {
+    v <- as.character(data[[name]])
+    count <- table(v)
+    rare <- setdiff(names(count)[count < policy$column_rows], into)
+    if (!length(rare)) next
+    if (!into %in% schema$levels[[name]]) {
+      input_error("The policy puts {cli::qty(rare)}rare level{?s} {.val {rare}} of {.val {name}} into {.val {into}}, a level
+        that the model's factor does not have.", i = "Take a start whose factor has it.")
+    }
+    data[[name]] <- factor(replace(v, v %in% rare, into), levels = schema$levels[[name]])
+  }
+  data
+}

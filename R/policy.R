@@ -32,7 +32,7 @@
 #' * `rare_levels`: `"refuse"`, or the name of a level, such as `"other"`, that rows of levels with fewer than
 #'   `column_rows` rows at the site are put into before [moe_sites()] and [moe_statistics()] see them (a factor of a
 #'   start must have it).
-#' * `round_rows`: numbers of rows are rounded to multiples of this in the messages of models. Sums (`share`,
+#' * `round_rows`: numbers of rows are rounded up to multiples of this in the messages of models. Sums (`share`,
 #'   `information`, rounds) still tell them.
 #' * `formulas`, `functions`: NULL (all), or the formulas of experts and gates that may be fitted, as text, and the
 #'   functions that may be in one (`"log"`, `":"`, `"+"`, ...).

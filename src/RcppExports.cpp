@@ -415,6 +415,29 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_keyed_hash
+Rcpp::RawVector cpp_keyed_hash(Rcpp::RawVector key, Rcpp::RawVector bytes);
+RcppExport SEXP _distmoe_cpp_keyed_hash(SEXP keySEXP, SEXP bytesSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< Rcpp::RawVector >::type key(keySEXP);
+    Rcpp::traits::input_parameter< Rcpp::RawVector >::type bytes(bytesSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_keyed_hash(key, bytes));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_row_prints
+Rcpp::List cpp_row_prints(Rcpp::List columns, Rcpp::RawVector key, int buckets);
+RcppExport SEXP _distmoe_cpp_row_prints(SEXP columnsSEXP, SEXP keySEXP, SEXP bucketsSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< Rcpp::List >::type columns(columnsSEXP);
+    Rcpp::traits::input_parameter< Rcpp::RawVector >::type key(keySEXP);
+    Rcpp::traits::input_parameter< int >::type buckets(bucketsSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_row_prints(columns, key, buckets));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_transport
 Rcpp::List cpp_transport(Eigen::VectorXd supply, Eigen::VectorXd demand, Eigen::MatrixXd cost);
 RcppExport SEXP _distmoe_cpp_transport(SEXP supplySEXP, SEXP demandSEXP, SEXP costSEXP) {
@@ -583,6 +606,8 @@ static const R_CallMethodDef CallEntries[] = {
     {"_distmoe_cpp_pass", (DL_FUNC) &_distmoe_cpp_pass, 5},
     {"_distmoe_cpp_predict", (DL_FUNC) &_distmoe_cpp_predict, 4},
     {"_distmoe_cpp_quantiles", (DL_FUNC) &_distmoe_cpp_quantiles, 4},
+    {"_distmoe_cpp_keyed_hash", (DL_FUNC) &_distmoe_cpp_keyed_hash, 2},
+    {"_distmoe_cpp_row_prints", (DL_FUNC) &_distmoe_cpp_row_prints, 3},
     {"_distmoe_cpp_transport", (DL_FUNC) &_distmoe_cpp_transport, 3},
     {"_distmoe_cpp_divergence", (DL_FUNC) &_distmoe_cpp_divergence, 5},
     {"_distmoe_cpp_pairwise_divergence", (DL_FUNC) &_distmoe_cpp_pairwise_divergence, 3},
