@@ -77,13 +77,8 @@ moe_statistics <- function(model, data, weights = NULL, site = "site") {
     family = model$family$family, K = model$K,
     columns = list(expert = model$schema$expert$columns, gate = model$schema$gate$columns),
     parts = count_parts(model$schema), moments = found, sums = if (!is.null(rounds)) sums,
-    counts = statistics_counts(model, as.numeric(n), share, site_behind(model, design, data, data, weights))), class = "moe_statistics")
-}
-
-# What the disclosure check looks at.
-statistics_counts <- function(model, n, share, behind) {
-  c(list(n = n, share = share, parameters = count_parameters(model$schema, model$K), behind = behind,
-    shares = "rounds"), formula_words(model$schema))
+    counts = statistics_counts(model, as.numeric(n), share, site_behind(model, design, data, data, weights))),
+    class = "moe_statistics")
 }
 
 check_round_model <- function(model) {

@@ -27,10 +27,10 @@
 #'
 #' @section Disclosure:
 #' A message is refused, with all reasons, if it tells too much of few rows: see [moe_policy()] for the rules and
-#' their defaults. What they look at (rows behind experts, columns, levels) is counted where the rows are: by [moe_sites()]
-#' and [moe_statistics()], and of models that keep their rows when the message is made. Of a model that was read, or that
-#' many sites have made, only numbers of rows, experts' shares and parameters are known. Sums such as
-#' `information` and `shared` tell more than parameters do: send them where rows are many.
+#' their defaults. What they look at (rows behind experts, columns, levels) is counted where the rows are: by
+#' [moe_sites()] and [moe_statistics()], and of models that keep their rows when the message is made. Of a model
+#' that was read, or that many sites have made, only numbers of rows, experts' shares and parameters are known. Sums
+#' such as `information` and `shared` tell more than parameters do: send them where rows are many.
 #'
 #' @param fit A model of class `moe` however it was made (an aggregate is written
 #'   as one model, without its sites; also what [moe_statistics()] gives), a
@@ -52,7 +52,8 @@
 #' @param ... For methods.
 #' @return `moe_message()`: a list of class `moe_message` with `tree` (nested lists of the fields, all but the
 #'   checksum), `text` (the file's), `counts` (what the disclosure check looks at: `n`, the experts'
-#'   `share`, the number of `parameters`, and, where it is known, `behind`: rows behind experts, columns, levels). `write_moe()`: the names of the files, invisibly; for `moe_sites` they are named by
+#'   `share`, the number of `parameters`, and, where it is known, `behind`: rows behind
+#'   experts, columns, levels). `write_moe()`: the names of the files, invisibly; for `moe_sites` they are named by
 #'   the sites.
 #' @examples
 #' sim <- moe_simulate(1000, K = 2, d = 2, seed = 1)
@@ -102,7 +103,8 @@ write_moe.default <- function(fit, file, site = NULL, information = FALSE, state
   if (is.null(site)) site <- sub("\\.json$", "", basename(file), ignore.case = TRUE)
   overwrite <- check_flag(overwrite, "overwrite")
   if (file.exists(file) && !overwrite) refuse_overwrite(file)
-  folder <- if (inherits(fit, c("moe_message", "moe_statistics"))) fit$counts$behind$folder else fit$behind$folder
+  told <- inherits(fit, c("moe_message", "moe_statistics"))
+  folder <- if (told) fit$counts$behind$folder else check_moe(fit, "fit")$behind$folder
   policy <- policy_in_force(policy, limits, folder)
   message <- new_message(fit, site, information, state, policy)
   let_leave(list(message), list(policy), function(bad) "The model")

@@ -47,7 +47,8 @@ expert_faults <- function(counts, policy) {
     sprintf("Expert %s stands on %s rows; `min_expert_rows` asks for %s.", small, format(signif(rows[small], 3)),
       format(policy$expert_rows))
   }, if (length(floor)) {
-    sprintf("Expert %s is degenerate or has its variance at the floor: its rows lie on its line (`floor_experts`).", floor)
+    sprintf("Expert %s is degenerate or has its variance at the floor: its rows lie on its line (`floor_experts`).",
+      floor)
   })
 }
 
@@ -66,13 +67,14 @@ column_faults <- function(behind, policy) {
     sprintf("Level \"%s\" of \"%s\" has %s; %s", shown_names(levels$level), shown_names(levels$variable),
       vapply(levels$rows, rows_words, ""), asks)
   }, if (length(classes)) {
-    sprintf("Class \"%s\" of the response has %s; %s", shown_names(names(classes)), vapply(classes, rows_words, ""), asks)
+    sprintf("Class \"%s\" of the response has %s; %s", shown_names(names(classes)), vapply(classes, rows_words, ""),
+      asks)
   }, if (least > 1 && length(behind) && (behind$leverage > 0.99 || behind$label_leverage > 0.5)) {
     sprintf("A combination of columns is all but a single row's (leverage %s); `column_rows` asks for %s rows.",
       format(max(behind$label_leverage, if (behind$leverage > 0.99) behind$leverage), digits = 3), format(least))
   }, if (!policy$own_knots && length(behind$own_knots)) {
-    sprintf("Its knots are the smallest and largest value of the site's rows. Say them in the formula, or take a start: %s",
-      behind$own_knots)
+    paste0("Its knots are the smallest and largest value of the site's rows. Say them in the formula, or take a ",
+      "start: ", behind$own_knots)
   })
 }
 
@@ -109,4 +111,10 @@ formula_words <- function(schema) {
   sides <- c(schema$formula, schema$gating)
   functions <- unique(unlist(lapply(sides, function(f) setdiff(all.names(f), all.vars(f)))))
   list(formulas = vapply(sides, deparse_one, ""), functions = setdiff(functions, c("(", "::", "splines", "stats")))
+}
+
+# The same of an answer in a round.
+statistics_counts <- function(model, n, share, behind) {
+  c(list(n = n, share = share, parameters = count_parameters(model$schema, model$K), behind = behind,
+    shares = "rounds"), formula_words(model$schema))
 }

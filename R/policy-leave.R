@@ -20,7 +20,8 @@ ask_person <- function(message) {
     input_error("The policy of the site asks for a person's yes, and there is no terminal to ask at.",
       i = "Write the message in a session of R, or by the command line at a terminal.")
   }
-  if (!identical(tolower(trimws(answer)), "yes")) input_error("A person was asked, and did not say yes: nothing is written.")
+  if (identical(tolower(trimws(answer)), "yes")) return(invisible())
+  input_error("A person was asked, and did not say yes: nothing is written.")
 }
 
 # NULL: nobody is there.
@@ -43,4 +44,23 @@ pass_policy <- function(counts, policy, what, site = "") {
       i = "Use {.fn write_moe} at the site.")
   }
   note_in_ledger(counts, policy, "answer", site)
+}
+
+# The fingerprints of the rows of weight above 0 of a data frame, or of a source that is read in chunks. `frame`: the
+# model frame, which says by its row names what rows of a data frame were used. NULL where the site keeps no ledger.
+rows_told <- function(schema, data, frame, weights, folder) {
+  if (schema$kind != "formula" || !site_has_policy(folder)) return(NULL)
+  policy <- policy_in_force(folder = folder)
+  if (is.null(policy$ledger)) return(NULL)
+  key <- ledger_key(policy$ledger)
+  names <- sort(unique(c(schema$response_variables, schema$needs, weights)))
+  if (is_source(data)) {
+    found <- NULL
+    source_visit(data, function(chunk) found <<- add_prints(found, prints_of(chunk, names, weights, policy$id, key)),
+      unique(c(names, policy$id)))
+  } else {
+    if (!is.null(frame)) data <- data[match(attr(frame, "row.names"), attr(data, "row.names")), , drop = FALSE]
+    found <- prints_of(data, names, weights, policy$id, key)
+  }
+  found
 }

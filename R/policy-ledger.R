@@ -8,9 +8,9 @@
 #' told about `exchanges` times.
 #'
 #' A fingerprint is made of keyed hashes (SipHash-2-4) of the rows' values, added up in 512 sums. Two sets of rows
-#' differ in as many sums as there are rows in one of them alone, if these are few; no value can be told from the sums,
-#' even by who has the key (unless there is one row a sum or less, or values can be guessed one by one), which is why the
-#' ledger and its key (`<ledger>.key`) are for their owner alone (file mode 0600). There is one of all variables that
+#' differ in as many sums as there are rows in one of them alone, if these are few. Nothing can be told from the sums
+#' without the key, and with it values that can be guessed, so the ledger and its key (`<ledger>.key`) are for their
+#' owner alone (file mode 0600). There is one of all variables that
 #' the formulas name (and the weights), one of each variable most of whose values are different, so that other formulas
 #' are compared too, and one of the policy's `id`. Formulas that share no such variable can't be compared.
 #'
@@ -47,7 +47,8 @@ read_ledger <- function(file) {
       e <- jsonlite::parse_json(lines[i])
       # Rows that stood there before have their fingerprints there.
       if (is.null(e$as)) {
-        e$told <- list(names = as.character(unlist(e$names)), whole = text_print(e$whole), by = lapply(e$by, text_print))
+        e$told <- list(names = as.character(unlist(e$names)), whole = text_print(e$whole),
+          by = lapply(e$by, text_print))
       }
       for (name in c("time", "what", "site", "rows", "exchange")) if (length(e[[name]]) != 1) stop("a field lacks")
       e
@@ -68,7 +69,7 @@ ledger_faults <- function(counts, policy) {
   seen <- ledger_sight(told, read_ledger(policy$ledger))
   near <- which(seen$apart > 0.5 & seen$apart < policy$column_rows)
   c(if (length(near)) {
-    sprintf("Its rows differ by %s from those of %s on %s: the difference would be about these; `column_rows` asks for %s.",
+    sprintf("Its rows differ by %s from those of the %s of %s: that difference is theirs; `column_rows` asks for %s.",
       rows_words(round(seen$apart[near[1]])), seen$what[near[1]], seen$time[near[1]], format(policy$column_rows))
   }, if (seen$same >= policy$exchanges) {
     sprintf("These rows were told about %s times; `exchanges` allows %s.", format_big(seen$same),
@@ -93,8 +94,8 @@ note_in_ledger <- function(counts, policy, what, site) {
   told <- counts$behind$told
   if (is.null(policy$ledger) || is.null(told)) return(invisible())
   seen <- ledger_sight(told, read_ledger(policy$ledger))
-  entry <- list(number = seen$number, time = format(Sys.time(), "%Y-%m-%dT%H:%M:%SZ", tz = "UTC"), what = what, site = site,
-    rows = told$rows, exchange = seen$same + 1)
+  entry <- list(number = seen$number, time = format(Sys.time(), "%Y-%m-%dT%H:%M:%SZ", tz = "UTC"), what = what,
+    site = site, rows = told$rows, exchange = seen$same + 1)
   # The very rows under the same formula need no second fingerprint.
   again <- !is.null(seen$as) && identical(told$names, entry_names(policy$ledger, seen$as))
   entry <- c(entry, if (again) list(as = seen$as)

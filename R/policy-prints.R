@@ -3,26 +3,8 @@
 
 print_buckets <- 512L
 
-# Of the rows of weight above 0: data frame, or source read in chunks. `frame`: the model frame, which says by its row
-# names what rows of a data frame were used. NULL where the site keeps no ledger.
-rows_told <- function(schema, data, frame, weights, folder) {
-  if (schema$kind != "formula" || !site_has_policy(folder)) return(NULL)
-  policy <- policy_in_force(folder = folder)
-  if (is.null(policy$ledger)) return(NULL)
-  key <- ledger_key(policy$ledger)
-  names <- sort(unique(c(schema$response_variables, schema$needs, weights)))
-  if (is_source(data)) {
-    found <- NULL
-    source_visit(data, function(chunk) found <<- add_prints(found, prints_of(chunk, names, weights, policy$id, key)),
-      unique(c(names, policy$id)))
-  } else {
-    if (!is.null(frame)) data <- data[match(attr(frame, "row.names"), attr(data, "row.names")), , drop = FALSE]
-    found <- prints_of(data, names, weights, policy$id, key)
-  }
-  found
-}
-
-# list(rows, names, prints): `whole` (of all variables), `by` (of each that has mostly different values, and of `id`).
+# Of the rows of weight above 0: list(rows, names, whole, by). `whole` (of all variables), `by` (of each that has
+# mostly different values, and of `id`).
 prints_of <- function(data, names, weights, id, key) {
   if (!is.null(id) && !id %in% names(data)) {
     input_error("The policy's {.field id}, the column {.val {id}}, is not in the data.")
@@ -49,9 +31,9 @@ add_prints <- function(a, b) {
   list(rows = a$rows + b$rows, names = a$names, whole = add(a$whole, b$whole), by = Map(add, a$by[both], b$by[both]))
 }
 
-# How many rows one of two sets has and not the other, by the buckets that differ. 0: all fingerprints that both have are
-# the same; else the smallest number that any tells, as one variable may have changed in few rows and others in none or
-# all. NA: they have none in common.
+# How many rows one of two sets has and not the other, by the buckets that differ. 0: all fingerprints that both have
+# are the same; else the smallest number that any tells, as one variable may have changed in few rows and others in
+# none or all. NA: they have none in common.
 rows_apart <- function(a, b) {
   count <- function(u, v) {
     x <- mean(u != v)

@@ -23,7 +23,7 @@ read_policy <- function(file) {
   if (!identical(tree$schema, "distmoe-policy/1")) {
     input_error("Field {.field schema} of the policy {.file {file}} must be {.val distmoe-policy/1}.")
   }
-  values <- unclass(moe_policy(rows = 50))[names(policy_fields)]
+  values <- unclass(default_policy())[names(policy_fields)]
   for (name in setdiff(names(tree), "schema")) {
     v <- tree[[name]]
     if (is.list(v) && !length(v)) v <- character()
@@ -47,7 +47,8 @@ write_policy <- function(policy, file, overwrite) {
   if (!is.finite(fields$parameters_per_row)) fields$parameters_per_row <- 1e9
   if (!is.finite(fields$exchanges)) fields$exchanges <- 1e9
   tree <- c(list(schema = "distmoe-policy/1"), fields)
-  parts <- vapply(tree, function(v) as.character(jsonlite::toJSON(v, auto_unbox = TRUE, null = "null", digits = NA)), "")
+  text <- function(v) as.character(jsonlite::toJSON(v, auto_unbox = TRUE, null = "null", digits = NA))
+  parts <- vapply(tree, text, "")
   written <- tryCatch({
     writeLines(c("{", paste0("  \"", names(tree), "\": ", parts, c(rep(",", length(parts) - 1), "")), "}"), file)
     TRUE
@@ -70,7 +71,7 @@ policy_in_force <- function(asked = NULL, limits = list(), folder = NULL) {
     input_error("{.arg policy} must be NULL, FALSE or what {.fn moe_policy} gives, not {.obj_type_friendly {asked}}.")
   }
   files <- policy_files(folder)
-  default <- moe_policy(rows = 50, ledger = NULL)
+  default <- default_policy(ledger = NULL)
   if (!length(files)) {
     policy <- if (isFALSE(asked)) open_policy() else if (is.null(asked)) default else asked
     limits <- Filter(Negate(is.null), limits)

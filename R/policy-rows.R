@@ -48,7 +48,8 @@ level_counts <- function(schema, frame, design) {
       tabulate(match(as.character(v[counted]), levels), length(levels))
     } else if (!is.null(design$levels[[name]])) unname(design$levels[[name]][levels])
     if (!is.null(count)) {
-      data.frame(variable = rep(name, length(levels)), level = levels, rows = as.numeric(count), stringsAsFactors = FALSE)
+      data.frame(variable = rep(name, length(levels)), level = levels, rows = as.numeric(count),
+        stringsAsFactors = FALSE)
     }
   })
   do.call(rbind, out)
@@ -127,8 +128,8 @@ merge_rare_levels <- function(data, schema, folder) {
     rare <- setdiff(names(count)[count < policy$column_rows], into)
     if (!length(rare)) next
     if (!into %in% schema$levels[[name]]) {
-      input_error("The policy puts {cli::qty(rare)}rare level{?s} {.val {rare}} of {.val {name}} into {.val {into}}, a level
-        that the model's factor does not have.", i = "Take a start whose factor has it.")
+      input_error("The policy puts {cli::qty(rare)}rare level{?s} {.val {rare}} of {.val {name}} into {.val {into}}, a
+        level that the model's factor does not have.", i = "Take a start whose factor has it.")
     }
     data[[name]] <- factor(replace(v, v %in% rare, into), levels = schema$levels[[name]])
   }

@@ -18,17 +18,18 @@
 #' All reasons are said at once. A number that is 0 or 1 (`parameters_per_row`: `Inf`) asks for nothing.
 #' * `rows`: rows of weight above 0.
 #' * `effective_rows`: with case weights w, their effective number \eqn{(\sum w)^2 / \sum w^2} (Kish).
-#' * `expert_rows`: rows behind each expert, \eqn{(\sum w r)^2 / \sum w^2 r} with r the responsibilities: without weights
-#'   their sum.
+#' * `expert_rows`: rows behind each expert, \eqn{(\sum w r)^2 / \sum w^2 r} with r the responsibilities: without
+#'   weights their sum.
 #' * `column_rows`: rows behind each column, level and class. Of a column these are the rows whose value is not about
 #'   the usual one (outside of the fullest two of 128 equal parts of its range): of a 0/1 column those of the rarer
 #'   value. A column or level of no row at all tells of nobody and is allowed. Nor may a combination of columns be one
 #'   row's: leverages \eqn{w_i x_i' (X'WX)^{-1} x_i} stay below 0.99, and below 0.5 over the columns of two values
 #'   (factors, comparisons).
 #' * `parameters_per_row`: parameters, divided by rows; 0.33 as in DataSHIELD.
-#' * `floor_experts`: may an expert's variance be held at the floor, or the expert be degenerate? Its rows lie on its line.
-#' * `own_knots`: may `ns()` and `bs()` have boundary knots that the site's own rows decided? They are the smallest and the
-#'   largest value. `ns(age, 3, Boundary.knots = c(20, 90))` or a common start avoid that.
+#' * `floor_experts`: may an expert's variance be held at the floor, or the expert be degenerate? Its rows lie on its
+#'   line.
+#' * `own_knots`: may `ns()` and `bs()` have boundary knots that the site's own rows decided? They are the smallest and
+#'   the largest value. `ns(age, 3, Boundary.knots = c(20, 90))` or a common start avoid that.
 #' * `rare_levels`: `"refuse"`, or the name of a level, such as `"other"`, that rows of levels with fewer than
 #'   `column_rows` rows at the site are put into before [moe_sites()] and [moe_statistics()] see them (a factor of a
 #'   start must have it).
@@ -75,76 +76,6 @@ moe_policy <- function(file = NULL, rows = 50, effective_rows = 30, expert_rows 
   if (is.null(write)) return(policy)
   write_policy(policy, write, check_flag(overwrite, "overwrite"))
   read_policy(write)
-}
-
-# Of each field: `check`, which gives its value or NULL for what it may not be; `must`, that in words; `stricter` of
-# two values; `words` for the print.
-policy_fields <- local({
-  number <- function(least = 0, whole = FALSE) function(v) {
-    ok <- is.numeric(v) && length(v) == 1 && !is.na(v) && v >= least && (!whole || v == round(v))
-    if (ok) as.numeric(v)
-  }
-  flag <- function(v) if (isTRUE(v) || isFALSE(v)) v
-  texts <- function(v) if (is.character(v) && !anyNA(v)) v
-  text <- function(v) if (is.character(v) && length(v) == 1 && !is.na(v) && nzchar(trimws(v))) v
-  shares <- function(v) if (is.character(v) && all(v %in% policy_shares)) unique(v)
-  # NULL: no bound.
-  both <- function(a, b) if (is.null(a)) b else if (is.null(b)) a else intersect(a, b)
-  either <- function(a, b) if (is.null(a)) b else a
-  field <- function(check, must, stricter, words, none = FALSE) {
-    list(check = check, must = must, stricter = stricter, words = words, none = none)
-  }
-  count <- "one number, 0 or more"
-  list(
-    rows = field(number(), count, max, "fewest rows"),
-    effective_rows = field(number(), count, max, "fewest effective rows under weights"),
-    expert_rows = field(number(), count, max, "fewest rows behind an expert"),
-    column_rows = field(number(), count, max, "fewest rows behind a column, level or class"),
-    parameters_per_row = field(number(), count, min, "most parameters a row"),
-    floor_experts = field(flag, "true or false", `&&`, "degenerate experts allowed"),
-    own_knots = field(flag, "true or false", `&&`, "boundary knots of the site's rows allowed"),
-    rare_levels = field(text, "\"refuse\" or the name of a level", function(a, b) if (a == "refuse") a else b,
-      "rare levels"),
-    round_rows = field(number(1, TRUE), "a whole number, 1 or more", max, "numbers of rows rounded to"),
-    formulas = field(texts, "null or formulas as text", both, "formulas allowed", TRUE),
-    functions = field(texts, "null or names of functions", both, "functions allowed", TRUE),
-    share = field(shares, "some of x, moments, gates, information, rounds", intersect, "may go with a model"),
-    exchanges = field(number(), count, min, "most messages about the same rows"),
-    ledger = field(text, "null or the name of a file", either, "ledger", TRUE),
-    id = field(text, "null or the name of a column", either, "a person's column", TRUE),
-    ask = field(flag, "true or false", `||`, "a person must say yes"))
-})
-
-policy_shares <- c("x", "moments", "gates", "information", "rounds")
-
-# `from`: words for errors.
-new_policy <- function(values, from, files = character()) {
-  for (name in names(policy_fields)) {
-    f <- policy_fields[[name]]
-    value <- values[[name]]
-    if (is.null(value) && f$none) next
-    checked <- f$check(value)
-    must <- f$must
-    if (is.null(checked)) {
-      input_error("Field {.field {name}} of the policy ({from}) must be {must}, not {show_value(value)}.")
-    }
-    values[[name]] <- checked
-  }
-  out <- lapply(stats::setNames(nm = names(policy_fields)), function(name) values[[name]])
-  structure(c(out, list(files = files)), class = "moe_policy")
-}
-
-# Nothing is asked: for rows that are not secret.
-open_policy <- function() {
-  moe_policy(rows = 0, effective_rows = 0, expert_rows = 0, column_rows = 0, parameters_per_row = Inf,
-    floor_experts = TRUE, own_knots = TRUE, exchanges = Inf, ledger = NULL)
-}
-
-# Of each field the stricter value of two policies.
-stricter_policy <- function(a, b) {
-  for (name in names(policy_fields)) a[name] <- list(policy_fields[[name]]$stricter(a[[name]], b[[name]]))
-  a$files <- union(a$files, b$files)
-  a
 }
 
 #' @rdname moe_policy

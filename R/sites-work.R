@@ -54,7 +54,9 @@ fit_source <- function(source, task) {
   on.exit(drop_scratch(design))
   rows <- design_counts(design)$rows
   if (rows < floor_rows) too_small(rows)
-  model <- fit_design(design, K, task$family, task$start, task$control, keep = FALSE, call = NULL)
+  # A frame stays here.
+  bare <- replace(design, "frame", list(NULL))
+  model <- fit_design(bare, K, task$family, task$start, task$control, keep = FALSE, call = NULL)
   model$behind <- site_behind(model, design, source, data, task$weights)
   if (length(task$share)) {
     model$shared <- site_shares(model, design, data, task$share, task$start, task$control)

@@ -186,8 +186,8 @@ Rcpp::List cpp_propose(Rcpp::List model, Rcpp::List scaling, Rcpp::List sums, Rc
 
 // ---- what the disclosure check looks at ----------------------------------------------------------
 
-// How many rows are behind what a design's columns, a model's experts and the classes of y say. `asked`: list of x and z,
-// the columns whose leverage counts.
+// How many rows are behind what a design's columns, a model's experts and the classes of y say. `asked`: list of x and
+// z, the columns of `asked_leverage`.
 // [[Rcpp::export(rng = false)]]
 Rcpp::List cpp_rows_behind(Rcpp::List data, Rcpp::List model, Rcpp::List asked, int classes) {
   const RData r(data);

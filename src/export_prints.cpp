@@ -43,7 +43,8 @@ Rcpp::RawVector cpp_keyed_hash(Rcpp::RawVector key, Rcpp::RawVector bytes) {
   return out;
 }
 
-// Columns (numbers or text, of one length) to the sums of their rows' hashes, of whole rows first and then of each column.
+// Columns (numbers or text, of one length) to the sums of their rows' hashes, of whole rows first and then of each
+// column.
 // [[Rcpp::export(rng = false)]]
 Rcpp::List cpp_row_prints(Rcpp::List columns, Rcpp::RawVector key, int buckets) {
   const HashKey secret = as_key(key);

@@ -154,7 +154,8 @@ test_that("rows behind columns do not depend on where the rows are", {
   d$rare <- as.numeric(seq_len(3000) <= 12)
   d$w <- rep(c(1, 0, 2), 1000)
   kept <- moe(stay ~ ward + rare + dose, d, K = 2, weights = w, control = moe_control(starts = 1), seed = 1)
-  bare <- moe(stay ~ ward + rare + dose, d, K = 2, weights = w, control = moe_control(starts = 1), keep = FALSE, seed = 1)
+  bare <- moe(stay ~ ward + rare + dose, d, K = 2, weights = w, control = moe_control(starts = 1), keep = FALSE,
+    seed = 1)
   a <- model_counts(kept)$behind
   expect_equal(a, model_counts(bare)$behind)
   counted <- d[d$w > 0, ]

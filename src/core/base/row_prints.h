@@ -1,5 +1,5 @@
-// Keyed fingerprints of sets of rows, by which a site finds out how many rows two exchanges do not share, without keeping
-// any row.
+// Keyed fingerprints of sets of rows, by which a site finds out how many rows two exchanges do not share, without
+// keeping any row.
 #ifndef DISTMOE_BASE_ROW_PRINTS_H
 #define DISTMOE_BASE_ROW_PRINTS_H
 
