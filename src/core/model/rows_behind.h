@@ -8,7 +8,7 @@ namespace distmoe {
 
 // Of the columns of one design, over the rows of weight above 0.
 struct ColumnsBehind {
-  VectorXd differ;  // rows whose value is not about the usual one: outside of the fullest 2 of 128 equal parts of the range
+  VectorXd differ;  // rows whose value is not about the usual one: outside the fullest 2 of 128 parts of the range
   VectorXd carry;   // (sum u)^2 / sum u^2 with u = w (x - mean)^2: how many rows carry a column's sum of squares
   // The largest of a row, w x'(X'WX)^-1 x, over all columns and over those asked about. 1: some combination of
   // columns is not 0 for that row alone.
