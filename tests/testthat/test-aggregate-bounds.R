@@ -19,8 +19,8 @@ alike_sites <- function(family, K = 2, count = 7, n = 500, seed = 1) {
     support = support, registered = stats::setNames(rep(n, count), names(sources)))
 }
 
-# What a liar sends in the place of its model: coefficients shifted by so many of its own standard errors, in one direction
-# or in any, turned round, of huge or tiny variances, and gates that are all for one expert, or for none.
+# What a liar sends in the place of its model: coefficients shifted by so many of its own standard errors, in one
+# direction or in any, turned round, of huge or tiny variances, and gates that are all for one expert, or for none.
 lies_about <- function(model) {
   se <- sqrt(pmax(diag(vcov(model)), 1e-4))
   beta <- seq_along(model$parameters$beta)
@@ -36,7 +36,8 @@ lies_about <- function(model) {
   signs <- withr::with_seed(7, sample(c(-1, 1), length(se), TRUE))
   out <- c(lapply(c(1, 3, 10, 1000, 1e8), function(k) moved(k * se)), lapply(c(1, 3, 10), function(k) moved(-k * se)),
     lapply(c(1, 3, 10), function(k) moved(k * signs * se)),
-    list(with("beta", function(b) -b), with("beta", function(b) 0 * b), with("beta", function(b) b[, rev(seq_len(ncol(b)))]),
+    list(with("beta", function(b) -b), with("beta", function(b) 0 * b),
+      with("beta", function(b) b[, rev(seq_len(ncol(b)))]),
       with("alpha", function(a) -a), with("alpha", function(a) 50 + 0 * a), with("alpha", function(a) 0 * a)))
   if (has_dispersion(model)) {
     out <- c(out, lapply(c(1e-8, 0.1, 10, 1e8), function(f) with("dispersion", function(s) f * s)))
@@ -102,8 +103,8 @@ test_that("invented sites are left out by name, and honest ones are not", {
     # Without what the centre knows they decide.
     open <- quietly(moe_aggregate(c(models, invented), g$support[columns], seed = 1))
     expect_gt(shift_between(open, honest, g$support)["expert"], 0.3)
-    expect_warning(got <- moe_aggregate(c(models, invented), g$support[columns], registered = g$registered[1:6], seed = 1),
-      "20 sites are not among those", class = "moe_stranger_warning")
+    expect_warning(got <- moe_aggregate(c(models, invented), g$support[columns], registered = g$registered[1:6],
+      seed = 1), "20 sites are not among those", class = "moe_stranger_warning")
     expect_equal(coef(got), coef(honest))
     expect_setequal(names(used_models(got)), names(models))
     expect_output(print(got), "6 of 26 sites, 3,000 of 3,000 rows")
