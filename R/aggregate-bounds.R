@@ -234,8 +234,8 @@ with_coordinates <- function(model, value, like, order, scaling) {
 known_coordinates <- function(models, order, like) {
   schema <- models[[1]]$schema
   out <- vapply(models, function(m) {
-    beta <- matrix(!schema$expert$columns %in% m$record$aliased$expert, nrow(like$beta), ncol(like$beta))
-    alpha <- matrix(!schema$gate$columns %in% m$record$aliased$gate, nrow(like$alpha), ncol(like$alpha))
+    beta <- rep(!schema$expert$columns %in% m$record$aliased$expert, ncol(like$beta))
+    alpha <- rep(!schema$gate$columns %in% m$record$aliased$gate, ncol(like$alpha))
     c(beta, alpha, rep(has_dispersion(m), length(like$dispersion)))
   }, logical(length(as_coordinates(like))))
   matrix(out, ncol = length(models))

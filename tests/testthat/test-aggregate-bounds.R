@@ -196,3 +196,16 @@ test_that("answers of rounds are refused from strangers, and of more rows than r
   answers[[2]]$moments$moments$weight <- 1e12
   expect_match(refused(A = 200, B = 200), "Site \"B\" claims weights")
 })
+
+test_that("a hierarchy of a bounded aggregate is bounded", {
+  g <- alike_sites("gaussian")
+  models <- g$sites$models
+  population <- function(models) {
+    quietly(moe_hierarchy(moe_aggregate(models, g$support[1:2], registered = g$registered, seed = 1)))
+  }
+  honest <- population(models[1:6])
+  for (lie in lies_about(models$s7)[c(2, 4, 12, 15)]) {
+    got <- population(c(models[1:6], list(s7 = lie)))
+    expect_lt(shift_between(got, honest, g$support)["expert"], 0.1)
+  }
+})
