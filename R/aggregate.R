@@ -74,7 +74,8 @@
 #'
 #' What remains is what a site that lies little may do: shift each parameter by 2 usual distances, times its share of
 #' the rows. Sites that differ in earnest are bounded as well; [moe_hierarchy()] gives each its own model (of
-#' a bounded aggregate, from the bounded models). The support must be the centre's own: points drawn from summaries that the sites sent ([moe_support()]) are theirs.
+#' a bounded aggregate, from the bounded models). The support must be the centre's own: points drawn from summaries
+#' that the sites sent ([moe_support()]) are theirs.
 #'
 #' @section What must be known:
 #' All models must have the same columns, made by the same basis functions, and

@@ -33,8 +33,8 @@
 #' random: `--seed` makes them the same again.
 #'
 #' What is written is held to the disclosure check and to the policies of the site ([moe_policy()]): those that the
-#' environment variable `DISTMOE_POLICY` names, and `distmoe-policy.json` in the folder of `--data`. `--min-rows` and the
-#' like, and `--no-check`, set other limits where there is no such file.
+#' environment variable `DISTMOE_POLICY` names, and `distmoe-policy.json` in the folder of `--data`. `--min-rows` and
+#' the like, and `--no-check`, set other limits where there is no such file.
 #'
 #' @section Files of rows:
 #' Text files with a header line, or Parquet files (see [moe_source()]). Only the columns that the

@@ -7,18 +7,22 @@ rows_behind <- function(model, design, frame = design$frame, folder = NULL) {
   asked <- list(x = has_two_values(design$x, schema$expert$columns),
     z = has_two_values(design$z, schema$gate$columns))
   found <- cpp_rows_behind(design, core_model(model), asked, class_count(schema))
-  part <- function(name, of) {
-    data.frame(part = rep(name, length(of$differ)), column = schema[[name]]$columns[seq_along(of$differ)],
-      rows = of$differ, carry = of$carry, stringsAsFactors = FALSE)
-  }
   out <- list(rows = found$rows, effective = found$effective, experts = found$experts,
-    columns = rbind(part("expert", found$x), part("gate", found$z)),
+    columns = quick_table(part = rep(c("expert", "gate"), c(length(found$x$differ), length(found$z$differ))),
+      column = c(schema$expert$columns, if (length(found$z$differ)) schema$gate$columns),
+      rows = c(found$x$differ, found$z$differ), carry = c(found$x$carry, found$z$carry)),
     leverage = max(found$x$leverage, found$z$leverage),
     label_leverage = max(found$x$asked_leverage, found$z$asked_leverage),
     levels = level_counts(schema, frame, design))
   if (length(found$classes)) out$classes <- stats::setNames(found$classes, class_names(schema))
   if (length(folder)) out$folder <- folder
   out
+}
+
+# A data frame of plain columns, of which small sites want many.
+quick_table <- function(...) {
+  columns <- list(...)
+  structure(columns, class = "data.frame", row.names = .set_row_names(length(columns[[1]])))
 }
 
 class_count <- function(schema) {
@@ -48,8 +52,7 @@ level_counts <- function(schema, frame, design) {
       tabulate(match(as.character(v[counted]), levels), length(levels))
     } else if (!is.null(design$levels[[name]])) unname(design$levels[[name]][levels])
     if (!is.null(count)) {
-      data.frame(variable = rep(name, length(levels)), level = levels, rows = as.numeric(count),
-        stringsAsFactors = FALSE)
+      quick_table(variable = rep(name, length(levels)), level = levels, rows = as.numeric(count))
     }
   })
   do.call(rbind, out)
