@@ -148,7 +148,8 @@ read_sites <- function(files, max_bytes, reader) {
   models <- Filter(Negate(is.null), models)
   table <- rbind(message_table(names, found, files), missing_sites(reader, sent))
   structure(list(models = models, table = table, schema = if (length(models)) models[[1]]$schema,
-    origin = read_words(reader)), class = "moe_sites")
+    origin = read_words(reader), registered = if (!is.null(reader)) registered_rows(reader$trust$registry)),
+    class = "moe_sites")
 }
 
 of_one_exchange <- function(found, shown, reader) {

@@ -88,6 +88,12 @@ moe_unregister <- function(file, site, key) {
 
 registry_sites <- function(registry) registry$members$site[registry$members$role == "site"]
 
+# Rows by site, as what the centre knows.
+registered_rows <- function(registry) {
+  members <- registry$members[registry$members$role == "site", ]
+  stats::setNames(members$rows, members$site)
+}
+
 check_member_name <- function(name) {
   check_text_argument(name, "site")
   if (!nzchar(trimws(name)) || nchar(name, "bytes") > longest_name || is_harmful(name)) {

@@ -36,6 +36,9 @@
 #' @param control At the first exchange, settings made by [moe_control()]: the penalties,
 #'   `dispersion_floor` and `tolerance` are used and kept.
 #' @param max_bytes As in [read_moe()].
+#' @param registered NULL, or numbers of rows, named by site, that the centre knows: answers of others, or of more rows,
+#'   are refused. (Sums are added as they are: a site that takes part can make any of them. See `Influence` of
+#'   [moe_aggregate()] for what is bounded.)
 #' @param answers At the centre, the message that sites answer: a file's name or what was read of it. By default `model`
 #'   if that was read with the registry, else what the log ([moe_log()]) has as sent last. With a `registry` only
 #'   files are read that registered sites signed as such answers (see [moe_signed]). What is refused takes no
@@ -90,7 +93,7 @@ moe_statistics <- function(model, data, weights = NULL, site = NULL, masked = FA
     family = model$family$family, K = model$K,
     columns = list(expert = model$schema$expert$columns, gate = model$schema$gate$columns),
     parts = count_parts(model$schema), moments = found, sums = if (!is.null(rounds)) sums,
-    counts = list(n = as.numeric(n), share = share, parameters = count_parameters(model$schema, model$K))),
+    counts = statistics_counts(model, as.numeric(n), share, site_behind(model, design, data, data, weights))),
     class = "moe_statistics")
   out <- asked_by(out, model)
   if (is.null(who)) out else masked_answer(out, model, who)
@@ -122,14 +125,16 @@ round_key <- function(model) {
 
 #' @rdname moe_statistics
 #' @export
-moe_update <- function(model, messages, control = moe_control(), max_bytes = 5e7, registry = NULL, answers = NULL,
-                       log = NULL) {
+moe_update <- function(model, messages, control = moe_control(), max_bytes = 5e7, registered = NULL, registry = NULL,
+                       answers = NULL, log = NULL) {
   check_round_model(model)
   control <- check_control(control)
   if (!is.null(registry) && is.null(answers) && isTRUE(attr(model, "origin")$authenticated)) answers <- model
   reader <- open_reader(registry, NULL, answers, log, TRUE, max_bytes)
   found <- round_messages(messages, max_bytes, reader)
   messages <- found$statistics
+  if (is.null(registered) && !is.null(reader)) registered <- registered_rows(reader$trust$registry)
+  check_registered(messages, known_sites(registered, NULL))
   attr(model, "origin") <- NULL
   if (inherits(model, "moe_hierarchy")) return(update_hierarchy(model, messages))
   masked <- if (any(vapply(messages, function(m) !is.null(m$masked), NA))) {
@@ -139,6 +144,24 @@ moe_update <- function(model, messages, control = moe_control(), max_bytes = 5e7
   check_round_messages(model, messages, masked$lost)
   if (is.null(model$rounds)) return(begin_rounds(model, messages, control, masked$total))
   next_round(model, messages, masked)
+}
+
+# Answers are added up as they are: what can be checked is who sends them, and of how many rows.
+check_registered <- function(messages, known) {
+  if (is.null(known)) return(invisible())
+  weight <- vapply(messages, function(m) c(m$moments$moments$weight, m$sums$weight, m$maximum$weight, NA)[1], 0)
+  each <- weight / vapply(messages, function(m) m$counts$n, 0)
+  usual <- lower_median(each)
+  faults <- lapply(seq_along(messages), function(i) {
+    m <- messages[[i]]
+    if (!m$site %in% known$names) return("is not a site that the centre knows")
+    rows <- known$rows[[m$site]]
+    if (m$counts$n > rows) {
+      return(paste0("claims ", format_big(m$counts$n), " rows, and is registered with ", format_big(rows)))
+    }
+    if (isTRUE(each[i] > 10 * usual)) return("claims weights that are more than 10 times the usual ones")
+  })
+  refuse_answers(messages, faults)
 }
 
 round_messages <- function(messages, max_bytes, reader) {

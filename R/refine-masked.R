@@ -170,20 +170,19 @@ call_masks <- function(sites) {
 # every site what is not masked.
 masked_exchange <- function(sources, task, work, numbers, masks, exchange) {
   items <- Map(function(data, mask) list(data = data, mask = mask), sources, masks[names(sources)])
-  task$masked <- list(work = work, numbers = numbers, exchange = exchange)
-  answers <- at_sites(items, task, masked_work, at_masked_site)
+  task$masked <- list(numbers = numbers, exchange = exchange)
+  answers <- at_sites(items, task, work, at_masked_site)
   list(total = unmasked_sum(lapply(answers, function(a) a$masked)), open = lapply(answers, function(a) a$open))
 }
 
+# What is masked has passed the site's policy.
 at_masked_site <- function(item, task) {
-  task$mask <- item$mask
-  at_site(item$data, task)
+  found <- at_site(item$data, task)
+  if (inherits(found, "error")) found else tryCatch(masked_of_site(found, item$mask, task$masked), error = identity)
 }
 
-masked_work <- function(design, task) {
-  found <- task$masked$work(design, task)
+masked_of_site <- function(found, mask, masked) {
   open <- found[setdiff(names(found), "moments")]
   if (is.null(found$moments)) open <- list(rows = found$rows, like = lapply(found, function(v) v * 0))
-  values <- task$masked$numbers(found)
-  list(masked = masked_numbers(values, task$mask$own, task$mask$seeds, task$masked$exchange), open = open)
+  list(masked = masked_numbers(masked$numbers(found), mask$own, mask$seeds, masked$exchange), open = open)
 }

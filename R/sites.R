@@ -112,7 +112,7 @@ moe_sites <- function(formula, sources, K = NULL, family = stats::gaussian(), ga
   schema$group <- group_columns_of(group, start)
   task <- list(formula = schema$formula, gating = schema$gating, K = K, family = family,
     weights = weights, start = without_rows(start), control = control, schema = schema,
-    min_rows = min_rows, share = share)
+    min_rows = min_rows, share = share, caller = this_process())
   environment(task$formula) <- environment(schema$frame)
   # A site that took a worker with it, or all the time, would do so again.
   lost <- Filter(function(site) inherits(site, "moe_lost"), seen)

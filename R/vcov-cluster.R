@@ -63,6 +63,9 @@ cluster_at_site <- function(data, task) {
     sums <<- rowsum(both, rownames(both))
   }
   tryCatch({
+    if (site_has_policy(source_folder(data))) {
+      input_error("The site has a policy file, and none allows sums by cluster, of which some are of few rows.")
+    }
     if (is_source(data)) source_visit(data, add, unique(c(site_columns(task), all.vars(task$cluster)))) else add(data)
     c(meat_of_clusters(sums), list(rows = count))
   }, error = identity)
