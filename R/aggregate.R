@@ -200,7 +200,7 @@ moe_aggregate <- function(sites, support, K = NULL,
   plan <- check_choice(plan, c("component", "pointwise"), "plan")
   asked <- if (!missing(weights)) weights
   control <- aggregate_control(control)
-  bound <- bound_claims(as_sites(sites), known_rows(registered, sites), expected_sites, max_weight_share)
+  bound <- bound_claims(as_sites(sites), centre_knows(registered, sites), expected_sites, max_weight_share)
   sites <- bound$sites
   warn_refused(sites$table)
   cost <- check_cost(cost, sites$models[[1]]$family)

@@ -8,7 +8,7 @@ two_digits <- function(hi, lo = 0) {
   list(hi = sum, lo = lo - (sum - hi))
 }
 
-halves <- function(a) {
+split_digits <- function(a) {
   c <- 134217729 * a
   high <- c - (c - a)
   list(high = high, low = a - high)
@@ -16,8 +16,8 @@ halves <- function(a) {
 
 exact_product <- function(a, b) {
   hi <- a * b
-  x <- halves(a)
-  y <- halves(b)
+  x <- split_digits(a)
+  y <- split_digits(b)
   list(hi = hi, lo = ((x$high * y$high - hi) + x$high * y$low + x$low * y$high) + x$low * y$low)
 }
 
