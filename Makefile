@@ -137,14 +137,12 @@ install: ## Install the package into your R library
 	@$(STAGE)
 	@MAKEFLAGS=-j$(JOBS) R CMD INSTALL $(OUT)/pkg
 
-# Of a copy in which the paper's results are compressed, a megabyte less to install: scripts append to those of the
-# checkout. CHECK=--as-cran is for machines with internet. R CMD check fails by itself on errors only, hence the look into its log. The
+# Of a copy without _build, which R CMD build would copy too. CHECK=--as-cran is for machines with internet. R CMD check fails by itself on errors only, hence the look into its log. The
 # settings: suggested packages may be absent, and no network is needed.
 check: ## R CMD build and R CMD check; fails on errors and warnings
 	@bash tools/setup.sh check
 	@rm -rf $(OUT)/$(PKG)_*.tar.gz $(OUT)/$(PKG).Rcheck $(OUT)/source && mkdir -p $(OUT)/source
 	@tar --exclude=./$(OUT) --exclude=./.git -cf - . | tar -C $(OUT)/source -xf -
-	@xz -9e $(OUT)/source/inst/paper/results/*.csv
 	@cd $(OUT) && R_MAKEVARS_USER="$(CURDIR)/tools/Makevars" MAKEFLAGS=-j$(JOBS) R CMD build source
 	@cd $(OUT) && R_MAKEVARS_USER="$(CURDIR)/tools/Makevars" MAKEFLAGS=-j$(JOBS) _R_CHECK_FORCE_SUGGESTS_=false _R_CHECK_SYSTEM_CLOCK_=false \
 	  R CMD check --no-manual $(CHECK) $(PKG)_*.tar.gz
@@ -165,7 +163,7 @@ site: ## Build the web site (reference, articles, news) into _build/site; needs 
 # In this order; those that are not there are left out. One that came to its end
 # (last line "done") is not run again unless FORCE=1 says so.
 BENCH := kernel scaling threads driver glm predict memory flexmix distribution many-sites reduction regions \
-  transport select search coverage coverage-means paper-design rounds diamonds hierarchy out-of-core cli-flights
+  transport select search coverage coverage-means paper-design rounds diamonds units hierarchy out-of-core cli-flights
 BENCH_OUT := $(OUT)/bench$(if $(QUICK),/quick)
 BENCH_RESULTS := $(if $(QUICK),$(BENCH_OUT),inst/bench)/RESULTS.md
 

@@ -14,11 +14,15 @@
 #' @param predict `"expectation"`, E(y | x), or `"prediction"`, the same with intervals for the response.
 #' @param ci Probability of intervals.
 #' @param exponentiate,vcov As of [tidy()][tidy.moe].
+#' @param vcov_args A list of arguments of the function, or the type, that `vcov` is, such as
+#'   `list(cluster = ~ id)`.
 #' @param keep,drop NULL, or regular expressions: which parameters are shown, and which are not.
 #' @param metrics `"all"`, or some of `"AIC"`, `"BIC"`, `"ICL"`, `"RMSE"`.
 #' @param ... Not used.
 #' @return As these packages document. Predictors are those of experts and gates together; parameters have the names
 #'   of [coef()][coef.moe], components are experts, gates and variances. The variances have no test against 0.
+#'   (`compare_parameters()` and `compare_performance()` take only classes of a list of their own: [anova()][anova.moe]
+#'   and modelsummary put fits side by side.)
 #' @examples
 #' if (requireNamespace("parameters")) {
 #'   print(parameters::model_parameters(moe(dist ~ speed, cars, K = 1)))
@@ -148,12 +152,13 @@ get_predictions.moe <- function(model, data_grid = NULL, ci_level = 0.95, vcov =
 
 #' @rdname insight.moe
 #' @exportS3Method parameters::model_parameters
-model_parameters.moe <- function(model, ci = 0.95, exponentiate = FALSE, vcov = NULL, keep = NULL, drop = NULL,
-                                 component = "all", ...) {
+model_parameters.moe <- function(model, ci = 0.95, exponentiate = FALSE, vcov = NULL, vcov_args = NULL, keep = NULL,
+                                 drop = NULL, component = "all", ...) {
   level <- if (is.null(ci)) 0.95 else ci
+  vcov <- asked_covariance(model, vcov, vcov_args)
   table <- tidy.moe(model, TRUE, level, exponentiate, vcov)
   df <- if (is.null(vcov)) covariance_df(model) else Inf
-  kind <- sub("dispersion", "variance", table$component)
+  kind <- if (has_location_scale(model)) sub("dispersion", "variance", table$component) else table$component
   words <- paste0(toupper(substring(kind, 1, 1)), substring(kind, 2), " ", table$expert)
   out <- data.frame(Parameter = names(coef(model)), Coefficient = table$estimate, SE = table$std.error, CI = level,
     CI_low = table$conf.low, CI_high = table$conf.high, z = table$statistic, df_error = df,
@@ -170,6 +175,15 @@ model_parameters.moe <- function(model, ci = 0.95, exponentiate = FALSE, vcov = 
   as_parameters_model(model, out[shown, ], level, exponentiate, names)
 }
 
+# NULL: the model's own.
+asked_covariance <- function(model, vcov, arguments) {
+  if (is.null(vcov) && length(arguments)) {
+    input_error("{.arg vcov_args} are arguments of {.arg vcov}, which is missing.",
+      i = "Give {.code vcov = \"cluster\"} or a function such as {.fn sandwich::vcovCL}.")
+  }
+  if (is.null(vcov)) NULL else given_covariance(model, vcov, as.list(arguments))
+}
+
 # What the prints and tables of that package go by.
 as_parameters_model <- function(model, table, ci, exponentiate, names) {
   structure(table, row.names = seq_len(nrow(table)),
@@ -184,22 +198,22 @@ as_parameters_model <- function(model, table, ci, exponentiate, names) {
 
 #' @rdname insight.moe
 #' @exportS3Method parameters::standard_error
-standard_error.moe <- function(model, ...) {
-  table <- tidy.moe(model)
+standard_error.moe <- function(model, vcov = NULL, vcov_args = NULL, ...) {
+  table <- tidy.moe(model, vcov = asked_covariance(model, vcov, vcov_args))
   data.frame(Parameter = names(coef(model)), SE = table$std.error, Component = table$component)
 }
 
 #' @rdname insight.moe
 #' @exportS3Method parameters::p_value
-p_value.moe <- function(model, ...) {
-  table <- tidy.moe(model)
+p_value.moe <- function(model, vcov = NULL, vcov_args = NULL, ...) {
+  table <- tidy.moe(model, vcov = asked_covariance(model, vcov, vcov_args))
   data.frame(Parameter = names(coef(model)), p = table$p.value, Component = table$component)
 }
 
 #' @rdname insight.moe
 #' @exportS3Method parameters::ci
-ci.moe <- function(x, ci = 0.95, ...) {
-  table <- tidy.moe(x, TRUE, ci)
+ci.moe <- function(x, ci = 0.95, vcov = NULL, vcov_args = NULL, ...) {
+  table <- tidy.moe(x, TRUE, ci, vcov = asked_covariance(x, vcov, vcov_args))
   data.frame(Parameter = names(coef(x)), CI = ci, CI_low = table$conf.low, CI_high = table$conf.high,
     Component = table$component)
 }

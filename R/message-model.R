@@ -45,13 +45,15 @@ rounded_rows <- function(model, unit) {
 record_tree <- function(record) {
   out <- unclass(record)[intersect(names(record), names(message_objects$record))]
   if (!is.null(out$starts)) out$starts <- fields_tree(as.list(out$starts), "starts")
-  for (name in c("aliased", "separated")) if (!is.null(out[[name]])) out[[name]] <- lapply(out[[name]], I)
+  for (name in c("aliased", "separated", "separated_gates")) {
+    if (!is.null(out[[name]])) out[[name]] <- lapply(out[[name]], I)
+  }
   fields_tree(out, "record")
 }
 
 information_tree <- function(information) {
   information$scaling <- scaling_tree(information$scaling)
-  fields_tree(information[names(message_objects$information)], "information")
+  fields_tree(information[intersect(names(message_objects$information), names(information))], "information")
 }
 
 shared_tree <- function(shared) {
@@ -106,13 +108,14 @@ tree_model <- function(x) {
 
 take_record <- function(x, at, shape, schema) {
   take_fields(x, at, "record", shape, list(
-    separated = function(x, at) take_separated(x, at, shape, schema),
+    separated = function(x, at) take_separated(x, at, shape, schema$expert),
+    separated_gates = function(x, at) take_separated(x, at, shape, schema$gate),
     starts = function(x, at) as.data.frame(take_fields(x, at, "starts")),
     aliased = function(x, at) take_aliased(x, at, schema)))
 }
 
-take_separated <- function(x, at, shape, schema) {
-  lapply(take_list(x, at, shape$K), take_texts, at, unique = TRUE, among = schema$expert$columns)
+take_separated <- function(x, at, shape, part) {
+  lapply(take_list(x, at, shape$K), take_texts, at, unique = TRUE, among = part$columns)
 }
 
 take_aliased <- function(x, at, schema) {
@@ -124,7 +127,7 @@ take_aliased <- function(x, at, schema) {
 
 take_information <- function(x, at, shape) {
   out <- take_fields(x, at, "information", shape, list(scaling = function(x, at) take_scaling(x, at, shape)))
-  out[c("curvature", "scaling", "empty", "at_floor", "rows", "weight")]
+  out[c("curvature", "scaling", "empty", "at_floor", "rows", "weight", if (!is.null(out$trials)) "trials")]
 }
 
 take_shared <- function(x, at, shape, schema) {

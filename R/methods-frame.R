@@ -11,7 +11,7 @@
 #'   complete rows. `df.residual()`: rows less parameters. `hatvalues()`: leverages, of one expert as [glm()] has them
 #'   (several have none: an error). `case.names()`: the names of the rows of the fit.
 #'   `variable.names()`: the names of the columns of experts or gates. `extractAIC()`: number of parameters and
-#'   AIC (with `k` for 2), as [stats::step()] takes them.
+#'   AIC (with `k` for 2). ([stats::step()] wants a deviance, which a mixture has not; [drop1()] is a step of it.)
 #' @examples
 #' fit <- moe(mpg ~ wt, mtcars, K = 2, gating = ~ hp)
 #' terms(fit, "gate")
@@ -57,10 +57,12 @@ hatvalues.moe <- function(model, ...) {
   x <- model.matrix.moe(model)
   known <- !is.na(diag(stats::vcov(model)))[seq_len(ncol(x))]
   covariance <- stats::vcov(model)[seq_len(ncol(x)), seq_len(ncol(x))][known, known, drop = FALSE]
-  slope <- family_traits(model)$slope(core_predict(design, core_model(model), "expert"))[, 1]
-  weight <- if (is.null(design$weight)) 1 else design$weight
+  mean <- core_predict(design, core_model(model), "expert")
+  information <- family_traits(model)$slope(mean)^2 / family_traits(model)$variance(mean, model$parameters$dispersion)
+  weight <- case_weights(design)
+  weight <- (if (is.null(weight)) 1 else weight) * count_trials(design)
   x <- x[, known, drop = FALSE]
-  stats::naresid(model$na.action, weight * slope * rowSums((x %*% covariance) * x) / model$parameters$dispersion)
+  stats::naresid(model$na.action, weight * information[, 1] * rowSums((x %*% covariance) * x))
 }
 
 #' @rdname terms.moe
@@ -99,7 +101,8 @@ extractAIC.moe <- function(fit, scale = 0, k = 2, ...) {
 #' Compare fits to the same rows
 #'
 #' `anova()` puts fits side by side, and tests nested ones by the likelihood ratio. `drop1()` fits again without
-#' each term of the experts' and of the gates' formula in turn, with a full search.
+#' each term of the experts' and of the gates' formula in turn, by a full search and from the model's own posteriors,
+#' and takes the better.
 #'
 #' @param object,... Models of class `moe` fitted to the same rows with the same family. `drop1()`: one model;
 #'   further arguments are not used.
@@ -150,12 +153,16 @@ comparison_table <- function(models) {
 # Each row against the one before.
 with_ratios <- function(table, test) {
   if (test == "none") return(table)
-  table$Chisq <- c(NA, 2 * diff(table$logLik))
   df <- c(NA, diff(table$Df))
+  ratio_columns(table, c(NA, diff(table$logLik)), df, c(FALSE, diff(table$K) == 0) & df %in% df[df > 0])
+}
+
+# `gain`: in log-likelihood by so many parameters more.
+ratio_columns <- function(table, gain, df, testable = df > 0) {
+  table$Chisq <- 2 * gain
   table[["Chi Df"]] <- df
-  testable <- c(FALSE, diff(table$K) == 0) & df %in% df[df > 0]
-  table[["Pr(>Chisq)"]] <- ifelse(testable, stats::pchisq(table$Chisq, df, lower.tail = FALSE), NA)
-  if (any(table$Chisq < -0.2 & df > 0, na.rm = TRUE)) {
+  table[["Pr(>Chisq)"]] <- ifelse(testable, stats::pchisq(2 * gain, df, lower.tail = FALSE), NA)
+  if (any(gain < -0.1 & df > 0, na.rm = TRUE)) {
     cli::cli_warn(c("A model has a lower log-likelihood than one with fewer parameters.",
       i = "If they are nested its maximum was not found: fit it again with more {.arg starts} in
         {.fn moe_control}, or from the smaller one."))
@@ -182,28 +189,32 @@ check_comparable <- function(models) {
 }
 
 #' @rdname anova.moe
+#' @param k The weight of a parameter in AIC: 2, or log(n) for BIC.
 #' @importFrom stats drop1
 #' @export
-drop1.moe <- function(object, scope = NULL, test = c("Chisq", "none"), ...) {
+drop1.moe <- function(object, scope = NULL, test = c("Chisq", "none"), k = 2, ...) {
   check_dots(...)
   test <- check_choice(test, c("Chisq", "none"), "test")
+  if (object$schema$kind == "matrix") {
+    input_error("{.fn drop1} leaves out terms of a formula; the model was fitted to matrices, which have none.",
+      i = "Fit again without a column, and compare the two by {.fn anova}.")
+  }
   terms <- droppable_terms(object)
   scope <- if (is.null(scope)) names(terms) else check_scope(scope, terms)
   models <- c(list(object), lapply(terms[scope], refit_without, object = object, where = parent.frame()))
   check_comparable(models)
   table <- comparison_table(models)
+  table$AIC <- -2 * table$logLik + k * table$Df
   if (test == "Chisq") {
-    table$Chisq <- c(NA, 2 * (table$logLik[1] - table$logLik[-1]))
-    table[["Chi Df"]] <- table$Df[1] - table$Df
-    table[["Chi Df"]][1] <- NA
-    table[["Pr(>Chisq)"]] <- stats::pchisq(table$Chisq, table[["Chi Df"]], lower.tail = FALSE)
+    table <- ratio_columns(table, c(NA, table$logLik[1] - table$logLik[-1]), c(NA, table$Df[1] - table$Df[-1]))
   }
   row.names(table) <- c("<none>", scope)
   structure(table, heading = "Terms of experts and gates, left out one at a time",
     class = c("anova", "data.frame"))
 }
 
-# Searched anew: what the fit started from may have had the term.
+# The better of a new search and of a fit from the whole model's posteriors: a search alone may end lower than the
+# maximum next to the model, and the ratio would be too large.
 refit_without <- function(term, object, where) {
   change <- stats::as.formula(paste(". ~ . -", term$term))
   call <- if (term$gate) update.moe(object, evaluate = FALSE) else update.moe(object, change, evaluate = FALSE)
@@ -211,7 +222,16 @@ refit_without <- function(term, object, where) {
   call$K <- object$K
   if (term$gate) call$gating <- stats::update(gating_formula(object), change)[-2]
   if (identical(call[[1]], quote(moe))) call[[1]] <- moe
-  eval(call, where)
+  # A gap in the term left out is none any more, but the rows are to stay the same.
+  if (length(object$na.action)) {
+    call$data <- data_of_call(object, where)[-object$na.action, , drop = FALSE]
+    call$subset <- NULL
+  }
+  found <- eval(call, where)
+  if (object$K == 1) return(found)
+  call$start <- stats::na.omit(stats::predict(object, type = "posterior"))
+  near <- suppressWarnings(eval(call, where))
+  if (isTRUE(near$log_lik > found$log_lik)) near else found
 }
 
 # The terms of both formulas that can be left out; a formula for both is the experts'.

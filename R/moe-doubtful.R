@@ -15,7 +15,8 @@ doubtful_experts <- function(model) {
   known <- model$K > 1 && !is.null(model$share) && length(r$degenerate) == model$K
   if (!known) return(NULL)
   parameters <- length(model$parameters$beta) / model$K + has_dispersion(model)
-  sd <- if (has_dispersion(model)) unname(sqrt(model$parameters$dispersion)) else rep(NA_real_, model$K)
+  has_spread <- !is.null(family_traits(model)$spread)
+  sd <- if (has_spread) unname(sqrt(model$parameters$dispersion)) else rep(NA_real_, model$K)
   rows <- unname(model$share) * model$n
   few <- rows < few_rows * parameters
   small <- !is.na(sd) & sd < small_spread * max(sd)
@@ -31,19 +32,19 @@ rows_words <- function(rows) {
 }
 
 # A line for each: "Expert 2 rests on 15.9 rows, standard deviation 0.03 (largest: 6)".
-doubtful_words <- function(found) {
+doubtful_words <- function(found, model) {
   vapply(seq_len(nrow(found)), function(i) {
     f <- found[i, ]
     paste0("Expert ", f$expert, " rests on ", rows_words(f$rows),
       if (f$few) paste0(" for ", f$parameters, " parameters"),
-      if (f$small) paste0(", standard deviation ", format(f$sd, digits = 2), " (largest: ",
+      if (f$small) paste0(", ", family_traits(model)$spread, " ", format(f$sd, digits = 2), " (largest: ",
         format(f$largest, digits = 2), ")"))
   }, "")
 }
 
 warn_doubtful <- function(model) {
   found <- doubtful_experts(model)
-  words <- if (!is.null(found)) doubtful_words(found)
+  words <- if (!is.null(found)) doubtful_words(found, model)
   for (i in seq_along(words)) {
     f <- found[i, ]
     quick_warning(words[i], if (f$degenerate) "It is degenerate: such an expert raises the likelihood and tells
@@ -57,19 +58,29 @@ warn_doubtful <- function(model) {
 doubtful_lines <- function(model) {
   found <- doubtful_experts(model)
   if (is.null(found)) return(invisible())
-  cat(paste0(doubtful_words(found), ifelse(found$degenerate, ": degenerate", "")), sep = "\n")
+  cat(paste0(doubtful_words(found, model), ifelse(found$degenerate, ": degenerate", "")), sep = "\n")
 }
 
 # ---- separation ------------------------------------------------------------------------------
 
-# "expert 2 (x1, x2)", of every expert whose coefficients run to infinity.
-separated_words <- function(model) {
-  separated <- model$record$separated
+# "expert 2 (x1, x2)", of every expert whose coefficients run to infinity; or of every such gate.
+separated_words <- function(model, part = "expert") {
+  separated <- model$record[[if (part == "expert") "separated" else "separated_gates"]]
   at <- which(lengths(separated) > 0)
   vapply(at, function(k) {
     columns <- separated[[k]]
-    paste0("expert ", k, " (", first_of(columns, 6), ")")
+    paste0(part, " ", k, " (", first_of(columns, 6), ")")
   }, "")
+}
+
+# Scores vanish along such a direction, so that a sandwich of them says what no one knows; the observed information's
+# standard errors are large there, as they should be.
+warn_separated_sandwich <- function(model) {
+  words <- c(separated_words(model), separated_words(model, "gate"))
+  if (!length(words)) return(invisible())
+  quick_warning(paste0("Coefficients of ", first_of(words, 6), " run to infinity (separation): their variances by ",
+    "scores are far too small, and tests of them mean nothing"),
+    "The observed information, `vcov(type = \"observed\")`, is large for them, as it should be.")
 }
 
 warn_separated <- function(model) {
@@ -86,6 +97,10 @@ warn_separated <- function(model) {
 
 separated_lines <- function(model) {
   words <- separated_words(model)
-  if (!length(words)) return(invisible())
-  cat("Separation, coefficients run to infinity: ", paste(words, collapse = ", "), "\n", sep = "")
+  if (length(words)) cat("Separation, coefficients run to infinity: ", paste(words, collapse = ", "), "\n", sep = "")
+  words <- separated_words(model, "gate")
+  if (length(words)) {
+    cat("Regions that do not overlap, only the weak prior on gates holds: ", paste(words, collapse = ", "), "\n",
+      sep = "")
+  }
 }

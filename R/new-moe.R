@@ -30,8 +30,9 @@
 #'     that one more Newton step promises), `halvings` (shortened steps), `reseeds` (experts placed anew),
 #'     `empty` and `at_floor` (which experts have lost their rows, or are held at
 #'     the least variance), `degenerate` (which experts no one wants; see below), `separated` (NULL, or
-#'     for every expert the columns whose coefficients run to infinity), `aliased` (columns that the data do
-#'     not determine),
+#'     for every expert the columns whose coefficients run to infinity), `separated_gates` (the same of its
+#'     gate, against the expert of the largest share: the regions do not overlap, the gate is a step, and but for
+#'     `gate_ridge` it would run to infinity), `aliased` (columns that the data do not determine),
 #'     `search` (what the search for the best maximum saw: see the section; NULL where there was
 #'     none, as in aggregates and in models from messages),
 #'     `gate_ridge`, `expert_ridge`, `lambda`, `l1_share`, `variance_prior`, `dispersion_floor` (settings of

@@ -6,7 +6,8 @@ rows_behind <- function(model, design, frame = design$frame, folder = NULL) {
   schema <- model$schema
   asked <- list(x = has_two_values(design$x, schema$expert$columns),
     z = has_two_values(design$z, schema$gate$columns))
-  found <- cpp_rows_behind(design, core_model(model), asked, class_count(schema))
+  found <- cpp_rows_behind(design, core_model(model), asked,
+    if (has_trials(model)) 0L else class_count(schema))
   out <- list(rows = found$rows, effective = found$effective, experts = found$experts,
     columns = quick_table(part = rep(c("expert", "gate"), c(length(found$x$differ), length(found$z$differ))),
       column = c(schema$expert$columns, if (length(found$z$differ)) schema$gate$columns),
@@ -16,7 +17,18 @@ rows_behind <- function(model, design, frame = design$frame, folder = NULL) {
     levels = level_counts(schema, frame, design))
   if (length(found$classes)) out$classes <- stats::setNames(found$classes, class_names(schema))
   if (length(folder)) out$folder <- folder
-  out
+  by_units(out, design)
+}
+
+# Where rows are grouped it is units that are protected: counts of rows, in units of the mean number of rows.
+by_units <- function(behind, design) {
+  if (is.null(design$unit)) return(behind)
+  part <- sum(1 / design$unit_size) / length(design$unit)
+  for (name in intersect(c("rows", "effective", "experts", "classes"), names(behind))) {
+    behind[[name]] <- behind[[name]] * part
+  }
+  behind$columns[c("rows", "carry")] <- behind$columns[c("rows", "carry")] * part
+  behind
 }
 
 # A data frame of plain columns, of which small sites want many.

@@ -79,8 +79,10 @@ site_design <- function(source, task) {
   check_columns(task$schema, data)
   data <- merge_rare_levels(data, task$schema, source_folder(source))
   weights <- site_weights(data, task$weights)
-  frame <- function(f) row_frame(f, data, weights)
-  design_build(task$formula, task$gating, data, task$family$family, frame, task$schema, with_frame = TRUE)
+  group <- group_of_rows(task$schema, data)
+  frame <- function(f) row_frame(f, data, weights, group = group)
+  design <- design_build(task$formula, task$gating, data, task$family$family, frame, task$schema, with_frame = TRUE)
+  refuse_shares(design, design$frame)
 }
 
 # How many rows are behind what a site tells. `source`: where they come from.

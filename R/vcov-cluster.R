@@ -40,13 +40,23 @@ cluster_meat_at_sites <- function(object, cluster, sources, weights) {
     timeout = Inf, retries = 0)
   environment(task$cluster) <- globalenv()  # its names are columns; a caller's rows are not to travel
   answers <- site_answers(sources, task, cluster_at_site)
+  seen <- sum(vapply(answers, `[[`, 0, "rows"))
+  # The information is that of the fit: scores of other rows do not go with it.
+  if (seen != object$n) {
+    input_error("{.arg newdata} has {format_big(seen)} {cli::qty(seen)}complete row{?s}, the model rests on
+      {format_big(object$n)}.",
+      i = "Give the sources that the model was made of, all of them and no others.")
+  }
   list(meat = Reduce(`+`, lapply(answers, `[[`, "meat")), groups = sum(vapply(answers, `[[`, 0L, "groups")))
 }
 
 cluster_at_site <- function(data, task) {
   sums <- NULL
+  count <- 0
   add <- function(chunk) {
     rows <- cluster_rows(task$object, task$cluster, chunk, site_weights(chunk, task$weights), named = TRUE)
+    weight <- rows$design$weight
+    count <<- count + if (is.null(weight)) length(rows$cluster) else sum(weight > 0)
     if (!length(rows$cluster)) return()
     own <- rowsum(weighted_scores(task$object, rows$design), rows$cluster)
     both <- rbind(sums, own)
@@ -57,7 +67,7 @@ cluster_at_site <- function(data, task) {
       input_error("The site has a policy file, and none allows sums by cluster, of which some are of few rows.")
     }
     if (is_source(data)) source_visit(data, add, unique(c(site_columns(task), all.vars(task$cluster)))) else add(data)
-    meat_of_clusters(sums)
+    c(meat_of_clusters(sums), list(rows = count))
   }, error = identity)
 }
 
@@ -74,7 +84,7 @@ cluster_rows <- function(object, cluster, newdata, weights, named = FALSE) {
     design <- design_new(object$schema, newdata, need_response = TRUE)
     complete <- design$complete
     weights <- check_weights(weights, length(complete))
-    if (length(weights)) design$weight <- weights[complete]
+    design$weight <- weigh_units(if (length(weights)) weights[complete], design)
   }
   if (!any(complete)) {
     if (named) return(list(design = design, cluster = character()))
@@ -108,7 +118,7 @@ cluster_values <- function(object, cluster, newdata) {
     return(as.vector(cluster))
   }
   if (length(cluster) != 2) input_error("{.arg cluster} must be a one-sided formula, such as {.code ~ id}.")
-  data <- if (is.null(newdata)) data_of_call(object, environment(cluster)) else newdata
+  data <- if (is.null(newdata)) check_unchanged(object, data_of_call(object, environment(cluster))) else newdata
   frame <- try_formula(stats::model.frame(cluster, data, na.action = stats::na.pass),
     "{.arg cluster} can't be found.")
   if (!length(frame)) input_error("{.arg cluster} names no variable.")
@@ -130,6 +140,26 @@ data_of_call <- function(object, where) {
   }
   input_error("The data of the fit can't be found again, so {.arg cluster} can't be looked up in them.",
     i = "Give it as a vector with one value a row, or give the rows as {.arg newdata} too.")
+}
+
+# The data may have been sorted, or their rows changed, since the fit: clusters would go to the wrong rows.
+check_unchanged <- function(object, data) {
+  left <- object$na.action
+  rows <- if (length(left)) seq_len(nrow(data))[-left] else seq_len(nrow(data))
+  kept <- object$model
+  shared <- intersect(names(kept), names(data))
+  same <- length(rows) == length(object$rows$y)
+  if (same) {
+    now <- tryCatch(design_response(object$schema, data)[rows], error = function(e) NULL)
+    same <- identical(as.numeric(now), as.numeric(object$rows$y)) &&
+      all(vapply(shared, function(v) identical(as.vector(data[[v]])[rows], as.vector(kept[[v]])), NA))
+  }
+  if (!same) {
+    input_error("The data that the fit's call names are no longer the rows of the fit: {.arg cluster} can't be looked
+      up in them.", i = "Give {.arg cluster} as a vector with one value a row of the fit, or the rows as
+        {.arg newdata} too.")
+  }
+  data
 }
 
 # Of the rows of a design, in the order of coef(), by variances; times the case weights.

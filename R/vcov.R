@@ -105,6 +105,7 @@ vcov.moe <- function(object, type = c("observed", "sandwich", "cluster"), newdat
 }
 
 rowwise_covariance <- function(object, sandwich, newdata, weights) {
+  if (sandwich) warn_separated_sandwich(object)
   information <- if (is.null(newdata)) kept_information(object, sandwich)
                  else information_of_rows(object, newdata, weights, sandwich)
   named_covariance(object, information_covariance(object, information, sandwich))
@@ -115,6 +116,7 @@ clustered <- function(object, cluster, newdata, weights) {
   whole <- is.null(newdata) || is.data.frame(newdata) || object$schema$kind == "matrix"
   bread <- if (whole) rowwise_covariance(object, FALSE, newdata, weights)
            else rowwise_covariance(object, FALSE, NULL, NULL)
+  warn_separated_sandwich(object)
   cluster_covariance(object, bread, cluster, newdata, weights)
 }
 
@@ -171,7 +173,7 @@ information_of_rows <- function(object, newdata, weights, sandwich) {
   if (!any(design$complete)) input_error("{.arg newdata} has no complete row.")
   weights <- check_weights(weights, length(design$complete))
   design$weight <- weights[design$complete]
-  design$weight <- if (length(design$weight)) design$weight
+  design$weight <- weigh_units(if (length(design$weight)) design$weight, design)
   settings <- unclass(moe_control(threads = moe_threads()))
   settings$variance_prior <- 0  # that of a model which does not say
   known <- intersect(c(penalty_fields, "dispersion_floor"), names(object$record))

@@ -209,6 +209,11 @@ Rcpp::List cpp_fit(Rcpp::List data, std::string family, int parts, int experts, 
     separated.push_back(to_logical(columns));
   }
   out["separated"] = separated;
+  Rcpp::List steps;
+  for (const auto& columns : separated_gates(source, driven.fit.model, scaling.z.intercept, services)) {
+    steps.push_back(to_logical(columns));
+  }
+  out["separated_gates"] = steps;
   out["scaling"] = scaling_to_list(scaling);
   return out;
 }

@@ -12,8 +12,8 @@ protocols <- c(paper = "the paper's protocol (independent sites, S = N / M)",
 
 big <- function(n) format(n, big.mark = ",", scientific = FALSE, trim = TRUE)
 
-# Files of results by the pattern of their names: as the scripts write them, or compressed, as the package has them.
-results_files <- function(folder, name) list.files(folder, paste0("^", name, "[.]csv([.]xz)?$"), full.names = TRUE)
+# Files of results by the pattern of their names.
+results_files <- function(folder, name) list.files(folder, paste0("^", name, "[.]csv$"), full.names = TRUE)
 
 # The simulation's measures: column to show, title, logarithmic axis? Differences below `least` are drawn there.
 panels <- list(

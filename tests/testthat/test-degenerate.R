@@ -196,6 +196,64 @@ test_that("the messages of a model carry the judgement", {
   expect_identical(read_moe(file)$record$separated, list("gc"))
 })
 
+# Gates -----------------------------------------------------------------------------------------
+
+gate_cases <- function(overlap) {
+  withr::local_seed(3)
+  d <- data.frame(x = seq(-1, 1, length.out = 300), v = stats::rnorm(300))
+  first <- stats::runif(300) < stats::plogis(if (overlap) 3 * d$x else 300 * d$x)
+  list(gaussian = transform(d, y = ifelse(first, 10 + v, -10 - v) + stats::rnorm(300)),
+    poisson = transform(d, y = stats::rpois(300, ifelse(first, 60, 1))))
+}
+
+test_that("gates that are steps are named with the columns, others are not", {
+  for (family in c("gaussian", "poisson")) {
+    step <- told_fit(y ~ v, gate_cases(FALSE)[[family]], K = 2, family = family, gating = ~ v + x)
+    expect_identical(unique(unlist(step$fit$record$separated_gates)), "x")
+    expect_output(print(step$fit), "weak prior on gates holds: gate [12] \\(x\\)")
+    # The information that its rows have about the steep direction, by the definition.
+    soft <- told_fit(y ~ v, gate_cases(TRUE)[[family]], K = 2, family = family, gating = ~ v + x)
+    expect_null(soft$fit$record$separated_gates)
+    told <- function(fit) {
+      z <- scale(stats::model.matrix(fit, which = "gate")[, -1])
+      g <- stats::predict(fit, type = "gate")[, 1]
+      z <- qr.Q(qr(cbind(1, z))) * sqrt(nrow(z))
+      min(eigen(crossprod(z, g * (1 - g) * z), TRUE)$values)
+    }
+    expect_lt(told(step$fit), 1e-3)
+    expect_gt(told(soft$fit), 0.1)
+    # A prior that is felt ends it.
+    held <- told_fit(y ~ v, gate_cases(FALSE)[[family]], K = 2, family = family, gating = ~ v + x,
+      control = moe_control(gate_ridge = 1))
+    expect_null(held$fit$record$separated_gates)
+  }
+})
+
+test_that("sandwiches of steps are warned of, and messages carry the judgement", {
+  d <- gate_cases(FALSE)$gaussian
+  d$id <- rep(1:30, 10)
+  step <- told_fit(y ~ v, d, K = 2, gating = ~x)$fit
+  expect_warning(vcov(step, "sandwich"), "gate [12] \\(x\\) run to infinity")
+  expect_warning(vcov(step, cluster = d$id), "gate [12] \\(x\\) run to infinity")
+  expect_no_warning(vcov(step))
+  file <- withr::local_tempfile(fileext = ".json")
+  write_moe(step, file)
+  expect_identical(read_moe(file)$record$separated_gates, step$record$separated_gates)
+})
+
+test_that("gates of many rows are judged by all of them where some do not tell", {
+  withr::local_seed(4)
+  n <- 50000
+  # The first 25,000 rows are of one side: what they leave open, the others tell.
+  d <- data.frame(x = sort(stats::rnorm(n)))
+  d$y <- ifelse(stats::runif(n) < stats::plogis(4 * d$x), 10, -10) + stats::rnorm(n)
+  fit <- moe(y ~ 1, d, K = 2, gating = ~x, keep = FALSE)
+  expect_null(fit$record$separated_gates)
+  d$y <- ifelse(d$x > 2, 10, -10) + stats::rnorm(n)
+  fit <- moe(y ~ 1, d, K = 2, gating = ~x, keep = FALSE)
+  expect_identical(unique(unlist(fit$record$separated_gates)), "x")
+})
+
 test_that("an expert of one class is said to be one", {
   d <- separated_cases()[["complete, two experts"]][[1]]
   told <- told_fit(y ~ 1, d, K = 2, family = "binomial", gating = ~x, start = 1 + d$y)

@@ -44,6 +44,23 @@ test_that("expected values come with their intervals", {
   expect_identical(as.character(many$Response), rep(levels(iris$Species), each = 2))
 })
 
+test_that("covariances that the caller asks for, with their arguments, are used by all verbs", {
+  skip_if_not_installed("parameters")
+  id <- rep(1:25, 12)
+  expected <- sqrt(diag(vcov(fit, cluster = id)))
+  same <- function(table) expect_equal(table$SE, unname(expected), tolerance = 1e-10)
+  same(parameters::model_parameters(fit, vcov = "cluster", vcov_args = list(cluster = id)))
+  same(parameters::model_parameters(fit, vcov = vcov, vcov_args = list(cluster = id)))
+  same(parameters::standard_error(fit, vcov = "cluster", vcov_args = list(cluster = id)))
+  slope <- which(names(coef(fit)) == "expert1:x")
+  ends <- parameters::ci(fit, vcov = "cluster", vcov_args = list(cluster = id))[slope, ]
+  expect_equal(ends$CI_high - ends$CI_low, 2 * qnorm(0.975) * expected[[slope]], tolerance = 1e-10)
+  p <- parameters::p_value(fit, vcov = "cluster", vcov_args = list(cluster = id))$p[slope]
+  expect_equal(p, 2 * pnorm(-abs(coef(fit)[[slope]] / expected[[slope]])), tolerance = 1e-8)
+  expect_error(parameters::model_parameters(fit, vcov_args = list(cluster = id)), "vcov_args",
+    class = "moe_input_error")
+})
+
 test_that("model_parameters() is tidy(), printed by experts", {
   skip_if_not_installed("parameters")
   table <- parameters::model_parameters(fit)

@@ -78,6 +78,18 @@ test_that("drop1() fits again without each term, of experts and gates", {
   expect_equal(ours[["Pr(>Chisq)"]][-1], theirs[["Pr(>Chi)"]][-1], tolerance = 1e-6)
 })
 
+test_that("drop1() keeps the rows where the term left out has gaps, and says that matrices have no terms", {
+  holes <- two_experts(300, "gaussian")
+  holes$v[c(3, 50, 200)] <- NA
+  fit <- moe(y ~ x + v, holes, K = 2, gating = ~x)
+  table <- drop1(fit)
+  without <- moe(y ~ x, holes[-c(3, 50, 200), ], K = 2, gating = ~x)
+  expect_equal(table["v", "logLik"], as.numeric(logLik(without)), tolerance = 1e-4)
+  expect_equal(drop1(fit, k = log(297))$AIC, -2 * table$logLik + log(297) * table$Df)
+  x <- cbind(a = holes$x, b = rnorm(300))
+  expect_error(drop1(moe(x, holes$y, K = 1)), "matrices", class = "moe_input_error")
+})
+
 test_that("hat values of one expert are those of lm() and glm(); formulas of experts and gates", {
   one <- moe(y ~ x + g, d, K = 1, weights = w)
   expect_equal(hatvalues(one), hatvalues(lm(y ~ x + g, d, weights = w)), tolerance = 1e-6)

@@ -86,6 +86,22 @@ test_that("calls that ask for clusters wrongly are told what is wrong", {
   wrong(vcov(fit, cluster = ~ id), "can't be found again")
 })
 
+test_that("clusters are not looked up in data that are no longer the rows of the fit", {
+  wrong <- function(code) expect_error(code, "no longer the rows of the fit", class = "moe_input_error")
+  d <- transform(two_experts(200, "binomial"), id = rep(1:20, 10))
+  fit <- moe(y ~ x, d, K = 1, family = binomial())
+  v <- vcov(fit, cluster = ~ id)
+  before <- d
+  d <- d[order(d$x), ]
+  wrong(vcov(fit, cluster = ~ id))
+  d <- before[-1, ]
+  wrong(vcov(fit, cluster = ~ id))
+  d <- transform(before, y = 1 - y)
+  wrong(vcov(fit, cluster = ~ id))
+  d <- before
+  expect_identical(vcov(fit, cluster = ~ id), v)
+})
+
 test_that("clusters over chunks and over sites give what all rows in one place give", {
   d <- transform(two_experts(600, "gaussian"), id = rep(1:60, 10), site = rep(c("a", "b", "c"), 200))
   d$id <- paste(d$id, d$site)  # a cluster lies within one site
@@ -107,6 +123,8 @@ test_that("clusters over chunks and over sites give what all rows in one place g
   expect_equal(vcov(refined, cluster = ~ id, newdata = split(d, d$site)), vcov(relabel(fit, match_experts(refined, fit,
     design_new(fit$schema, d))), cluster = ~ id), tolerance = 1e-3)
   expect_output(print(summary(refined, cluster = ~ id, newdata = split(d, d$site))), "clusters")
+  expect_error(vcov(refined, cluster = ~ id, newdata = split(d, d$site)[-1]), "400 complete rows.*rests on 600",
+    class = "moe_input_error")
   wrong <- function(code, words) expect_error(code, words, class = "moe_input_error")
   wrong(vcov(merged, cluster = ~ id), "newdata.*missing")
   wrong(vcov(fit, cluster = d$id, newdata = split(d, d$site)), "formula")

@@ -12,6 +12,7 @@ namespace {
 
 const double near_zero = 1e-6;          // probabilities (rates) below, or above one less this
 const double least_information = 1e-3;  // in rows
+const double least_of_gates = 0.03;     // the same of gates, which a weak prior holds
 const double large_part = 0.25;         // of the largest coefficient: a column takes part in a direction
 
 struct Extreme {
@@ -76,8 +77,9 @@ Grams grams(const Block& block, const Model& model) {
   MatrixXd with(block.rows(), model.experts() * pairs);
   for (Index k = 0; k < model.experts(); ++k) {
     const auto mean = e.mean().middleCols(k * parts, parts).array();
-    with.middleCols(k * pairs, pairs) = (f.curvature(mean).colwise() * weighted.col(k).array()).matrix();
+    with.middleCols(k * pairs, pairs) = (f.curvature(mean, model.dispersion(k)).colwise() * weighted.col(k).array()).matrix();
   }
+  if (block.trials.size() > 0) with.array().colwise() *= block.trials.array();
   add_weighted_grams(block.x, with, out.with);
   add_weighted_grams(block.x, weighted, out.without);
   return out;
@@ -85,7 +87,7 @@ Grams grams(const Block& block, const Model& model) {
 
 // The part of an expert's coefficients b (p R, standardised columns) that lies in separated directions; 0
 // where there is none. rows: its mass in units of the mean weight.
-VectorXd separated_part(const MatrixXd& with, const MatrixXd& without, const VectorXd& b, double rows) {
+VectorXd separated_part(const MatrixXd& with, const MatrixXd& without, const VectorXd& b, double rows, double least) {
   const Index p = without.rows(), parts = with.rows() / p;
   const Eigen::SelfAdjointEigenSolver<MatrixXd> spread(without);
   const double cut = 1e-6 * spread.eigenvalues().maxCoeff();
@@ -100,7 +102,7 @@ VectorXd separated_part(const MatrixXd& with, const MatrixXd& without, const Vec
   }
   const Eigen::SelfAdjointEigenSolver<MatrixXd> told(white.transpose() * with * white);
   const VectorXd along = told.eigenvectors().transpose() * (back.transpose() * b);
-  const VectorXd low = (told.eigenvalues().array() * rows < least_information).select(along, 0.0);
+  const VectorXd low = (told.eigenvalues().array() * rows < least).select(along, 0.0);
   return white * (told.eigenvectors() * low);
 }
 
@@ -119,7 +121,105 @@ std::vector<bool> columns_of(const VectorXd& part, Index p, Index intercept) {
   return out;
 }
 
+// Experts' gates, and the rows looked at.
+struct Shares {
+  VectorXd mass;  // K
+  double total = 0.0, rows = 0.0;
+
+  explicit Shares(Index k) : mass(VectorXd::Zero(k)) {}
+  Shares& operator+=(const Shares& other) {
+    mass += other.mass;
+    total += other.total;
+    rows += other.rows;
+    return *this;
+  }
+};
+
+Index numbers_in(const Shares& sums) { return sums.mass.size(); }
+
+// The first rows of a block, of all blocks together about as many as are wanted.
+Index rows_of(const Block& block, double part) {
+  return std::max<Index>(1, static_cast<Index>(std::ceil(part * static_cast<double>(block.rows()))));
+}
+
+VectorXd weights_of(const Block& block, Index rows) {
+  return block.weight.size() > 0 ? VectorXd(block.weight.head(rows)) : VectorXd::Ones(rows);
+}
+
+ArrayXXd gate_probabilities(const Block& block, const Model& model, Index rows) {
+  const VectorView offset = block.gate_offset.size() > 0 ? block.gate_offset.head(rows) : block.gate_offset;
+  return gates(block.z.topRows(rows), model.alpha, offset).probability;
+}
+
+Shares gate_mass(const Block& block, const Model& model, double part) {
+  const Index rows = rows_of(block, part);
+  const VectorXd weight = weights_of(block, rows);
+  Shares out(model.experts());
+  out.mass = gate_probabilities(block, model, rows).matrix().transpose() * weight;
+  out.total = weight.sum();
+  out.rows = static_cast<double>(rows);
+  return out;
+}
+
+// `free`: the experts whose gates are looked at.
+Grams gate_grams(const Block& block, const Model& model, const std::vector<Index>& free, double part) {
+  const Index rows = rows_of(block, part), parts = static_cast<Index>(free.size());
+  const VectorXd weight = weights_of(block, rows);
+  const ArrayXXd g = gate_probabilities(block, model, rows);
+  MatrixXd with(rows, pairs_of(parts));
+  for (Index i = 0, pair = 0; i < parts; ++i) {
+    const auto own = g.col(free[static_cast<std::size_t>(i)]);
+    for (Index j = 0; j < i; ++j, ++pair) {
+      with.col(pair) = (-own * g.col(free[static_cast<std::size_t>(j)]) * weight.array()).matrix();
+    }
+    with.col(pair++) = (own * (1.0 - own) * weight.array()).matrix();
+  }
+  Grams out(block.z.cols(), 1, parts);
+  add_weighted_grams(block.z.topRows(rows), with, out.with);
+  add_weighted_grams(block.z.topRows(rows), weight, out.without);
+  return out;
+}
+
 }  // namespace
+
+std::vector<std::vector<bool>> separated_gates(const Source& source, const Model& model, Index intercept,
+                                               const Services& services) {
+  std::vector<std::vector<bool>> out;
+  Index reference = 0;
+  const Index k = model.experts(), q = model.alpha.rows();
+  // Gates that are constant are shares; without rows they are named as empty experts.
+  if (k == 1 || q < 2) return out;
+  const double some = std::min(1.0, 20000.0 / static_cast<double>(source.rows()));
+  for (const double part : {some, 1.0}) {
+    services.interrupt();
+    const Shares seen = sum_over(source, Shares(k), services,
+                                 [&](const Block& block) { return gate_mass(block, model, part); });
+    seen.mass.maxCoeff(&reference);
+    std::vector<Index> free;
+    for (Index i = 0; i < k; ++i) {
+      if (i != reference && seen.mass(i) * seen.rows > 0.5 * seen.total) free.push_back(i);
+    }
+    const Index parts = static_cast<Index>(free.size());
+    if (parts == 0) return out;
+    const Grams sums = sum_over(source, Grams(q, 1, parts), services,
+                                [&](const Block& block) { return gate_grams(block, model, free, part); });
+    const auto alpha = [&](Index i) { return i < k - 1 ? VectorXd(model.alpha.col(i)) : VectorXd::Zero(q).eval(); };
+    MatrixXd b(q, parts);
+    for (Index i = 0; i < parts; ++i) b.col(i) = alpha(free[static_cast<std::size_t>(i)]) - alpha(reference);
+    const VectorXd low = separated_part(unpack_blocks(sums.with, q, parts), unpack_symmetric(sums.without, 0, q),
+                                        Eigen::Map<const VectorXd>(b.data(), b.size()), seen.rows, least_of_gates);
+    if (!(low.cwiseAbs().maxCoeff() > 0)) return out;
+    if (part < 1.0) continue;
+    out.assign(static_cast<std::size_t>(k), std::vector<bool>(static_cast<std::size_t>(q), false));
+    const double largest = low.cwiseAbs().maxCoeff();
+    for (Index i = 0; i < parts; ++i) {
+      const VectorXd own = low.segment(i * q, q);
+      if (own.cwiseAbs().maxCoeff() < large_part * largest) continue;
+      out[static_cast<std::size_t>(free[static_cast<std::size_t>(i)])] = columns_of(own, q, intercept);
+    }
+  }
+  return out;
+}
 
 std::vector<std::vector<bool>> separated_columns(const Source& source, const Model& model, Index intercept,
                                                  const Services& services) {
@@ -141,7 +241,8 @@ std::vector<std::vector<bool>> separated_columns(const Source& source, const Mod
     const MatrixXd b = model.beta.middleCols(k * parts, parts);
     const VectorXd part = separated_part(unpack_blocks(sums.with.middleRows(k * pairs, pairs), p, parts),
                                          unpack_symmetric(sums.without, k, p),
-                                         Eigen::Map<const VectorXd>(b.data(), b.size()), seen.mass(k) / unit);
+                                         Eigen::Map<const VectorXd>(b.data(), b.size()), seen.mass(k) / unit,
+                                         least_information);
     if (!(part.cwiseAbs().maxCoeff() > 0)) continue;
     out.back() = columns_of(part, p, intercept);
     any = true;

@@ -115,6 +115,12 @@ bool MarginalLikelihood::diagonal() const {
 Marginal MarginalLikelihood::marginal(const SiteQuadratic& site) const {
   Marginal out;
   const Index rank = root_.cols();
+  if (rank == 0) {  // nothing varies
+    out.w = site.curvature;
+    out.part = site.slope;
+    out.value = 0.0;
+    return out;
+  }
   MatrixXd seen(size_, rank), inner(rank, rank);
   VectorXd pull(rank);
   if (alone_.empty()) {
