@@ -129,6 +129,18 @@ cpp_pass <- function(data, model, what, threads, passes = 1L) {
     .Call(`_distmoe_cpp_pass`, data, model, what, threads, passes)
 }
 
+cpp_fixed_encode <- function(values) {
+    .Call(`_distmoe_cpp_fixed_encode`, values)
+}
+
+cpp_fixed_sum <- function(terms, minus) {
+    .Call(`_distmoe_cpp_fixed_sum`, terms, minus)
+}
+
+cpp_fixed_decode <- function(bytes) {
+    .Call(`_distmoe_cpp_fixed_decode`, bytes)
+}
+
 cpp_predict <- function(data, model, what, threads = 1L) {
     .Call(`_distmoe_cpp_predict`, data, model, what, threads)
 }

@@ -141,7 +141,8 @@
 #'   that must be in the aggregate; with less there is an error that names the missing. Rows of
 #'   sites that did not tell how many they have are not counted in the share; the error and
 #'   the print say so.
-#' @param registered NULL, or what the centre knows of the sites' sizes: numbers of rows, named by site. See the section
+#' @param registered NULL (of messages read with a registry: its rows), or what the centre knows of the sites' sizes:
+#'   numbers of rows, named by site. See the section
 #'   on influence.
 #' @param expected_sites NULL, or the names of the sites that take part.
 #' @param max_weight_share NULL, or the largest share (0 to 1) of the weights that one site may have; what is above
@@ -199,7 +200,7 @@ moe_aggregate <- function(sites, support, K = NULL,
   plan <- check_choice(plan, c("component", "pointwise"), "plan")
   asked <- if (!missing(weights)) weights
   control <- aggregate_control(control)
-  bound <- bound_claims(as_sites(sites), registered, expected_sites, max_weight_share)
+  bound <- bound_claims(as_sites(sites), centre_knows(registered, sites), expected_sites, max_weight_share)
   sites <- bound$sites
   warn_refused(sites$table)
   cost <- check_cost(cost, sites$models[[1]]$family)

@@ -146,6 +146,7 @@ print.moe <- function(x, digits = 4, ...) {
   print_call(x$call)
   data_line(x)
   fit_line(x)
+  print_origin(x)
   cat("\nExperts:\n")
   print_coefficients(expert_table(x), digits, most = 12)
   invisible(x)
@@ -168,6 +169,7 @@ print.summary.moe <- function(x, digits = x$digits, ...) {
   print_call(model$call)
   data_line(model)
   fit_line(model)
+  print_origin(model)
   if (inherits(model, "moe_aggregate")) print_sites(model)
   cat(strwrap(paste0("Standard errors: ", x$standard_errors, weights_note(model, x$standard_errors)), width = 100,
     exdent = 2), sep = "\n")

@@ -389,6 +389,37 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_fixed_encode
+SEXP cpp_fixed_encode(Rcpp::NumericMatrix values);
+RcppExport SEXP _distmoe_cpp_fixed_encode(SEXP valuesSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< Rcpp::NumericMatrix >::type values(valuesSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_fixed_encode(values));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_fixed_sum
+Rcpp::RawVector cpp_fixed_sum(Rcpp::List terms, Rcpp::LogicalVector minus);
+RcppExport SEXP _distmoe_cpp_fixed_sum(SEXP termsSEXP, SEXP minusSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< Rcpp::List >::type terms(termsSEXP);
+    Rcpp::traits::input_parameter< Rcpp::LogicalVector >::type minus(minusSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_fixed_sum(terms, minus));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_fixed_decode
+Rcpp::NumericMatrix cpp_fixed_decode(Rcpp::RawVector bytes);
+RcppExport SEXP _distmoe_cpp_fixed_decode(SEXP bytesSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< Rcpp::RawVector >::type bytes(bytesSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_fixed_decode(bytes));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_predict
 Rcpp::NumericMatrix cpp_predict(Rcpp::List data, Rcpp::List model, std::string what, int threads);
 RcppExport SEXP _distmoe_cpp_predict(SEXP dataSEXP, SEXP modelSEXP, SEXP whatSEXP, SEXP threadsSEXP) {
@@ -604,6 +635,9 @@ static const R_CallMethodDef CallEntries[] = {
     {"_distmoe_cpp_use_instructions", (DL_FUNC) &_distmoe_cpp_use_instructions, 1},
     {"_distmoe_cpp_stop_threads", (DL_FUNC) &_distmoe_cpp_stop_threads, 0},
     {"_distmoe_cpp_pass", (DL_FUNC) &_distmoe_cpp_pass, 5},
+    {"_distmoe_cpp_fixed_encode", (DL_FUNC) &_distmoe_cpp_fixed_encode, 1},
+    {"_distmoe_cpp_fixed_sum", (DL_FUNC) &_distmoe_cpp_fixed_sum, 2},
+    {"_distmoe_cpp_fixed_decode", (DL_FUNC) &_distmoe_cpp_fixed_decode, 1},
     {"_distmoe_cpp_predict", (DL_FUNC) &_distmoe_cpp_predict, 4},
     {"_distmoe_cpp_quantiles", (DL_FUNC) &_distmoe_cpp_quantiles, 4},
     {"_distmoe_cpp_keyed_hash", (DL_FUNC) &_distmoe_cpp_keyed_hash, 2},
