@@ -25,6 +25,7 @@ class NegativeBinomial : public Family {
   bool has_reverse() const override { return false; }
   bool has_middle() const override { return false; }
   bool starts_on_log() const override { return true; }
+  bool deviation_is_hidden() const override { return true; }
 
   ArrayXd to_bound(const PredictorView& mean) const override { return mean.col(0); }
 
