@@ -61,6 +61,10 @@ hatvalues.moe <- function(model, ...) {
   information <- family_traits(model)$slope(mean)^2 / family_traits(model)$variance(mean, model$parameters$dispersion)
   weight <- if (is.null(design$weight)) 1 else design$weight
   x <- x[, known, drop = FALSE]
+  # Where the link is not canonical, the observed information is another.
+  if (has_dispersion(model) && !has_location_scale(model)) {
+    covariance <- solve(crossprod(x, weight * information[, 1] * x))
+  }
   stats::naresid(model$na.action, weight * information[, 1] * rowSums((x %*% covariance) * x))
 }
 

@@ -87,7 +87,9 @@ at_theta <- function(fit, theta) {
 
 # One fit of each family, with what makes them differ: offsets, gates of their own, weights, a column too many.
 fits_of_all_kinds <- function() {
-  d <- lapply(stats::setNames(all_families, all_families), function(family) transform(two_experts(300, family), id = rep(1:30, 10), o = v / 3))
+  d <- lapply(stats::setNames(all_families, all_families), function(family) {
+    transform(two_experts(300, family), id = rep(1:30, 10), o = v / 3)
+  })
   start <- lapply(d, function(d) 1 + (d$x < 0))
   list(
     gaussian = moe(y ~ x + offset(o), d$gaussian, K = 2, weights = w, start = start$gaussian),

@@ -10,7 +10,8 @@ penalty_problem <- function(family, n = 400, seed = 1, K = 2) {
     slope <- c(2, -2, 0)[label]
     eta <- slope * d$x2 + c(1, -1, 4)[label] + 0.5 * d$x3
     d$y <- switch(family, gaussian = eta + stats::rnorm(n, sd = 0.5),
-      binomial = as.numeric(stats::runif(n) < stats::plogis(eta)), poisson = stats::rpois(n, exp(eta / 3)), Gamma = stats::rgamma(n, 5, scale = exp(eta / 3) / 5),
+      binomial = as.numeric(stats::runif(n) < stats::plogis(eta)), poisson = stats::rpois(n, exp(eta / 3)),
+      Gamma = stats::rgamma(n, 5, scale = exp(eta / 3) / 5),
       negative_binomial = stats::rnbinom(n, 3, mu = exp(eta / 3)))
     d$w <- sample(1:2, n, TRUE)
     d

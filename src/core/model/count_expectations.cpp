@@ -7,9 +7,9 @@ namespace distmoe {
 
 namespace {
 
-// Both are integrals over t of the counts' transform E[exp(-t y)] = (1 + dispersion mean (1 - exp(-t)))^(-1 / dispersion):
+// Both are integrals of the counts' transform E[exp(-t y)] = (1 + dispersion mean (1 - exp(-t)))^(-1 / dispersion):
 //   log Gamma(y + a) / Gamma(a) = int [ y exp(-t) - exp(-a t) (1 - exp(-y t)) / (1 - exp(-t)) ] dt / t,
-//   psi(a + y) = int [ exp(-t) / t - exp(-(a + y) t) / (1 - exp(-t)) ] dt, and the same without / (1 - exp(-t)) for logs.
+//   psi(a + y) = int [ exp(-t) / t - exp(-(a + y) t) / (1 - exp(-t)) ] dt, log a likewise with / t.
 // As functions of log t they are analytic and vanish at both ends, where the trapezoidal rule is exact to
 // exp(-pi^2 / spacing).
 const double spacing = 0.3;
