@@ -30,7 +30,8 @@ cli_model <- function(file) {
 
 cli_write <- function(object, file, o, ...) {
   limits <- c("min_rows", "min_expert_rows", "min_rows_per_parameter", "overwrite")
-  do.call(write_moe, c(list(object, file, ...), Filter(Negate(is.null), o[limits])))
+  policy <- if (isTRUE(o$no_check)) list(policy = FALSE)
+  do.call(write_moe, c(list(object, file, ...), policy, Filter(Negate(is.null), o[limits])))
   say_written(file, format_big(file.size(file)), "bytes")
   if (!grepl("[.]json$", file, ignore.case = TRUE)) {
     say_error("note: of a folder only files are read whose names end in .json")
@@ -62,8 +63,8 @@ print_sites_table <- function(sites) {
 limit_options <- function() {
   list(cli_option("min-rows", "N", "disclosure check: fewest rows [50]"),
     cli_option("min-expert-rows", "N", "disclosure check: fewest rows behind an expert [10]"),
-    cli_option("min-rows-per-parameter", "N", "disclosure check: fewest rows for each parameter [2]"),
-    overwrite_option())
+    cli_option("min-rows-per-parameter", "N", "disclosure check: fewest rows for each parameter [3]"),
+    cli_option("no-check", NULL, "no disclosure check: the rows are not secret"), overwrite_option())
 }
 
 overwrite_option <- function() cli_option("overwrite", NULL, "replace files that are there already")

@@ -32,6 +32,10 @@
 #' already is only replaced where `--overwrite` says so. Some starts of fits and aggregates are drawn at
 #' random: `--seed` makes them the same again.
 #'
+#' What is written is held to the disclosure check and to the policies of the site ([moe_policy()]): those that the
+#' environment variable `DISTMOE_POLICY` names, and `distmoe-policy.json` in the folder of `--data`. `--min-rows` and
+#' the like, and `--no-check`, set other limits where there is no such file.
+#'
 #' @section Files of rows:
 #' Text files with a header line, or Parquet files (see [moe_source()]). Only the columns that the
 #' formula names are looked at. In text, fields are separated by commas and numbers have decimal points,
@@ -109,6 +113,10 @@ cli_run <- function(command, known, options) {
       threads <- options(distmoe.threads = check_count(options$threads, "threads"))
       on.exit(options(threads), add = TRUE)
     }
+    # Where rows are read whole they do not tell where they come from.
+    beside <- if (!is.null(options$data)) file.path(unique(c(dirname(options$data), options$data)), policy_name)
+    old_policy <- options(distmoe.policy = c(getOption("distmoe.policy"), Filter(file.exists, beside)))
+    on.exit(options(old_policy), add = TRUE)
     if (!is.null(options$seed)) set.seed(check_count(options$seed, "seed", -.Machine$integer.max))
     check_out(options)
     withCallingHandlers(known$run(options), warning = function(w) {

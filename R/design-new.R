@@ -30,6 +30,7 @@ design_new <- function(schema, newdata, need_response = FALSE) {
   frame <- try_formula(row_frame(terms, newdata, na_action = stats::na.pass),
     "The formulas can't be evaluated on {.arg newdata}.")
   design <- design_from_frame(match_levels(frame, schema), schema, need_response)
+  if (need_response) design <- with_units(design, group_of_rows(schema, newdata))
   design$complete <- complete
   design
 }

@@ -126,6 +126,7 @@ without_empty <- function(weight, trials) {
 # Case weights of the rows of a frame, NULL without any. The trials of shares are none.
 frame_weights <- function(frame, design) {
   weights <- stats::model.weights(frame)
+  if (!is.null(design$unit)) return(weigh_units(check_weights(weights, nrow(frame)), design))
   if (!is.null(design$trials) && is.null(dim(stats::model.response(frame)))) weights <- NULL
   without_empty(check_weights(weights, nrow(frame)), design$trials)
 }
@@ -147,15 +148,16 @@ design_from_frame <- function(frame, schema, need_response = TRUE) {
     given <- trials_of_weights(frame[[schema$response]], stats::model.weights(frame), schema$family)
     y <- check_response(given, schema$family, paste0("response `", schema$response, "`"), schema$labels)
   }
-  new_design(expert$x, gate$x, schema, y, offset = part_offset(schema$expert, frame),
+  design <- new_design(expert$x, gate$x, schema, y, offset = part_offset(schema$expert, frame),
     gate_offset = if (schema$same) NULL else part_offset(schema$gate, frame),
     x_intercept = expert$intercept, z_intercept = gate$intercept)
+  with_units(design, frame[["(group)"]])
 }
 
 # The schema of a formula pair on data, and the design of the rows. `frame_call` makes the model
 # frame from a formula: moe() passes the user's subset, weights and na.action through it.
 # `with_frame`: the design has the frame as well.
-design_build <- function(formula, gating, data, family, frame_call, schema = NULL, with_frame = FALSE) {
+design_build <- function(formula, gating, data, family, frame_call, schema = NULL, with_frame = FALSE, group = NULL) {
   if (!is.null(schema)) {
     terms <- schema$frame
     environment(terms) <- environment(formula)
@@ -173,12 +175,14 @@ design_build <- function(formula, gating, data, family, frame_call, schema = NUL
   frame <- match_levels(frame, schema)
   design <- design_from_frame(frame, schema)
   design$weight <- frame_weights(frame, design)
+  if (!is.null(group)) design$schema$group <- group
   design$na.action <- stats::na.action(frame)
   if (with_frame) design$frame <- frame_to_keep(frame, design$schema)
   design
 }
 
 new_schema <- function(formula, gating, terms, frame, data, family) {
+  frame <- without_group(frame)
   environment(attr(frame, "terms")) <- slim_environment(formula, nrow(frame))
   full <- attr(frame, "terms")
   same <- is.null(gating)

@@ -31,6 +31,9 @@
 #' @param control At the first exchange, settings made by [moe_control()]: the penalties,
 #'   `dispersion_floor` and `tolerance` are used and kept.
 #' @param max_bytes As in [read_moe()].
+#' @param registered NULL, or numbers of rows, named by site, that the centre knows: answers of others, or of more rows,
+#'   are refused. (Sums are added as they are: a site that takes part can make any of them. See `Influence` of
+#'   [moe_aggregate()] for what is bounded.)
 #' @return `moe_statistics()`: a list of class `moe_statistics` with `site`, `round` (exchanges made before),
 #'   `model` (a checksum of what it was computed at), `family`, `K`, `columns`, `parts`, `moments` (in the first
 #'   exchange), `sums` (later) or `maximum` (of hierarchies), see [moe_message], and
@@ -77,7 +80,7 @@ moe_statistics <- function(model, data, weights = NULL, site = "site") {
     family = model$family$family, K = model$K,
     columns = list(expert = model$schema$expert$columns, gate = model$schema$gate$columns),
     parts = count_parts(model$schema), moments = found, sums = if (!is.null(rounds)) sums,
-    counts = list(n = as.numeric(n), share = share, parameters = count_parameters(model$schema, model$K))),
+    counts = statistics_counts(model, as.numeric(n), share, site_behind(model, design, data, data, weights))),
     class = "moe_statistics")
 }
 
@@ -101,14 +104,33 @@ round_key <- function(model) {
 
 #' @rdname moe_statistics
 #' @export
-moe_update <- function(model, messages, control = moe_control(), max_bytes = 5e7) {
+moe_update <- function(model, messages, control = moe_control(), max_bytes = 5e7, registered = NULL) {
   check_round_model(model)
   control <- check_control(control)
   messages <- round_messages(messages, max_bytes)
+  check_registered(messages, known_sites(registered, NULL))
   if (inherits(model, "moe_hierarchy")) return(update_hierarchy(model, messages))
   check_round_messages(model, messages)
   if (is.null(model$rounds)) return(begin_rounds(model, messages, control))
   next_round(model, messages)
+}
+
+# Answers are added up as they are: what can be checked is who sends them, and of how many rows.
+check_registered <- function(messages, known) {
+  if (is.null(known)) return(invisible())
+  weight <- vapply(messages, function(m) c(m$moments$moments$weight, m$sums$weight, m$maximum$weight, NA)[1], 0)
+  each <- weight / vapply(messages, function(m) m$counts$n, 0)
+  usual <- lower_median(each)
+  faults <- lapply(seq_along(messages), function(i) {
+    m <- messages[[i]]
+    if (!m$site %in% known$names) return("is not a site that the centre knows")
+    rows <- known$rows[[m$site]]
+    if (m$counts$n > rows) {
+      return(paste0("claims ", format_big(m$counts$n), " rows, and is registered with ", format_big(rows)))
+    }
+    if (isTRUE(each[i] > 10 * usual)) return("claims weights that are more than 10 times the usual ones")
+  })
+  refuse_answers(messages, faults)
 }
 
 round_messages <- function(messages, max_bytes) {

@@ -59,7 +59,8 @@ hatvalues.moe <- function(model, ...) {
   covariance <- stats::vcov(model)[seq_len(ncol(x)), seq_len(ncol(x))][known, known, drop = FALSE]
   mean <- core_predict(design, core_model(model), "expert")
   information <- family_traits(model)$slope(mean)^2 / family_traits(model)$variance(mean, model$parameters$dispersion)
-  weight <- if (is.null(design$weight)) 1 else design$weight
+  weight <- case_weights(design)
+  weight <- (if (is.null(weight)) 1 else weight) * count_trials(design)
   x <- x[, known, drop = FALSE]
   # Where the link is not canonical, the observed information is another.
   if (has_dispersion(model) && !has_location_scale(model)) {

@@ -45,6 +45,8 @@
 #'   then kept; labels 1..K of the rows; or an n x K matrix of
 #'   responsibilities.
 #' @param control Settings made by [moe_control()], or a list of some of them: `list(starts = 50)`.
+#' @param group NULL, or a one-sided formula, `~ id`: all rows with one value of it (of a patient, a school) are of one
+#'   expert. See the section on groups.
 #' @param keep TRUE: keep response and fitted values, so that [fitted()] and
 #'   [residuals()] work. FALSE: no row stays in the object, unless `model` says so.
 #' @param model TRUE (the default where `keep` is): keep the model frame (or the matrices, as they are), as
@@ -64,6 +66,14 @@
 #' trial each draw an expert of their own. Fitted values and residuals are shares; [nobs()] counts rows, without those
 #' of no trial; quantiles, prediction intervals and [simulate()][simulate.moe] need the number of trials, so both
 #' columns, in new data.
+#' @section Groups of rows with one expert:
+#' With `group = ~ id` the rows of a unit u, such as the visits of a patient, have one expert, drawn once by its gates:
+#' f(y_u | x_u) = sum_k pi_k(z_u) prod_i phi_k(y_ui | x_ui), a latent class regression (as `flexmix(y ~ x | id)`
+#' has it). The gates' columns must be constant within a unit, so `gating` is of such columns, of means made by
+#' [ave()], or `~ 1`. Log-likelihood and posteriors are the units', which [predict()][predict.moe] gives at each of
+#' their rows; new data need the column where the response is looked at. A unit counts once: [nobs()] and so [BIC()],
+#' the gates, standard errors, [moe_bootstrap()], folds of [moe_select()], and what a site's message is checked for.
+#' A unit's case weight is that of its rows, which must agree. Rows of a source must fit into memory.
 #' @return A model of class `moe`; see [moe-class] for its fields.
 #' @references Chamroukhi, F. and Pham, T. "Optimal Transport Aggregation for
 #'   Distributed Mixture-of-Experts". Equation numbers are theirs.
@@ -82,7 +92,7 @@ moe <- function(x, ...) UseMethod("moe")
 #' @export
 moe.formula <- function(formula, data = NULL, K = NULL, family = stats::gaussian(), gating = NULL,
                         weights, subset, na.action, start = NULL, control = moe_control(),
-                        ..., keep = TRUE, model = keep, seed = NULL) {
+                        ..., group = NULL, keep = TRUE, model = keep, seed = NULL) {
   check_unused(...)
   back <- use_seed(seed)
   on.exit(back())
@@ -94,31 +104,48 @@ moe.formula <- function(formula, data = NULL, K = NULL, family = stats::gaussian
   call <- called_as("moe", match.call())
   asked_call <- bare_weights(call, if (is_source(data)) source_columns(data) else names(data), parent.frame())
   family <- family_or_start(family, !missing(family), start)
+  asked_call$group <- group_columns_of(group, start)
+  source <- data
   if (is_source(data)) {
     if (asked) input_error("{.arg model} can't be TRUE for a source: its rows stay where they are.")
     model <- FALSE
-    source <- data
     columns <- source_wanted(source, formula, gating, asked_call)
     data <- source_read(source, columns, source$memory_rows)
     if (is.null(data)) {
+      refuse_group(list(group = asked_call$group), "Sources whose rows are not held in memory")
       if (!missing(keep) && isTRUE(keep)) input_error("{.arg keep} can't be TRUE for a source of more
         than {source$memory_rows} rows: its rows are not held in memory.")
       check_stream_start(start)
       schema <- start_schema(start, formula, gating, stream_head(source, columns))
       design <- stream_formula(source, columns, asked_call, formula, gating, family, schema, parent.frame())
       on.exit(drop_scratch(design), add = TRUE)
-      return(fit_design(design, K, family, start, control, FALSE, call))
+      return(with_behind(fit_design(design, K, family, start, control, FALSE, call), design, source, asked_call))
     }
   }
   design <- formula_design(asked_call, formula, data, gating, family,
-    start_schema(start, formula, gating, data), parent.frame(), model)
-  fit_design(design, K, family, start, control, keep, call)
+    start_schema(start, formula, gating, data), parent.frame())
+  frame <- design$frame
+  if (!model) design$frame <- NULL
+  fit <- fit_design(design, K, family, start, control, keep, call)
+  if (model && !site_has_policy(source_folder(source))) return(fit)
+  design$frame <- frame
+  with_behind(fit, design, source, asked_call)
+}
+
+# What the disclosure check will ask about the rows, where the fit does not keep them. (What the ledger asks is only
+# known now: a model frame does not say what the variables were.)
+with_behind <- function(model, design, source = NULL, call = NULL) {
+  folder <- source_folder(source)
+  model$behind <- rows_behind(model, design, design$frame, folder)
+  weights <- if (is.symbol(call$weights)) as.character(call$weights)
+  model$behind$told <- if (!is.null(source)) rows_told(model$schema, source, design$frame, weights, folder)
+  model
 }
 
 # The design of a call with `data`, `subset`, `weights` and `na.action`, made from `frame`.
 formula_design <- function(call, formula, data, gating, family, schema, frame, with_frame = TRUE) {
   frame_call <- frame_maker(call, data, frame, drop_levels = is.null(schema))
-  design_build(formula, gating, data, family$family, frame_call, schema, with_frame)
+  design_build(formula, gating, data, family$family, frame_call, schema, with_frame, call$group)
 }
 
 #' @rdname moe
@@ -134,7 +161,8 @@ moe.matrix <- function(x, y, K = NULL, family = stats::gaussian(), gating = NULL
   if (missing(y)) input_error("{.arg y}, the response, is missing.")
   design <- matrix_design(x, y, gating, if (!missing(weights)) weights, family)
   if (!check_flag(model, "model")) design$frame <- NULL
-  fit_design(design, K, family, start, control, keep, call)
+  fit <- fit_design(design, K, family, start, control, keep, call)
+  if (model) fit else with_behind(fit, design)
 }
 
 #' @rdname moe
@@ -193,6 +221,7 @@ fit_design <- function(design, K, family, start, control, keep, call, neighbours
   # As in lm(), rows of weight 0 do not count.
   model <- new_moe(fit$model, family, schema, seen$counted, seen$weight, fit$log_lik, fit$share,
     record, call = call, dropped = seen$dropped)
+  if (!has_bases_of(start, schema)) model$record$own_knots <- own_knots(schema)  # NULL: it has none
   if (keep) model <- keep_rows(model, design, settings$threads)
   model <- keep_frame(model, design$frame)
   wish <- control$information

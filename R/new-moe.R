@@ -49,6 +49,8 @@
 #'     in [stats::na.action()]. NULL with `keep = FALSE` and at sites.}
 #'   \item{`model`}{The model frame, or NULL: see `model` of [moe()]. Of matrices `rows` has `given`, a list of
 #'     `x`, `y`, `z` and `weights`. Never of what a site sends.}
+#'   \item{`behind`}{NULL, or the numbers of rows that the disclosure check looks at (see [moe_policy()]), of models
+#'     that keep no rows. It stays at the site: no message has it.}
 #'   \item{`dropped`}{Number of rows left out because of missing values.}
 #'   \item{`call`}{The call, without data.}
 #' }

@@ -102,7 +102,11 @@ penalty_line <- function(model) {
 
 data_line <- function(model) {
   cat("n = ", format_big(model$n), sep = "")
-  if (model$weight != model$n) cat(" (weights: ", format_big(round(model$weight, 2)), ")", sep = "")
+  grouped <- length(model$schema$group) > 0
+  if (grouped) {
+    cat(" rows of ", format_big(round(model$weight, 2)), " units (", toString(model$schema$group), ")", sep = "")
+  }
+  if (model$weight != model$n && !grouped) cat(" (weights: ", format_big(round(model$weight, 2)), ")", sep = "")
   if (model$dropped > 0) cat(" (", format_big(model$dropped), " rows with missing values left out)",
     sep = "")
   if (!is.na(model$log_lik)) {
@@ -305,5 +309,6 @@ print_sites <- function(x) {
   if (length(left)) {
     cat("Screening by ", a$screening$by, " left out: ", paste(shown_names(left), collapse = ", "), "\n", sep = "")
   }
+  print_bounds(a$bounds)
   if (length(a$notes)) cat(paste0("Note: ", a$notes, "\n"), sep = "")
 }

@@ -61,7 +61,8 @@ check_has_deviance <- function(object) {
 design_residuals <- function(object, design, type) {
   mean <- response_means(design, object)
   y <- response_indicators(design$y, object$schema)
-  weight <- if (is.null(design$weight)) 1 else design$weight
+  weight <- case_weights(design)
+  if (is.null(weight)) weight <- 1
   if (type == "response") return(y - mean)
   if (type == "quantile") return(quantile_residuals(object, design))
   out <- if (type == "deviance") deviance_residuals(object, y, mean, weight * count_trials(design))

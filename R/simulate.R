@@ -71,6 +71,13 @@ draw_labels <- function(probabilities) {
   label
 }
 
+# The experts of rows, drawn by the gates; one for all rows of a unit.
+unit_labels <- function(gate, design) {
+  if (is.null(design$unit)) return(draw_labels(gate))
+  number <- match(design$unit, unique(design$unit))
+  draw_labels(gate[match(unique(number), number), , drop = FALSE])[number]
+}
+
 # Responses of rows whose experts are known; means as the core gives them.
 draw_responses <- function(means, labels, family, dispersion, classes, trials = NULL) {
   n <- length(labels)
@@ -123,6 +130,9 @@ simulate.moe <- function(object, nsim = 1, seed = NULL, newdata = NULL, ...) {
   }
   # Of successes in trials, how many these are.
   design <- design_new(object$schema, newdata, need_response = has_trials(if (own) object else object$schema))
+  if (is.null(design$unit) && any(design$complete)) {
+    design <- with_units(design, group_of_rows(object$schema, newdata)[design$complete])
+  }
   draws <- lapply(seq_len(nsim), function(i) NA)
   if (any(design$complete)) draws <- draw_from(object, design, nsim)
   complete <- if (own) pad_rows(matrix(design$complete + 0), newdata)[, 1] %in% 1 else design$complete
@@ -141,7 +151,7 @@ draw_from <- function(object, design, nsim) {
   means <- core_predict(design, core, "expert")
   labels <- object$schema$labels
   lapply(seq_len(nsim), function(i) {
-    y <- draw_responses(means, draw_labels(gate), object$family,
+    y <- draw_responses(means, unit_labels(gate, design), object$family,
       unname(object$parameters$dispersion), labels, design$trials)
     if (!is.null(design$trials)) counted_trials(y, design$trials, object)
     else if (is.factor(y)) y else as_label(y, object$schema)

@@ -5,7 +5,7 @@ scratch_rows <- 1800L  # rows of a block of the file, those of a block of the co
 
 # The columns that a call needs of a source; NULL, all, where a formula says `.`.
 source_wanted <- function(source, formula, gating, call) {
-  names <- unique(unlist(lapply(c(formula, gating, call$weights, call$subset), all.vars)))
+  names <- unique(c(unlist(lapply(c(formula, gating, call$weights, call$subset), all.vars)), call$group))
   has <- source_columns(source)
   if ("." %in% names) has else intersect(has, names)
 }

@@ -63,6 +63,9 @@ cluster_at_site <- function(data, task) {
     sums <<- rowsum(both, rownames(both))
   }
   tryCatch({
+    if (site_has_policy(source_folder(data))) {
+      input_error("The site has a policy file, and none allows sums by cluster, of which some are of few rows.")
+    }
     if (is_source(data)) source_visit(data, add, unique(c(site_columns(task), all.vars(task$cluster)))) else add(data)
     c(meat_of_clusters(sums), list(rows = count))
   }, error = identity)
@@ -81,7 +84,7 @@ cluster_rows <- function(object, cluster, newdata, weights, named = FALSE) {
     design <- design_new(object$schema, newdata, need_response = TRUE)
     complete <- design$complete
     weights <- check_weights(weights, length(complete))
-    if (length(weights)) design$weight <- weights[complete]
+    design$weight <- weigh_units(if (length(weights)) weights[complete], design)
   }
   if (!any(complete)) {
     if (named) return(list(design = design, cluster = character()))

@@ -111,7 +111,9 @@ RData::RData(const Rcpp::List& list)
       weight_(vector_or_none(list, "weight")),
       offset_(vector_or_none(list, "offset")),
       gate_offset_(vector_or_none(list, "gate_offset")),
-      trials_(vector_or_none(list, "trials")) {
+      // The core takes the rows of a unit as it takes a row's trials.
+      trials_(vector_or_none(list, list.containsElementNamed("unit_size") ? "unit_size" : "trials")),
+      unit_(vector_or_none(list, "unit")) {
   if (!list.containsElementNamed("scratch") || Rf_isNull(list["scratch"])) return;
   const Rcpp::List file = list["scratch"];
   ScratchLayout layout;
@@ -129,7 +131,8 @@ RData::RData(const Rcpp::List& list)
 }
 
 Block RData::block() const {
-  return Block{view(x_), view(z_), view(y_), view(weight_), view(offset_), view(gate_offset_), view(trials_)};
+  return Block{view(x_), view(z_), view(y_), view(weight_),
+               view(offset_), view(gate_offset_), view(trials_), view(unit_)};
 }
 
 Model model_for(const RData& data, const Rcpp::List& list) {

@@ -68,7 +68,7 @@ void ScratchFile::read(Index start, Index count, const std::function<void(const 
   const VectorView y = column(layout_.y), weight = column(layout_.weight);
   const VectorView offset = column(layout_.offset), gate_offset = column(layout_.gate_offset);
   const VectorView trials = column(layout_.trials);
-  see(Data{Block{x, z, y, weight, offset, gate_offset, trials}, layout_.x_adds_one, layout_.z_adds_one});
+  see(Data{Block{x, z, y, weight, offset, gate_offset, trials, none}, layout_.x_adds_one, layout_.z_adds_one});
 }
 
 }  // namespace distmoe

@@ -75,7 +75,8 @@ Model model_from(const Source& source, const ExpertKind& kind, const MatrixXd& r
     if (!on_log) return statistics(b, model, r);
     VectorXd y = log_response(kind.family, b.y), none(0);
     if (b.offset.size() > 0) y -= b.offset;
-    return statistics(Block{b.x, b.z, y, b.weight, none, b.gate_offset, b.trials, b.first}, model, r);
+    const Block on_log{b.x, b.z, y, b.weight, none, b.gate_offset, b.trials, b.unit, b.first, b.log_scale};
+    return statistics(on_log, model, r);
   });
   // A part with fewer rows than coefficients gets the least-norm fit and an honest wide variance.
   Model out = em_step(model, sums, rule, floor, 0.0);

@@ -29,9 +29,13 @@ Statistics sums_given(const Block& block, const Model& model, const Evaluation& 
   const Family& f = family_of(model.family);
   const ArrayXXd response = f.response(block.y.array(), parts);
   ArrayXd mass;
+  if (block.trials.size() > 0) sums.experts.responses = VectorXd::Zero(k);
   for (Index j = 0; j < k; ++j) {
     mass = weighted.col(j);
-    if (block.trials.size() > 0) mass *= block.trials.array();
+    if (block.trials.size() > 0) {
+      mass *= block.trials.array();
+      sums.experts.responses(j) = mass.sum();
+    }
     const auto mean = e.mean().middleCols(j * parts, parts).array();
     const double d = model.dispersion(j);
     gram_weight.middleCols(j * pairs_of(parts), pairs_of(parts)) =
@@ -117,7 +121,9 @@ MatrixXd complete_curvature(const Model& model, const Statistics& sums, const Ve
   const Index rest = size - k * own - gates;
   const Family& f = family_of(model.family);
   for (Index j = 0; j < rest; ++j) {
-    out(size - rest + j, size - rest + j) = f.dispersion_information(model.dispersion(j)) * mass(j);
+    out(size - rest + j, size - rest + j) =
+        f.dispersion_information(model.dispersion(j)) * mass(j) *
+        (sums.experts.count(j) / std::max(sums.experts.mass(j), 1e-300));
   }
   penalty.add_to(model, out);
   return out;

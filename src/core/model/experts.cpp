@@ -14,6 +14,8 @@ ExpertSums::ExpertSums(Index p, Index k, Index parts)
 
 ExpertSums& ExpertSums::operator+=(const ExpertSums& other) {
   mass += other.mass;
+  if (responses.size() == 0) responses = other.responses;
+  else if (other.responses.size() > 0) responses += other.responses;
   score += other.score;
   gram += other.gram;
   deviation += other.deviation;
@@ -56,7 +58,7 @@ ExpertStep expert_step(const Model& model, const ExpertSums& sums, double floor,
     if (!f.has_dispersion()) continue;
     // At the old beta the sum of squares is `deviation`; it falls by delta'score as beta moves to its minimiser.
     const double fall = f.least_squares() ? step.delta.col(k).dot(sums.score.col(k)) : 0.0;
-    step.dispersion(k) = std::max(f.best_dispersion(sums.deviation(k) - fall, sums.mass(k), 0.0, 1.0), floor);
+    step.dispersion(k) = std::max(f.best_dispersion(sums.deviation(k) - fall, sums.count(k), 0.0, 1.0), floor);
   }
   return step;
 }
