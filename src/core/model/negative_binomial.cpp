@@ -1,6 +1,7 @@
 // Negative binomial experts with log link: mean m = exp(eta), variance m + d m^2, d = 1 / size the dispersion. y is
-// Poisson of mean m u, u a Gamma variable of mean 1 and shape a = 1 / d, and with y known u is Gamma of shape a + y, rate
-// a + m. So the dispersion is estimated as that of Gamma experts from what is expected of u, the EM of a missing u.
+// Poisson of mean m u, u a Gamma variable of mean 1 and shape a = 1 / d, and with y known u is Gamma of shape a + y,
+// rate a + m. So the dispersion is estimated as that of Gamma experts from what is expected of u, the EM of a missing
+// u.
 //   log phi = sum_{j < y} log(1 + d j) + y log m - (y + a) log(1 + d m) - log y!
 #include "base/special.h"
 #include "kernels/kernels.h"
