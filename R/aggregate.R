@@ -101,8 +101,12 @@
 #'   and far from convex. Its update is a majorisation of its own: the update of
 #'   KL towards the components' midpoints with the expert, weighted by BC.
 #'
-#' Under every cost the objective never rises. KL has the fast loops; the other
-#' costs go through all pairs of points, components and experts.
+#' Under every cost the objective never rises. KL has the fast loops (but of Gamma and negative binomial experts);
+#' the other costs go through all pairs of points, components and experts.
+#'
+#' Gamma experts have all but `"wasserstein"`: KL and BC are closed forms, under reverse KL shapes are
+#' averaged. Negative binomial experts have `"kl"`, whose expectations are integrals, to 1e-10; its update of the
+#' sizes is a step of EM.
 #'
 #' @section Departures from the paper:
 #' The variance update is the minimiser of (S7), not the printed (S8b), with

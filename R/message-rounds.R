@@ -302,7 +302,7 @@ begin_rounds <- function(model, messages, control, total) {
 
 # The prior on variances is measured by the residual variance of one regression on all sites' rows.
 needs_cross_y <- function(model, settings) {
-  model$K > 1 && has_dispersion(model) && settings$variance_prior > 0
+  model$K > 1 && has_location_scale(model) && settings$variance_prior > 0
 }
 
 # Products of x and y that a site's version did not send can't be told from the rest; where nothing needs them,

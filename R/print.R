@@ -57,7 +57,8 @@ fit_line <- function(model) {
   }
   if (any(r$empty)) cat("Experts without rows:", which(r$empty), "\n")
   if (any(r$at_floor)) {
-    cat(if (has_location_scale(model)) "Variance" else "Dispersion", "held at its floor: expert", which(r$at_floor), "\n")
+    what <- if (has_location_scale(model)) "Variance" else "Dispersion"
+    cat(what, "held at its floor: expert", which(r$at_floor), "\n")
   }
   doubtful_lines(model)
   separated_lines(model)
