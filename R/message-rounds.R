@@ -105,7 +105,7 @@ moe_update <- function(model, messages, control = moe_control(), max_bytes = 5e7
   check_round_model(model)
   control <- check_control(control)
   messages <- round_messages(messages, max_bytes)
-  if (inherits(model, "moe_hierarchy")) return(update_hierarchy(model, messages))
+  if (inherits(model, "moe_hierarchy")) return(update_hierarchy(model, messages, control))
   check_round_messages(model, messages)
   if (is.null(model$rounds)) return(begin_rounds(model, messages, control))
   next_round(model, messages)

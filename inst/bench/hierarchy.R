@@ -46,11 +46,11 @@ real_case <- function(train, test, site, formula, K, rounds = 10, left_out = TRU
   for (s in names(fitted$models)) own[at == s] <- log_density(fitted$models[[s]], test[at == s, ])
   has_own <- at %in% names(fitted$models)
   density <- list(pooled = log_density(pooled, test), aggregate = log_density(aggregate, test), own = own,
-    "one shot" = log_density(h, test, site = at, new_site = "population"),
+    "one shot" = log_density(h, test, site = at, new_site = "population", allow_new_sites = TRUE),
     rounds = log_density(refined, test, site = at))
   y <- test[[all.vars(formula)[1]]]
   rpe <- c(pooled = moe_metrics(pooled, test)$rpe, aggregate = moe_metrics(aggregate, test)$rpe, own = NA,
-    "one shot" = moe_metrics(h, test, site = at)$rpe, rounds = moe_metrics(refined, test, site = at)$rpe)
+    "one shot" = moe_metrics(h, test, site = at, allow_new_sites = TRUE)$rpe, rounds = moe_metrics(refined, test, site = at)$rpe)
   out <- list(density = density, site = at, has_own = has_own, rpe = rpe, clock = clock,
     left_out = NULL, trace = refined$refinement$rounds)
   # What a new site gets may be the aggregate too.
