@@ -49,6 +49,10 @@ cpp_site_covariance <- function(curvature, covariance) {
     .Call(`_distmoe_cpp_site_covariance`, curvature, covariance)
 }
 
+cpp_congruent <- function(a, map) {
+    .Call(`_distmoe_cpp_congruent`, a, map)
+}
+
 cpp_positive_part <- function(a) {
     .Call(`_distmoe_cpp_positive_part`, a)
 }

@@ -6,12 +6,12 @@ print.moe_hierarchy <- function(x, digits = 4, ...) {
   cat("Hierarchy of mixtures of experts: ", family_words(x), "\n", sep = "")
   print_call(x$call)
   hierarchy_lines(x)
-  found <- heterogeneity(x)
+  found <- heterogeneity(x, at = "mean")
   found <- found[found$tau > 0, ]
   # A column that is constant within the sites has no Q: no site alone tells its coefficients.
   found <- utils::head(found[order(-found$Q / pmax(found$df, 1), -found$tau), ], 5)
   if (nrow(found)) {
-    cat("Sites differ most in (tau: standard deviation between sites):\n")
+    cat("Sites differ most in (tau: standard deviation between sites; intercepts at the columns' means):\n")
     print(format(data.frame(tau = found$tau, I2 = round(found$I2, 1), row.names = found$term), digits = 3))
   } else {
     cat("No difference between sites was found in what may vary.\n")

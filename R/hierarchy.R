@@ -147,10 +147,10 @@ check_order <- function(order, model) {
 solve_population <- function(quadratics, setting, start = NULL, fixed = FALSE) {
   lift <- setting$index$lift
   origin <- common_mean(quadratics)
-  known <- diag(crossprod(lift, Reduce(`+`, lapply(quadratics, function(q) q$curvature)) %*% lift)) > 0
+  known <- diag(cpp_congruent(Reduce(`+`, lapply(quadratics, function(q) q$curvature)), lift)) > 0
   blocks <- effect_blocks(setting$varies & known, setting$covariance, setting$index)
   sites <- lapply(quadratics, function(q) {
-    list(curvature = crossprod(lift, q$curvature %*% lift),
+    list(curvature = cpp_congruent(q$curvature, lift),
       slope = drop(crossprod(lift, q$slope + q$curvature %*% (q$at - origin))))
   })
   fit <- cpp_hierarchy(unname(sites), blocks, start, list(reml = setting$method == "REML", fixed = fixed,

@@ -158,6 +158,17 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_congruent
+Rcpp::NumericMatrix cpp_congruent(Rcpp::NumericMatrix a, Rcpp::NumericMatrix map);
+RcppExport SEXP _distmoe_cpp_congruent(SEXP aSEXP, SEXP mapSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< Rcpp::NumericMatrix >::type a(aSEXP);
+    Rcpp::traits::input_parameter< Rcpp::NumericMatrix >::type map(mapSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_congruent(a, map));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_positive_part
 Rcpp::NumericMatrix cpp_positive_part(Rcpp::NumericMatrix a);
 RcppExport SEXP _distmoe_cpp_positive_part(SEXP aSEXP) {
@@ -548,6 +559,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_distmoe_cpp_trust_step", (DL_FUNC) &_distmoe_cpp_trust_step, 4},
     {"_distmoe_cpp_hierarchy", (DL_FUNC) &_distmoe_cpp_hierarchy, 4},
     {"_distmoe_cpp_site_covariance", (DL_FUNC) &_distmoe_cpp_site_covariance, 2},
+    {"_distmoe_cpp_congruent", (DL_FUNC) &_distmoe_cpp_congruent, 2},
     {"_distmoe_cpp_positive_part", (DL_FUNC) &_distmoe_cpp_positive_part, 1},
     {"_distmoe_cpp_covariance_root", (DL_FUNC) &_distmoe_cpp_covariance_root, 1},
     {"_distmoe_cpp_site_mode", (DL_FUNC) &_distmoe_cpp_site_mode, 6},

@@ -53,6 +53,11 @@ Rcpp::NumericMatrix cpp_site_covariance(Rcpp::NumericMatrix curvature, Rcpp::Num
 }
 
 // [[Rcpp::export(rng = false)]]
+Rcpp::NumericMatrix cpp_congruent(Rcpp::NumericMatrix a, Rcpp::NumericMatrix map) {
+  return Rcpp::wrap(congruent(Rcpp::as<MatrixXd>(a), Rcpp::as<MatrixXd>(map)));
+}
+
+// [[Rcpp::export(rng = false)]]
 Rcpp::NumericMatrix cpp_positive_part(Rcpp::NumericMatrix a) {
   return Rcpp::wrap(positive_part(Rcpp::as<MatrixXd>(a)));
 }

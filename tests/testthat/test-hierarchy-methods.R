@@ -350,3 +350,24 @@ test_that("exponentials are for the population's coefficients", {
   expect_equal(tidy(h, exponentiate = TRUE)$estimate, exp(tidy(h)$estimate))
   expect_error(tidy(h, "ran_vals", exponentiate = TRUE), "fixed", class = "moe_input_error")
 })
+
+test_that("intercepts at the columns' means are those of centred columns", {
+  d <- shifted_sites()
+  d$x <- d$x + 10
+  found <- hierarchy_of(d)
+  centred <- d
+  centred$x <- d$x - mean(d$x)
+  centred$v <- d$v - mean(d$v)
+  sites <- moe_sites(y ~ x + v, split(centred[names(d) != "site"], d$site), start = moe(y ~ x + v, centred, K = 2),
+    information = TRUE)
+  a <- heterogeneity(found$h, at = "mean")
+  b <- heterogeneity(moe_hierarchy(sites))
+  for (field in c("estimate", "se", "tau", "I2", "Q", "low", "high")) {
+    expect_equal(a[[field]], b[[field]], tolerance = 1e-3)
+  }
+  zero <- heterogeneity(found$h)
+  at <- !grepl("Intercept", zero$term)
+  expect_equal(as.data.frame(zero)[at, ], as.data.frame(a)[at, ])
+  expect_gt(zero$tau[1], a$tau[1])
+  expect_error(heterogeneity(found$h, at = "end"), "at", class = "moe_input_error")
+})
