@@ -65,6 +65,10 @@ cpp_site_mode <- function(data, shape, scaling, prior, starts, options) {
     .Call(`_distmoe_cpp_site_mode`, data, shape, scaling, prior, starts, options)
 }
 
+cpp_site_distances <- function(sites, blocks) {
+    .Call(`_distmoe_cpp_site_distances`, sites, blocks)
+}
+
 cpp_assign <- function(cost) {
     .Call(`_distmoe_cpp_assign`, cost)
 }

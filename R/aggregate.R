@@ -84,6 +84,15 @@
 #' Under every cost the objective never rises. KL has the fast loops; the other
 #' costs go through all pairs of points, components and experts.
 #'
+#' @section Do sites differ?
+#' Where two sites or more sent their information (`moe_sites(information = TRUE)`) the field `heterogeneity` and the
+#' print say whether one model for all is what the sites say: Cochran's
+#' \eqn{Q = \sum_m (\hat\theta_m - \bar\theta)' \Lambda_m (\hat\theta_m - \bar\theta)} with the information matrices
+#' \eqn{\Lambda_m} and the mean that makes it least, chi-square without difference. Sites take part whose every expert
+#' has ten rows a column; each counts with at most the 99.5 % quantile of its distance, so that one site in a
+#' poor mode is no difference between sites. \eqn{(Q - df) / 2} a row (all of every site's distance) estimates what
+#' models of their own would gain in log-likelihood. [moe_hierarchy()] goes on from there.
+#'
 #' @section Departures from the paper:
 #' The variance update is the minimiser of (S7), not the printed (S8b), with
 #' which the objective can rise. Experts of other families are updated by a
@@ -148,7 +157,8 @@
 #'   a site has another number of experts), `screening`
 #'   (list with `table`: data frame with `site`, `score` and `outlying`, and `by`:
 #'   `"response"` or `"transport"`; or `why` there is none; NULL with
-#'   `screen = FALSE`), `control`, `seconds`, `notes`.
+#'   `screen = FALSE`), `control`, `seconds`, `notes`. And `heterogeneity`, see the section: NULL where it can't be told,
+#'   or a list of `sites` (that took part), `Q`, `df`, `p`, `gain` (a row) and `differ` (is p below 0.01).
 #' @seealso [vcov.moe()] for standard errors, [moe_refine()] for more rounds.
 #' @examples
 #' sim <- moe_simulate(3000, K = 2, d = 2, seed = 1)
@@ -207,6 +217,7 @@ moe_aggregate <- function(sites, support, K = NULL,
       order = if (is.null(result$order)) matched_order(out, models, problem) else result$order,
       screening = kept$screening, control = control, seconds = proc.time()[[3]] - started,
       notes = problem$notes))
+  out$heterogeneity <- test_homogeneity(models, out$aggregation$order)
   warn_about_aggregate(out$aggregation)
   out
 }

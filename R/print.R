@@ -306,5 +306,6 @@ print_sites <- function(x) {
   if (length(left)) {
     cat("Screening by ", a$screening$by, " left out: ", paste(shown_names(left), collapse = ", "), "\n", sep = "")
   }
+  homogeneity_line(x)
   if (length(a$notes)) cat(paste0("Note: ", a$notes, "\n"), sep = "")
 }

@@ -204,6 +204,17 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_site_distances
+Rcpp::NumericVector cpp_site_distances(Rcpp::List sites, Rcpp::IntegerMatrix blocks);
+RcppExport SEXP _distmoe_cpp_site_distances(SEXP sitesSEXP, SEXP blocksSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< Rcpp::List >::type sites(sitesSEXP);
+    Rcpp::traits::input_parameter< Rcpp::IntegerMatrix >::type blocks(blocksSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_site_distances(sites, blocks));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_assign
 Rcpp::IntegerVector cpp_assign(Rcpp::NumericMatrix cost);
 RcppExport SEXP _distmoe_cpp_assign(SEXP costSEXP) {
@@ -563,6 +574,7 @@ static const R_CallMethodDef CallEntries[] = {
     {"_distmoe_cpp_positive_part", (DL_FUNC) &_distmoe_cpp_positive_part, 1},
     {"_distmoe_cpp_covariance_root", (DL_FUNC) &_distmoe_cpp_covariance_root, 1},
     {"_distmoe_cpp_site_mode", (DL_FUNC) &_distmoe_cpp_site_mode, 6},
+    {"_distmoe_cpp_site_distances", (DL_FUNC) &_distmoe_cpp_site_distances, 2},
     {"_distmoe_cpp_assign", (DL_FUNC) &_distmoe_cpp_assign, 1},
     {"_distmoe_cpp_mean_quantiles", (DL_FUNC) &_distmoe_cpp_mean_quantiles, 4},
     {"_distmoe_cpp_model_information", (DL_FUNC) &_distmoe_cpp_model_information, 5},
