@@ -2,8 +2,8 @@
 
 differ_settings <- list(
   rows = 10,       # of every expert and column of it: with less an estimate is not normal enough
-  usual = 0.995,   # a site that is further off than so many counts as if it were there: it may be in a poor mode
-  level = 0.01     # of the test
+  usual = 0.95,    # a site that is further off than so many counts as if it were there: it may be in a poor mode
+  level = 0.005    # of the test
 )
 
 # list(sites, Q, df, p, gain, differ), or NULL where messages do not tell: see the help of moe_aggregate().

@@ -89,7 +89,7 @@
 #' print say whether one model for all is what the sites say: Cochran's
 #' \eqn{Q = \sum_m (\hat\theta_m - \bar\theta)' \Lambda_m (\hat\theta_m - \bar\theta)} with the information matrices
 #' \eqn{\Lambda_m} and the mean that makes it least, chi-square without difference. Sites take part whose every expert
-#' has ten rows a column; each counts with at most the 99.5 % quantile of its distance, so that one site in a
+#' has ten rows a column; each counts with at most the 95 % quantile of its distance, so that one site in a
 #' poor mode is no difference between sites. \eqn{(Q - df) / 2} a row (all of every site's distance) estimates what
 #' models of their own would gain in log-likelihood. [moe_hierarchy()] goes on from there.
 #'
@@ -158,7 +158,7 @@
 #'   (list with `table`: data frame with `site`, `score` and `outlying`, and `by`:
 #'   `"response"` or `"transport"`; or `why` there is none; NULL with
 #'   `screen = FALSE`), `control`, `seconds`, `notes`. And `heterogeneity`, see the section: NULL where it can't be told,
-#'   or a list of `sites` (that took part), `Q`, `df`, `p`, `gain` (a row) and `differ` (is p below 0.01).
+#'   or a list of `sites` (that took part), `Q`, `df`, `p`, `gain` (a row) and `differ` (is p below 0.005).
 #' @seealso [vcov.moe()] for standard errors, [moe_refine()] for more rounds.
 #' @examples
 #' sim <- moe_simulate(3000, K = 2, d = 2, seed = 1)

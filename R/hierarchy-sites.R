@@ -13,6 +13,13 @@ hierarchy_models <- function(sites) {
     input_error("A hierarchy needs the models of two sites or more; {.arg sites} holds {length(models)}.",
       i = "{.code sites$table} says what became of the others.")
   }
+  check_hierarchy_models(models)
+  list(models = models, table = listed$table, sites = listed, schema = listed$schema,
+    order = if (aggregate) sites$aggregation$order, aggregate = if (aggregate) sites)
+}
+
+# Can these be sites of a hierarchy?
+check_hierarchy_models <- function(models) {
   counts <- vapply(models, function(m) m$K, 0L)
   if (length(unique(counts)) > 1) {
     input_error("The sites' models have {.val {sort(unique(counts))}} experts; a hierarchy needs as many at every
@@ -30,8 +37,6 @@ hierarchy_models <- function(sites) {
     input_error("{cli::qty(sparse)}Site{?s} {.val {shown_names(sparse)}} {?was/were} fitted with LASSO
       ({.code lambda}): what it sets to 0 has no normal distribution.", i = "Fit again without it.")
   }
-  list(models = models, table = listed$table, sites = listed, schema = listed$schema,
-    order = if (aggregate) sites$aggregation$order, aggregate = if (aggregate) sites)
 }
 
 # One site's quadratic under given labels, in parameters on columns standardised by `scaling`.

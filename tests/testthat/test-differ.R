@@ -15,7 +15,7 @@ test_that("the statistic is Cochran's Q with the sites' covariances", {
   estimate <- lapply(sites$models, log_coef)
   mean <- solve(Reduce(`+`, inverse), Reduce(`+`, Map(`%*%`, inverse, estimate)))[, 1]
   distance <- mapply(function(e, i) sum((e - mean) * (i %*% (e - mean))), estimate, inverse)
-  expect_equal(h$Q, sum(pmin(distance, qchisq(0.995, 11))), tolerance = 1e-5)
+  expect_equal(h$Q, sum(pmin(distance, qchisq(0.95, 11))), tolerance = 1e-5)
   expect_equal(h$df, 44)
   expect_equal(h$gain, max(0, sum(distance) - 44) / 2 / 3000, tolerance = 1e-5)
   expect_equal(h$p, pchisq(h$Q, 44, lower.tail = FALSE))
