@@ -83,7 +83,7 @@ parameter_blocks <- function(model, scaling) {
 }
 
 homogeneity_line <- function(x) {
-  t <- x$heterogeneity
+  t <- x$homogeneity
   if (is.null(t)) return(invisible())
   test <- paste0("chi-squared ", format(t$Q, digits = 4), " on ", t$df, " df, p ",
     if (t$p < 1e-4) "< 0.0001" else paste("=", format(t$p, digits = 2)))

@@ -15,10 +15,11 @@
 #'   support point without the site, less that with it; NA without y) and `score`
 #'   (of the screening, see [moe_aggregate()]; NA where there was none).
 #'   Of a hierarchy instead of `transport` and `score`: `change` (how far the population's mean moves without the
-#'   site: squared distance by its covariance, a parameter; as Cook's), `loglik` (the marginal log-likelihood of the site's
-#'   rows under the others' population, by Laplace's approximation), `distance`, `df` and `p`: how far the site's own
-#'   estimate is from the others' population, by the spread between sites and the errors of both, chi-square if the site
-#'   is one of them. Small p: it is not (where sites are few their spread is hardly known, and p too small).
+#'   site: squared distance by its covariance, a parameter; as Cook's), `loglik` (the marginal log-likelihood of the
+#'   site's rows under the others' population, by Laplace's approximation), `distance`, `df` and `p`: how far the
+#'   site's own estimate is from the others' population, by the spread between sites and the errors of both, chi-square
+#'   if the site is one of them. Small p: it is not (where sites are few their spread is hardly known, and p too
+#'   small).
 #'   `plot()` draws the transport (the change) of every site.
 #' @examples
 #' sim <- moe_simulate(3000, K = 2, d = 2, seed = 1)

@@ -84,8 +84,8 @@
 #' Under every cost the objective never rises. KL has the fast loops; the other
 #' costs go through all pairs of points, components and experts.
 #'
-#' @section Do sites differ?
-#' Where two sites or more sent their information (`moe_sites(information = TRUE)`) the field `heterogeneity` and the
+#' @section Homogeneity:
+#' Where two sites or more sent their information (`moe_sites(information = TRUE)`) the field `homogeneity` and the
 #' print say whether one model for all is what the sites say: Cochran's
 #' \eqn{Q = \sum_m (\hat\theta_m - \bar\theta)' \Lambda_m (\hat\theta_m - \bar\theta)} with the information matrices
 #' \eqn{\Lambda_m} and the mean that makes it least, chi-square without difference. Sites take part whose every expert
@@ -157,8 +157,8 @@
 #'   a site has another number of experts), `screening`
 #'   (list with `table`: data frame with `site`, `score` and `outlying`, and `by`:
 #'   `"response"` or `"transport"`; or `why` there is none; NULL with
-#'   `screen = FALSE`), `control`, `seconds`, `notes`. And `heterogeneity`, see the section: NULL where it can't be told,
-#'   or a list of `sites` (that took part), `Q`, `df`, `p`, `gain` (a row) and `differ` (is p below 0.005).
+#'   `screen = FALSE`), `control`, `seconds`, `notes`. And `homogeneity`, see the section: NULL where it can't be
+#'   told, or a list of `sites` (that took part), `Q`, `df`, `p`, `gain` (a row) and `differ` (is p below 0.005).
 #' @seealso [vcov.moe()] for standard errors, [moe_refine()] for more rounds.
 #' @examples
 #' sim <- moe_simulate(3000, K = 2, d = 2, seed = 1)
@@ -217,7 +217,7 @@ moe_aggregate <- function(sites, support, K = NULL,
       order = if (is.null(result$order)) matched_order(out, models, problem) else result$order,
       screening = kept$screening, control = control, seconds = proc.time()[[3]] - started,
       notes = problem$notes))
-  out$heterogeneity <- test_homogeneity(models, out$aggregation$order)
+  out$homogeneity <- test_homogeneity(models, out$aggregation$order)
   warn_about_aggregate(out$aggregation)
   out
 }

@@ -33,8 +33,8 @@
 #' }
 #' What `fit` gives is what [moe_sites()] gives for that one site, `aggregate` is [moe_aggregate()],
 #' `refine` is [moe_statistics()] at a site and [moe_update()] at the centre, `hierarchy` is [moe_hierarchy()] and a
-#' [moe_update()] for every round: it keeps nothing and is given the answers of all rounds each time. A file that is there
-#' already is only replaced where `--overwrite` says so. Some starts of fits and aggregates are drawn at
+#' [moe_update()] for every round: it keeps nothing and is given the answers of all rounds each time. A file that is
+#' there already is only replaced where `--overwrite` says so. Some starts of fits and aggregates are drawn at
 #' random: `--seed` makes them the same again.
 #'
 #' @section Files of rows:

@@ -24,7 +24,9 @@ glance_custom.moe <- function(x, ...) {
 # texreg has S4 methods, in its own place; theirs is the table of all that glance() says.
 welcome_by_texreg <- function(...) {
   methods::setOldClass("moe", where = texreg_methods)
-  for (class in c("moe_aggregate", "moe_hierarchy", "moe_pool")) methods::setOldClass(c(class, "moe"), where = texreg_methods)
+  for (class in c("moe_aggregate", "moe_hierarchy", "moe_pool")) {
+    methods::setOldClass(c(class, "moe"), where = texreg_methods)
+  }
   methods::setMethod(getExportedValue("texreg", "extract"), "moe", texreg_columns, where = texreg_methods)
 }
 

@@ -131,8 +131,8 @@ moe_influence.moe_hierarchy <- function(object, ...) {
     gap <- solved$mean - h$mean
     seen <- seen_from_others(h$quadratics[[site]], solved, setting)
     data.frame(site = site, n = h$table$n[h$table$site == site],
-      change = sum(gap * (precision %*% gap)) / parameters, loglik = seen$log_lik, distance = seen$distance, df = seen$df,
-      p = stats::pchisq(seen$distance, seen$df, lower.tail = FALSE), stringsAsFactors = FALSE)
+      change = sum(gap * (precision %*% gap)) / parameters, loglik = seen$log_lik, distance = seen$distance,
+      df = seen$df, p = stats::pchisq(seen$distance, seen$df, lower.tail = FALSE), stringsAsFactors = FALSE)
   })
   out <- do.call(rbind, rows)
   structure(out[order(-out$change), ], class = c("moe_influence", "data.frame"), row.names = seq_len(nrow(out)))

@@ -7,18 +7,18 @@
 #' `"BIC"`: -2 times the marginal log-likelihood, plus the logarithm of the number of sites for each variance (and
 #' covariance) between sites, which is learnt from so many, plus the logarithm of the number of rows for each parameter
 #' of the population. `"AIC"`: plus 2 for each. `"CV"`: each site is left out in turn, and its message is judged by the
-#' population of the others: the mean over all rows of the log-likelihood (Laplace's) of the site's rows, larger is better.
-#' It takes as many fits as there are sites.
+#' population of the others: the mean over all rows of the log-likelihood (Laplace's) of the site's rows, larger is
+#' better. It takes as many fits as there are sites.
 #'
 #' @param sites As in [moe_hierarchy()]; or a hierarchy before rounds, whose sites and settings are taken.
 #' @param effects The candidates: a vector, or a list of what [moe_hierarchy()] takes as `effects`. Candidates under
 #'   which the same varies are taken once.
 #' @param criterion `"BIC"` (default), `"AIC"` or `"CV"`.
 #' @param covariance,method,new_site,control As in [moe_hierarchy()].
-#' @return A list of class `moe_effects`: `effects` (the chosen ones), `model` (that hierarchy), `criterion`, `path` (data
-#'   frame, a row a candidate: `effects`, `varying` (number of effects that may vary), `loglik` (marginal), `df`, `BIC`,
-#'   `AIC`, with `"CV"` also `CV` and its standard error over sites `CV_se`, `converged`), `models` (all of them, in the
-#'   order of `path`), `call`. `plot()` and [ggplot2::autoplot()] show the criterion.
+#' @return A list of class `moe_effects`: `effects` (the chosen ones), `model` (that hierarchy), `criterion`, `path`
+#'   (data frame, a row a candidate: `effects`, `varying` (number of effects that may vary), `loglik` (marginal), `df`,
+#'   `BIC`, `AIC`, with `"CV"` also `CV` and its standard error over sites `CV_se`, `converged`), `models` (all of
+#'   them, in the order of `path`), `call`. `plot()` and [ggplot2::autoplot()] show the criterion.
 #' @seealso [moe_hierarchy()]
 #' @examples
 #' sim <- moe_simulate(2000, K = 2, d = 2, seed = 1)

@@ -11,10 +11,10 @@
 #' variances on that of their logarithm (the interval is turned back).
 #'
 #' With `covariance = "diagonal"` effects are independent where columns have mean 0. `at = "zero"` speaks of the
-#' intercepts that [coef.moe()] gives, at 0 of the columns: where that lies far from the data their tau holds what slopes
-#' differ in, may be much larger than what the sites' own intercepts show (and stand beside a small Q), and says little.
-#' `at = "mean"` speaks of the intercepts at the columns' means (over all sites' rows; of indicators of levels too), as
-#' the print of a hierarchy does; all other parameters are the same.
+#' intercepts that [coef.moe()] gives, at 0 of the columns: where that lies far from the data their tau holds what
+#' slopes differ in, may be much larger than what the sites' own intercepts show (and stand beside a small Q), and says
+#' little. `at = "mean"` speaks of the intercepts at the columns' means (over all sites' rows; of indicators of levels
+#' too), as the print of a hierarchy does; all other parameters are the same.
 #'
 #' @param object A model made by [moe_hierarchy()].
 #' @param level Probability of the interval of a new site.

@@ -42,7 +42,8 @@ leave_sites_out <- function(object, sources, weights = NULL, draws = 100, timeou
   items <- lapply(known, function(site) list(data = sources[[site]], models = left_out_models(object, site, draws)))
   found <- at_sites(stats::setNames(items, known), task, left_out_score, at_scored_site)
   table <- data.frame(site = known, n = vapply(found, function(f) f$n, 0),
-    weight = vapply(found, function(f) f$weight, 0), do.call(rbind, lapply(found, function(f) f$loglik)), stringsAsFactors = FALSE, row.names = NULL)
+    weight = vapply(found, function(f) f$weight, 0),
+    do.call(rbind, lapply(found, function(f) f$loglik)), stringsAsFactors = FALSE, row.names = NULL)
   total <- colSums(table[-(1:3)] * table$weight)
   object$hierarchy$left_out <- table
   object$hierarchy$new_site <- names(which.max(total))

@@ -142,8 +142,8 @@ glance.moe_hierarchy <- function(x, newdata = NULL, site = NULL, allow_new_sites
 }
 
 #' @rdname simulate.moe
-#' @param site,allow_new_sites Of a hierarchy: as for [predict.moe_hierarchy()]. For the rows of a new site every simulation draws the
-#'   site's parameters anew from the population.
+#' @param site,allow_new_sites Of a hierarchy: as for [predict.moe_hierarchy()]. For the rows of a new site every
+#'   simulation draws the site's parameters anew from the population; names that are not known are so many new sites.
 #' @export
 simulate.moe_hierarchy <- function(object, nsim = 1, seed = NULL, newdata = NULL, site = NULL,
                                    allow_new_sites = FALSE, ...) {

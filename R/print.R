@@ -68,8 +68,8 @@ steps_line <- function(r) {
 # Of a hierarchy's message to the sites.
 population_line <- function(model) {
   if (is.null(model$prior)) return(invisible())
-  cat("The population of a hierarchy, as sites are asked about it in exchange ", model$prior$number + 1, ": their own\n",
-    "parameters are normal about these. A site's answer is moe_statistics(model, rows, site = ).\n", sep = "")
+  cat("The population of a hierarchy, as sites are asked about it in exchange ", model$prior$number + 1, ": their\n",
+    "own parameters are normal about these. A site's answer is moe_statistics(model, rows, site = ).\n", sep = "")
 }
 
 # How sure the maximum is: lines of text, none where there was nothing to search for.

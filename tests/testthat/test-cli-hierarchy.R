@@ -7,7 +7,9 @@ cli_run_of <- function(...) {
 # `sources`' rows as files, and the messages of their models.
 hierarchy_files <- function(found) {
   folder <- tempfile("hierarchy")
-  for (part in c("rows", "messages", "round-1", "round-2", "models")) dir.create(file.path(folder, part), recursive = TRUE)
+  for (part in c("rows", "messages", "round-1", "round-2", "models")) {
+    dir.create(file.path(folder, part), recursive = TRUE)
+  }
   for (site in names(found$sources)) {
     data <- found$sources[[site]]
     data[] <- lapply(data, function(v) sprintf("%.17g", v))
@@ -72,8 +74,9 @@ test_that("rounds by the command line are those in memory", {
   refused("bad")
   refused("nowhere")
   expect_equal(cli_run_of("hierarchy", "--messages", at("messages"))$status, 2L)
-  expect_equal(cli_run_of("hierarchy", "--messages", at("messages"), "--out", at("x.json"), "--effects", "zz")$status, 1L)
-  expect_equal(cli_run_of("hierarchy", "--messages", at("messages"), "--out", at("x.json"), "--method", "zz")$status, 2L)
+  asked <- c("hierarchy", "--messages", at("messages"), "--out", at("x.json"))
+  expect_equal(cli_run_of(asked, "--effects", "zz")$status, 1L)
+  expect_equal(cli_run_of(asked, "--method", "zz")$status, 2L)
   expect_equal(cli_run_of("hierarchy", "--messages", at("messages"), "--models", at("models"))$status, 1L)
   expect_match(cli_run_of("hierarchy", "--help")$out, "--rounds")
 })
