@@ -55,7 +55,7 @@ moe_bootstrap <- function(object, R = 200, type = c("cases", "cluster", "paramet
     design_of_fit(object, newdata)
   }
   task$design$frame <- NULL
-  check_whole_weights(task$design$weight, type)
+  check_whole_weights(case_weights(task$design), type)
   task$control <- control_of(object)
   seed <- draw_state()
   fits <- run_replicates(R, task)
@@ -126,12 +126,13 @@ replicate_rows <- function(task) {
   n <- length(design$y)
   if (task$type == "parametric") {
     core <- core_model(task$object)
-    labels <- draw_labels(core_predict(design, core, "gate"))
+    labels <- unit_labels(core_predict(design, core, "gate"), design)
     y <- draw_responses(core_predict(design, core, "expert"), labels, task$object$family,
-      unname(task$object$parameters$dispersion), task$object$schema$labels)
-    design$y <- if (is.factor(y)) as.numeric(y) - 1 else as.numeric(y)
+      unname(task$object$parameters$dispersion), task$object$schema$labels, design$trials)
+    design$y <- if (is.factor(y)) as.numeric(y) - 1 else as.numeric(y) / pmax(count_trials(design), 1)
     return(design)
   }
+  if (!is.null(design$unit) && task$type == "cases") return(drawn_units(design))
   weight <- if (is.null(design$weight)) rep(1, n) else design$weight
   design$weight <- if (task$type == "cases") {
     size <- sum(weight)
@@ -140,6 +141,16 @@ replicate_rows <- function(task) {
     groups <- max(task$cluster)
     weight * tabulate(sample.int(groups, groups, TRUE), groups)[task$cluster]
   }
+  take_rows(design, which(design$weight > 0))
+}
+
+# Units drawn with replacement: one that was drawn twice has twice the weight.
+drawn_units <- function(design) {
+  number <- match(design$unit, unique(design$unit))
+  weight <- case_weights(design)
+  weight <- if (is.null(weight)) rep(1, max(number)) else weight[match(seq_len(max(number)), number)]
+  drawn <- stats::rmultinom(1, sum(weight), weight)[, 1]
+  design$weight <- drawn[number] / design$unit_size
   take_rows(design, which(design$weight > 0))
 }
 

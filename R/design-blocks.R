@@ -6,14 +6,15 @@ basis_functions <- c("poly", "scale", "ns", "bs")
 row_functions <- c("(", "+", "-", "*", "/", "^", "%%", "%/%", "==", "!=", "<", "<=", ">", ">=", "!",
   "&", "|", "I", "offset", "abs", "sign", "sqrt", "exp", "expm1", "log", "log2", "log10", "log1p",
   "sin", "cos", "tan", "tanh", "floor", "ceiling", "round", "trunc", "is.na", "ifelse", "plogis",
-  "qlogis", "as.numeric")
+  "qlogis", "as.numeric", "cbind")
 
 # Are these data, more than one block of them, such that the rows of a block can do without the others?
 comes_apart <- function(schema, newdata, type, size) {
   if (schema$kind == "matrix") return(comes_apart_matrix(schema, newdata, type, size))
   if (!is.data.frame(newdata) || nrow(newdata) <= size || is_kept_frame(newdata, schema)) return(FALSE)
+  if (length(schema$group) && needs_response(schema, type)) return(FALSE)
   terms <- schema$frame
-  if (!type %in% y_types) terms <- stats::delete.response(terms)
+  if (!needs_response(schema, type)) terms <- stats::delete.response(terms)
   variables <- attr(terms, "predvars")
   if (is.null(variables)) variables <- attr(terms, "variables")
   all(vapply(as.list(variables)[-1], is_by_row, NA, newdata, environment(schema$frame), TRUE))
@@ -75,5 +76,8 @@ newdata_rows <- function(schema, newdata, rows) {
   if (is.data.frame(newdata) || !is.list(newdata)) pick(newdata) else lapply(newdata, pick)
 }
 
-# The types that look at the response.
-y_types <- c("posterior", "class", "density", "log_density")
+# Does a type look at the response? Quantiles of successes do, for the number of trials.
+needs_response <- function(schema, type) {
+  type %in% c("posterior", "class", "density", "log_density") ||
+    type %in% c("interval", "quantile") && has_trials(schema)
+}

@@ -85,7 +85,7 @@ plain_columns <- function(part, frame, names = all_columns(part)) {
 check_finite <- function(frame) {
   for (name in names(frame)) {
     v <- frame[[name]]
-    if (name == "(weights)") next
+    if (name %in% c("(weights)", "(group)")) next
     bad <- bad_values(v)
     if (bad[1] == 0) next
     row <- as.integer((bad[1] - 1) %% NROW(v) + 1)

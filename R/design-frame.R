@@ -2,8 +2,10 @@
 
 # The model frame of `data`. `weights`: NULL, or numbers, one a row. By default rows with gaps are treated as
 # model.frame() would by itself.
-row_frame <- function(formula, data, weights = NULL, na_action = spare_complete(default_na_action(data))) {
-  do.call(stats::model.frame, list(formula, data, weights = weights, drop.unused.levels = FALSE, na.action = na_action))
+row_frame <- function(formula, data, weights = NULL, na_action = spare_complete(default_na_action(data)),
+                      group = NULL) {
+  do.call(stats::model.frame, list(formula, data, weights = weights, group = group, drop.unused.levels = FALSE,
+    na.action = na_action))
 }
 
 # A function of a formula: the model frame of `data` under a call's subset, weights and na.action, which are
@@ -11,6 +13,8 @@ row_frame <- function(formula, data, weights = NULL, na_action = spare_complete(
 frame_maker <- function(call, data, frame, drop_levels) {
   asked <- call[c(1, match(c("data", "subset", "weights", "na.action"), names(call), 0))]
   asked[[1]] <- quote(stats::model.frame)
+  check_group_columns(call$group, data)
+  if (!is.null(call$group)) asked$group <- unit_expression(call$group)
   # `data` is evaluated once: a call such as d[sample(n), ] must not give two sets of rows.
   caller <- new.env(parent = frame)
   caller$.moe_data <- data
@@ -57,7 +61,7 @@ site_weights <- function(data, column) {
 # Types as in the fit; factor levels by name, unseen ones refused.
 match_levels <- function(frame, schema) {
   classes <- attr(schema$frame, "dataClasses")
-  for (name in setdiff(names(frame), c("(weights)", schema$response))) {
+  for (name in setdiff(names(frame), c("(weights)", "(group)", schema$response))) {
     v <- frame[[name]]
     expected <- if (!is.null(schema$levels[[name]])) "label"
                 else if (classes[[name]] == "logical") "logical" else "numeric"

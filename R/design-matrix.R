@@ -65,17 +65,17 @@ design_new_matrix <- function(schema, newdata, need_response) {
     input_error("The response is needed here.",
       i = "Give {.arg newdata} as {.code list(x = , y = )}.")
   }
-  if (!is.null(y) && length(y) != nrow(x)) {
-    input_error("{.arg newdata$y} has {length(y)} value{?s}, {.arg newdata$x} has {nrow(x)} row{?s}.")
+  if (!is.null(y) && NROW(y) != nrow(x)) {
+    input_error("{.arg newdata$y} has {NROW(y)} value{?s}, {.arg newdata$x} has {nrow(x)} row{?s}.")
   }
   complete <- complete_rows(x)
   if (!schema$same && anyNA(z)) complete <- complete & stats::complete.cases(z)
-  if (need_response) complete <- complete & !is.na(y)
+  if (need_response) complete <- complete & complete_rows(as.matrix(y))
   if (!any(complete)) return(list(complete = complete))
   if (!all(complete)) {
     x <- x[complete, , drop = FALSE]
     if (!schema$same) z <- z[complete, , drop = FALSE]
-    y <- y[complete]
+    y <- if (is.matrix(y)) y[complete, , drop = FALSE] else y[complete]
   }
   x <- check_matrix(x, "newdata")
   z <- if (schema$same) x else check_matrix(z, "newdata$z")

@@ -30,6 +30,7 @@ design_new <- function(schema, newdata, need_response = FALSE) {
   frame <- try_formula(row_frame(terms, newdata, na_action = stats::na.pass),
     "The formulas can't be evaluated on {.arg newdata}.")
   design <- design_from_frame(match_levels(frame, schema), schema, need_response)
+  if (need_response) design <- with_units(design, group_of_rows(schema, newdata))
   design$complete <- complete
   design
 }
@@ -44,10 +45,11 @@ design_response <- function(schema, newdata) {
     y <- try_formula(eval(attr(schema$frame, "predvars")[[1 + at]], data, environment(schema$frame)),
       "The response can't be evaluated on {.arg newdata}.")
   }
-  known <- !is.na(y)
-  check_finite(stats::setNames(list(y[known]), schema$response))
-  out <- rep(NA_real_, length(y))
-  out[known] <- check_response(y[known], schema$family, paste0("response `", schema$response, "`"), schema$labels)
+  known <- complete_rows(as.matrix(y))
+  given <- if (is.matrix(y)) y[known, , drop = FALSE] else y[known]
+  check_finite(stats::setNames(list(given), schema$response))
+  out <- rep(NA_real_, NROW(y))
+  out[known] <- check_response(given, schema$family, paste0("response `", schema$response, "`"), schema$labels)
   out
 }
 

@@ -22,7 +22,7 @@ take_rows <- function(design, rows) {
   same <- identical(design$schema$same, TRUE)
   design$x <- design$x[rows, , drop = FALSE]
   design$z <- if (same) design$x else design$z[rows, , drop = FALSE]
-  for (v in c("y", "weight", "offset", "gate_offset")) {
+  for (v in c("y", "trials", "unit", "unit_size", "weight", "offset", "gate_offset")) {
     if (!is.null(design[[v]])) design[[v]] <- design[[v]][rows]
   }
   design$frame <- NULL

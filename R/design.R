@@ -101,14 +101,34 @@ part_offset <- function(part, frame) {
 # ---- from a model frame to a design ----------------------------------------------------------
 
 # The only constructor of a design: what the core fits and predicts from, and its schema. `x`, `z`: matrices, z the very
-# object x where both are the same. `offset`, `gate_offset`, `weight`: NULL or a number a row. `x_intercept`,
+# object x where both are the same. `offset`, `gate_offset`, `weight`: NULL or a number a row; `trials` too, of a y that
+# is the share of successes in them. `x_intercept`,
 # `z_intercept`: the columns of ones (0: none); with `add_intercept` they are not among those of x and z, but the core
 # puts them before these. `...`: what only some designs have, such as `frame`, `complete`, or of rows in a file
 # `scratch`, `counts`, `levels` and `file`.
 new_design <- function(x, z, schema, y = NULL, weight = NULL, offset = NULL, gate_offset = NULL, x_intercept = 1L,
                        z_intercept = 1L, add_intercept = FALSE, ...) {
-  list(x = x, z = z, y = y, weight = weight, offset = offset, gate_offset = gate_offset,
+  trials <- attr(y, "trials")
+  if (!is.null(trials)) {
+    y <- as.numeric(y)
+    weight <- without_empty(weight, trials)
+  }
+  list(x = x, z = z, y = y, trials = trials, weight = weight, offset = offset, gate_offset = gate_offset,
     x_intercept = x_intercept, z_intercept = z_intercept, add_intercept = add_intercept, schema = schema, ...)
+}
+
+# Rows without a trial do not count, as in glm().
+without_empty <- function(weight, trials) {
+  if (is.null(trials) || all(trials > 0)) return(weight)
+  (if (is.null(weight)) 1 else weight) * (trials > 0)
+}
+
+# Case weights of the rows of a frame, NULL without any. The trials of shares are none.
+frame_weights <- function(frame, design) {
+  weights <- stats::model.weights(frame)
+  if (!is.null(design$unit)) return(weigh_units(check_weights(weights, nrow(frame)), design))
+  if (!is.null(design$trials) && is.null(dim(stats::model.response(frame)))) weights <- NULL
+  without_empty(check_weights(weights, nrow(frame)), design$trials)
 }
 
 # `frame`: model frame of both designs.
@@ -125,18 +145,19 @@ design_from_frame <- function(frame, schema, need_response = TRUE) {
   schema$gate$columns <- colnames(gate$x)
   y <- NULL
   if (need_response) {
-    y <- check_response(frame[[schema$response]], schema$family,
-      paste0("response `", schema$response, "`"), schema$labels)
+    given <- trials_of_weights(frame[[schema$response]], stats::model.weights(frame), schema$family)
+    y <- check_response(given, schema$family, paste0("response `", schema$response, "`"), schema$labels)
   }
-  new_design(expert$x, gate$x, schema, y, offset = part_offset(schema$expert, frame),
+  design <- new_design(expert$x, gate$x, schema, y, offset = part_offset(schema$expert, frame),
     gate_offset = if (schema$same) NULL else part_offset(schema$gate, frame),
     x_intercept = expert$intercept, z_intercept = gate$intercept)
+  with_units(design, frame[["(group)"]])
 }
 
 # The schema of a formula pair on data, and the design of the rows. `frame_call` makes the model
 # frame from a formula: moe() passes the user's subset, weights and na.action through it.
 # `with_frame`: the design has the frame as well.
-design_build <- function(formula, gating, data, family, frame_call, schema = NULL, with_frame = FALSE) {
+design_build <- function(formula, gating, data, family, frame_call, schema = NULL, with_frame = FALSE, group = NULL) {
   if (!is.null(schema)) {
     terms <- schema$frame
     environment(terms) <- environment(formula)
@@ -153,13 +174,15 @@ design_build <- function(formula, gating, data, family, frame_call, schema = NUL
   if (is.null(schema)) schema <- new_schema(formula, gating, terms, frame, data, family)
   frame <- match_levels(frame, schema)
   design <- design_from_frame(frame, schema)
-  design$weight <- check_weights(stats::model.weights(frame), nrow(frame))
+  design$weight <- frame_weights(frame, design)
+  if (!is.null(group)) design$schema$group <- group
   design$na.action <- stats::na.action(frame)
   if (with_frame) design$frame <- frame_to_keep(frame, design$schema)
   design
 }
 
 new_schema <- function(formula, gating, terms, frame, data, family) {
+  frame <- without_group(frame)
   environment(attr(frame, "terms")) <- slim_environment(formula, nrow(frame))
   full <- attr(frame, "terms")
   same <- is.null(gating)

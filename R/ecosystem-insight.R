@@ -158,7 +158,7 @@ model_parameters.moe <- function(model, ci = 0.95, exponentiate = FALSE, vcov = 
   vcov <- asked_covariance(model, vcov, vcov_args)
   table <- tidy.moe(model, TRUE, level, exponentiate, vcov)
   df <- if (is.null(vcov)) covariance_df(model) else Inf
-  kind <- sub("dispersion", "variance", table$component)
+  kind <- if (has_location_scale(model)) sub("dispersion", "variance", table$component) else table$component
   words <- paste0(toupper(substring(kind, 1, 1)), substring(kind, 2), " ", table$expert)
   out <- data.frame(Parameter = names(coef(model)), Coefficient = table$estimate, SE = table$std.error, CI = level,
     CI_low = table$conf.low, CI_high = table$conf.high, z = table$statistic, df_error = df,

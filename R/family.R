@@ -18,7 +18,7 @@ multinomial <- function() {
   structure(list(family = "multinomial", link = "logit"), class = "family")
 }
 
-# A family object, the function that makes one, or its name; canonical link.
+# A family object, the function that makes one, or its name; with the link of the table.
 check_family <- function(family) {
   known <- names(known_families)
   if (is.character(family) && length(family) == 1 && family %in% known) {
@@ -33,10 +33,12 @@ check_family <- function(family) {
     input_error("{.arg family} {.val {family$family}} is not one that experts can have.",
       i = "Families here: {.val {known}}.")
   }
-  link <- known_families[[family$family]]$link
-  if (family$link != link) {
-    input_error("{.arg family} {.val {family$family}} must have its canonical link {.val {link}}, not
-      {.val {family$link}}.", i = "Write {.code {family$family}()}.")
+  traits <- known_families[[family$family]]
+  if (family$link != traits$link) {
+    canonical <- if (isTRUE(traits$log_only)) "the" else "its canonical"
+    argument <- if (isTRUE(traits$log_only)) "link = \"log\""
+    input_error("{.arg family} {.val {family$family}} must have {canonical} link {.val {traits$link}}, not
+      {.val {family$link}}.", i = "Write {.code {family$family}({argument})}.")
   }
   family
 }
@@ -54,6 +56,22 @@ has_location_scale <- function(x) family_traits(x)$location_scale
 
 # Is the response a class? Its levels are then the schema's labels (none for 0/1).
 has_classes <- function(x) family_traits(x)$classes > 0
+
+# Rows that are not all seen at once can't tell by themselves whether weights are trials.
+refuse_shares <- function(design, frame) {
+  if (!is.null(design$trials) && is.null(dim(stats::model.response(frame)))) {
+    input_error("The response holds shares of successes with the numbers of trials as weights, which only {.fn moe} on a
+      data frame takes.", i = "Give {.code cbind(successes, failures)} as the response.")
+  }
+  design
+}
+
+# Is a response the successes in several trials? x: a model or a schema.
+has_trials <- function(x) {
+  schema <- if (is.null(x$schema)) x else x$schema
+  !is.null(x$rows$trials) || schema$kind == "formula" && is.call(schema$formula[[2]]) &&
+    identical(schema$formula[[2]][[1]], quote(cbind))
+}
 
 # Has an expert a predictor for every class after the first, and not one?
 has_many_classes <- function(x) family_traits(x)$classes > 2
@@ -75,80 +93,41 @@ check_response <- function(y, family, name = "response", labels = NULL) {
       i = unsupported_terms$survival$instead)
   }
   if (is.matrix(y) && ncol(y) > 1) {
+    if (isTRUE(known_families[[family]]$trials)) return(check_trials(y, name))
     input_error("The {name} must be one column, not {ncol(y)}.",
-      i = "Aggregated counts are not supported: give one row a trial.")
+      i = "{.code cbind(successes, failures)} is for {.code family = binomial()}.")
   }
   known_families[[family]]$check(y, name, labels, family)
 }
 
-check_numeric <- function(y, name, labels, family) {
-  if (!is.numeric(y)) {
-    input_error("The {name} must be numeric for {.code family = {family}()}, not
-      {.cls {class(y)[1]}}.",
-      i = "For classes use {.code family = binomial()} (two) or {.code multinomial()} (more).")
+# Counts of successes and failures as their share, with the number of trials as an attribute, which new_design() takes
+# off at once.
+check_trials <- function(y, name) {
+  if (ncol(y) != 2) {
+    input_error("The {name} has {ncol(y)} columns; {.code cbind(successes, failures)} has two.")
   }
-  # is.infinite() would take a vector as long as y for what is hardly ever there.
-  if (bad_values(y)[1] > 0 && any(is.infinite(y))) {
-    input_error("The {name} holds {sum(is.infinite(y))} infinite value{?s} (first in row
-      {which(is.infinite(y))[1]}).", i = "Remove or correct these rows.")
-  }
-  as.numeric(y)
-}
-
-check_counts <- function(y, name, labels, family) {
-  y <- check_numeric(y, name, labels, family)
-  bad <- which(y < 0 | y != round(y))
+  if (!is.numeric(y)) input_error("The {name} must be counts, not {.cls {class(y[1])}}.")
+  bad <- which(!is.finite(y) | y < 0 | y != round(y) | y > 1e9)
   if (length(bad)) {
-    input_error("The {name} must be counts (whole numbers from 0 on) for {.code family = poisson()};
-      found {show_value(y[bad[1]])} in row {bad[1]}.")
+    input_error("The {name} must hold counts of successes and failures; found {show_value(y[bad[1]])} in row
+      {(bad[1] - 1) %% nrow(y) + 1}.")
   }
-  y
+  trials <- y[, 1] + y[, 2]
+  structure(unname(ifelse(trials > 0, y[, 1] / trials, 0)), trials = unname(trials))
 }
 
-check_binary <- function(y, name, labels, family) {
-  is_label <- is.factor(y) || is.character(y)
-  if (is_label && !is.null(labels)) {
-    if (length(labels) != 2) {
-      input_error("The {name} has {length(labels)} level{?s}; {.code family = binomial()} needs two.",
-        i = if (length(labels) > 2) "For more classes use {.code family = multinomial()}."
-            else "The first level counts as failure, as in {.fn glm}.")
-    }
-    return(match_labels(y, name, labels))
-  }
-  if (is_label != !is.null(labels)) {
-    input_error("The {name} is {.cls {class(y)[1]}} here; the model was fitted to
-      {if (is.null(labels)) '0/1' else labels}.", i = "Use the same coding everywhere.")
-  }
-  if (is.logical(y)) y <- as.numeric(y)
-  bad <- if (is.numeric(y)) y[!y %in% c(0, 1)] else class(y)[1]
+# As glm() has it: shares of successes, with the trials as weights. Gives counts, or the response as it is.
+trials_of_weights <- function(y, weights, family) {
+  of_trials <- isTRUE(known_families[[family]]$trials) && is.numeric(y) && is.null(dim(y)) && is.numeric(weights)
+  if (!of_trials || anyNA(y) || !all(y >= 0 & y <= 1) || all(y == 0 | y == 1)) return(y)
+  successes <- y * weights
+  bad <- which(is.na(weights) | abs(successes - round(successes)) > 1e-6 * pmax(1, weights) | weights != round(weights))
   if (length(bad)) {
-    input_error("The {name} must be 0 or 1, logical or a factor with two levels for
-      {.code family = binomial()}; found {show_value(bad[1])}.",
-      i = "For a numeric response use {.code family = gaussian()}.")
+    input_error("The response holds shares of successes, so that {.arg weights} must be the numbers of trials; row
+      {bad[1]} has {show_value(y[bad[1]])} of {show_value(weights[bad[1]])}, which are no counts.",
+      i = "Give {.code cbind(successes, failures)} as the response.")
   }
-  as.numeric(y)
-}
-
-check_classes <- function(y, name, labels, family) {
-  if (!is.factor(y) && !is.character(y)) {
-    input_error("The {name} must be a factor or text for {.code family = multinomial()}, not
-      {.cls {class(y)[1]}}.", i = "{.fn factor} makes one of class numbers.")
-  }
-  if (length(labels) < 2) {
-    input_error("The {name} has {length(labels)} level{?s}; {.code family = multinomial()} needs two
-      or more.")
-  }
-  match_labels(y, name, labels)
-}
-
-# Numbers of the labels, from 0.
-match_labels <- function(y, name, labels) {
-  other <- setdiff(unique(as.character(y)), c(labels, NA))
-  if (length(other)) {
-    input_error("The {name} has {cli::qty(other)}the level{?s} {.val {other}}; the model knows
-      {.val {labels}}.")
-  }
-  match(as.character(y), labels) - 1
+  cbind(round(successes), weights - round(successes))
 }
 
 # What only fitting asks of a response: that it varies, and that its family is plausible.
@@ -214,11 +193,19 @@ family_or_start <- function(family, asked, start) {
 
 # The families of experts, a row each. What differs between families is asked of their row, and stands in no other
 # place:
-#   link, words, make  the canonical link, what they are called in prints, who makes the family object
+#   link, words, make  the link, what they are called in prints, who makes the family object
+#   log_only           is the link not the canonical one, nor the one that R's function has by default?
 #   check              of a response: function(y, name, labels, family) that gives the numbers which the core takes
 #   notice             NULL, or function(y, ends): what to say where the response would rather have another family
 #   classes            0: the response is a number; 2: one of two classes; Inf: of any number of them
-#   dispersion         has an expert a dispersion of its own?
+#   trials             may a response be counts of successes and failures, all of one expert?
+#   dispersion         has an expert a dispersion of its own? Then also
+#     shown              what prints show of it: list(name, of), of a function of the dispersion
+#     spread             in words, what its root is; NULL where a small one is no sign of few rows or equal values
+#     held               what a dispersion at its floor is called, what it means, and what there is `instead`
+#     true_dispersion    of moe_simulate(), from a whole number between 1 and 5
+#     dispersion_slope   of log f in log dispersion: function(y, mean, dispersion), n x K
+#     best_dispersion    by maximum likelihood, of responses of one mean with weights that sum to 1
 #   location_scale     may y be shifted and scaled, and the coefficients with it?
 #   range              of the means
 #   top_variance       the most that a response's variance can be, in units of the dispersion (Inf: no bound)
@@ -227,7 +214,7 @@ family_or_start <- function(family, asked, start) {
 #   costs              of the transport between experts
 #   slope              of the means in the linear predictors (of a family with one predictor an expert)
 #   variance           of a response, from the experts' means (n x K) and dispersions
-#   deviance           what a response adds to it, given its mean
+#   deviance           what a response adds to it, given its mean (and, where the variance is no multiple of it, dispersion)
 #   log_tail           of a continuous response: log P(Y <= y) or log P(Y > y) of every expert, n x K
 #   around             of counts: P(Y < y), P(Y = y), P(Y > y) of every expert, vectors as long as the means
 #   draw               responses of rows whose mean and dispersion are known (classes are drawn by probability)
@@ -236,24 +223,31 @@ family_or_start <- function(family, asked, start) {
 known_families <- list(
   gaussian = list(
     link = "identity", words = "Gaussian", make = stats::gaussian, check = check_numeric, notice = notice_binary,
+    shown = list(name = "sigma", of = sqrt), spread = "standard deviation",
+    held = c("variance", "it fits its rows exactly"), true_dispersion = identity,
+    dispersion_slope = function(y, mean, dispersion) ((y - mean)^2 / rep(dispersion, each = nrow(mean)) - 1) / 2,
+    best_dispersion = function(y, mean, weight) sum(weight * (y - mean)^2),
     classes = 0, dispersion = TRUE, location_scale = TRUE, range = c(-Inf, Inf), top_variance = 1, moments = TRUE,
     closed_form = FALSE,
     costs = c("kl", "reverse-kl", "wasserstein", "hellinger"),
     slope = function(mean) array(1, dim(mean)),
     variance = function(mean, dispersion) rep(dispersion, each = nrow(mean)),
-    deviance = function(y, mean) (y - mean)^2,
+    deviance = function(y, mean, dispersion) (y - mean)^2,
     log_tail = function(y, mean, dispersion, lower) {
       stats::pnorm((y - mean) / rep(sqrt(dispersion), each = length(y)), lower.tail = lower, log.p = TRUE)
     },
     draw = function(mean, dispersion) mean + sqrt(dispersion) * stats::rnorm(length(mean))),
   binomial = list(
     link = "logit", words = "logistic", make = stats::binomial, check = check_binary,
-    classes = 2, dispersion = FALSE, location_scale = FALSE, range = c(0, 1), top_variance = 0.25, moments = FALSE,
-    closed_form = TRUE,
+    classes = 2, trials = TRUE, dispersion = FALSE, location_scale = FALSE, range = c(0, 1), top_variance = 0.25,
+    moments = FALSE, closed_form = TRUE,
     costs = c("kl", "reverse-kl", "hellinger"),
     slope = function(mean) mean * (1 - mean),
     variance = function(mean, dispersion) mean * (1 - mean),
-    deviance = function(y, mean) -2 * log(ifelse(y == 1, mean, 1 - mean)),
+    deviance = function(y, mean, dispersion) {
+      part <- function(a, b) ifelse(a == 0, 0, a * log(a / b))
+      2 * (part(y, mean) + part(1 - y, 1 - mean))
+    },
     draw = function(mean, dispersion) as.numeric(stats::runif(length(mean)) < mean),
     extreme = "Fitted probabilities numerically 0 or 1"),
   poisson = list(
@@ -263,8 +257,8 @@ known_families <- list(
     costs = c("kl", "reverse-kl", "hellinger"),
     slope = function(mean) mean,
     variance = function(mean, dispersion) mean,
-    deviance = function(y, mean) 2 * (ifelse(y == 0, 0, y * log(y / mean)) - (y - mean)),
-    around = function(y, mean) {
+    deviance = function(y, mean, dispersion) 2 * (ifelse(y == 0, 0, y * log(y / mean)) - (y - mean)),
+    around = function(y, mean, dispersion) {
       list(below = stats::ppois(y - 1, mean), here = stats::dpois(y, mean),
         above = stats::ppois(y, mean, lower.tail = FALSE))
     },
@@ -276,5 +270,7 @@ known_families <- list(
     classes = Inf, dispersion = FALSE, location_scale = FALSE, range = c(0, 1), top_variance = 0.25, moments = FALSE,
     closed_form = FALSE,
     costs = c("kl", "reverse-kl", "hellinger"),
-    extreme = "Fitted probabilities numerically 0 or 1")
+    extreme = "Fitted probabilities numerically 0 or 1"),
+  Gamma = gamma_traits,
+  negative_binomial = negative_binomial_traits
 )

@@ -21,6 +21,9 @@ keep_information <- function(model, design, settings, meat, scaling) {
 model_information <- function(model, design, settings, meat, scaling = NULL) {
   out <- cpp_model_information(design, core_model(model), settings, meat, scaling)
   out$gradient <- drop(out$gradient)
+  # Up to the next power of 2: what a row can tell is bounded by it, and it travels.
+  most <- if (is.null(design$scratch)) c(design$trials, design$unit_size) else design$counts$trials
+  if (length(most)) out$trials <- 2^ceiling(log2(max(1, most)))
   out
 }
 

@@ -32,5 +32,7 @@ check_limits <- function(min_rows, min_expert_rows, min_rows_per_parameter) {
 }
 
 model_counts <- function(model) {
-  list(n = model$n, share = model$share, parameters = count_parameters(model$schema, model$K))
+  units <- length(model$schema$group) > 0
+  list(n = if (units) min(model$n, model$weight) else model$n, share = model$share,
+    parameters = count_parameters(model$schema, model$K))
 }

@@ -32,6 +32,7 @@ formula_fields <- function(schema) {
   check_written_bases(calls, given, schema, constants)
   list(
     response_variables = I(schema$response_variables), needs = I(schema$needs),
+    group = if (length(schema$group)) I(schema$group),
     formula = list(response = formula_tree(schema$formula[[2]], env), experts = side(schema$formula)),
     gating = if (!schema$same) side(schema$gating),
     classes = as_map(as.list(attr(schema$frame, "dataClasses"))),
@@ -201,6 +202,7 @@ take_formula_design <- function(x, at, out, columns) {
     response_variables = take_texts(x$response_variables, in_at("response_variables"), unique = TRUE),
     needs = take_texts(x$needs, in_at("needs"), unique = TRUE), labels = out$labels, frame = frame,
     levels = take_levels(x$levels, in_at("levels"), attr(frame, "dataClasses"), out$response))
+  if (!is.null(x$group)) schema$group <- take_texts(x$group, in_at("group"), unique = TRUE)
   check_basis_calls(terms$calls, in_at("formula"), c(schema$needs, schema$response_variables), constants)
   made <- structure(list(), terms = frame)
   schema$expert <- take_part(x$expert, in_at("expert"), terms$expert, made, schema, columns$expert)

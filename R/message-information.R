@@ -37,14 +37,14 @@ check_information <- function(model, at) {
 # The most that any diagonal element can be. Of Louis' identity, -H = sum_i w_i ( sum_k r_ik (-H_ik) - Cov_r(s_ik) )
 # plus what the penalty adds, the covariance only takes away, and columns are standardised: sum_i w_i x_ij^2 is
 # the sum of the weights W. So the elements are at most W times the largest variance of a response in units of
-# the dispersion (1 / 4 for classes); for gates W / 4; and for a log variance the sum of the squared residuals,
-# sum_i w_i e_i^2 <= 2 W (1 + p |b|^2), by twice the variance.
+# the dispersion (1 / 4 for classes, times the trials of a row); for gates W / 4; and for a log variance the sum of
+# the squared residuals, sum_i w_i e_i^2 <= 2 W (1 + p |b|^2), by twice the variance.
 most_information <- function(model) {
   index <- parameter_index(model)
   information <- model$information
   W <- information$weight
   p <- cpp_to_internal(core_model(model), information$scaling)
-  top <- family_traits(model)$top_variance
+  top <- family_traits(model)$top_variance * (if (is.null(information$trials)) 1 else information$trials)
   variance <- (if (is.finite(top)) top else largest_rate) / p$dispersion
   beta <- matrix(p$beta, ncol = model$K)
   residual <- if (has_location_scale(model)) (1 + nrow(p$beta) * colSums(beta^2)) / p$dispersion

@@ -28,7 +28,7 @@ check_same_meaning <- function(own, schema) {
   differ <- function(field, a, b) {
     bad_field(field, "is ", words_of(a), " here and ", words_of(b), " there")
   }
-  for (field in c("family", "kind", "response", "response_variables")) {
+  for (field in c("family", "kind", "response", "response_variables", "group")) {
     if (!identical(own[[field]], schema[[field]])) differ(paste0("design.", field), own[[field]], schema[[field]])
   }
   if (is.null(own$labels) != is.null(schema$labels) || !setequal(own$labels, schema$labels) ||

@@ -36,7 +36,7 @@ record_tree <- function(record) {
 
 information_tree <- function(information) {
   information$scaling <- scaling_tree(information$scaling)
-  fields_tree(information[names(message_objects$information)], "information")
+  fields_tree(information[intersect(names(message_objects$information), names(information))], "information")
 }
 
 shared_tree <- function(shared) {
@@ -110,7 +110,7 @@ take_aliased <- function(x, at, schema) {
 
 take_information <- function(x, at, shape) {
   out <- take_fields(x, at, "information", shape, list(scaling = function(x, at) take_scaling(x, at, shape)))
-  out[c("curvature", "scaling", "empty", "at_floor", "rows", "weight")]
+  out[c("curvature", "scaling", "empty", "at_floor", "rows", "weight", if (!is.null(out$trials)) "trials")]
 }
 
 take_shared <- function(x, at, shape, schema) {

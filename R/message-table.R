@@ -66,6 +66,8 @@ message_objects <- list(
     entry("labels", "own", "its classes", absent = "null"),
     entry("response_variables", "own", "columns of data that it needs", absent = "with a formula"),
     entry("needs", "own", "columns of data that the predictors need", absent = "with a formula"),
+    entry("group", "texts", "columns of data whose values tell units apart, all of whose rows have one expert",
+      most = 10L, since = 1L, absent = "left out"),
     entry("formula", "own", "trees of `response` and `experts`", absent = "with a formula"),
     entry("gating", "own", "a tree, or null where `same` is true", absent = "with a formula"),
     entry("classes", "own", "of the variables", absent = "with a formula"),
@@ -120,6 +122,8 @@ message_objects <- list(
   information = entries(
     entry("rows", "rows", "number of rows behind it"),
     entry("weight", "weight", "sum of their weights"),
+    entry("trials", "count", "the most trials that a row has, up to the next power of 2; left out where a response is
+      one", least = 1, most = 2^30, since = 1L, absent = "left out"),
     entry("empty", "flags", "of every expert: has it lost its rows", K),
     entry("at_floor", "flags", "of every expert: is its variance at the floor", K),
     entry("scaling", "object", "standardisation of the columns", of = "scaling"),
@@ -219,6 +223,8 @@ message_objects <- list(
     entry("expert_gram", "matrix", "weighted sums of products of columns, a triangle",
       c(K * parts * (parts + 1) / 2, p * (p + 1) / 2)),
     entry("deviation", "numbers", "squared errors of every expert", K, 0),
+    entry("responses", "numbers", "responses of every expert, where a row or a group has several", K, 0, since = 1L,
+      absent = "left out"),
     entry("gate_score", "matrix", "of an EM step of the gates", c(q, gates)),
     entry("gate_gram", "matrix", "the same of the gates' columns", c(gates * (gates + 1) / 2, q * (q + 1) / 2))))
 

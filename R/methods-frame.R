@@ -57,10 +57,12 @@ hatvalues.moe <- function(model, ...) {
   x <- model.matrix.moe(model)
   known <- !is.na(diag(stats::vcov(model)))[seq_len(ncol(x))]
   covariance <- stats::vcov(model)[seq_len(ncol(x)), seq_len(ncol(x))][known, known, drop = FALSE]
-  slope <- family_traits(model)$slope(core_predict(design, core_model(model), "expert"))[, 1]
-  weight <- if (is.null(design$weight)) 1 else design$weight
+  mean <- core_predict(design, core_model(model), "expert")
+  information <- family_traits(model)$slope(mean)^2 / family_traits(model)$variance(mean, model$parameters$dispersion)
+  weight <- case_weights(design)
+  weight <- (if (is.null(weight)) 1 else weight) * count_trials(design)
   x <- x[, known, drop = FALSE]
-  stats::naresid(model$na.action, weight * slope * rowSums((x %*% covariance) * x) / model$parameters$dispersion)
+  stats::naresid(model$na.action, weight * information[, 1] * rowSums((x %*% covariance) * x))
 }
 
 #' @rdname terms.moe

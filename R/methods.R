@@ -58,6 +58,10 @@ logLik.moe <- function(object, newdata = NULL, ...) {
   if (!is.null(newdata)) {
     log_density <- predict(object, newdata, type = "density", log = TRUE)
     log_density <- log_density[!is.na(log_density)]
+    if (length(object$schema$group)) {  # a unit's, at each of its rows
+      design <- design_new(object$schema, newdata, need_response = TRUE)
+      log_density <- log_density[match(unique(design$unit), design$unit)]
+    }
     value <- sum(log_density)
     n <- length(log_density)
   } else if (is.na(value)) {

@@ -36,9 +36,10 @@ moe_metrics <- function(model, newdata, truth = NULL, labels = NULL, site = NULL
   mean <- found$mean
   y <- response_indicators(design$y, model$schema)
   rmse <- sqrt(mean((y - mean)^2))
-  out <- data.frame(n = length(design$y), loglik = mean(found$log_density),
+  of_units <- sum_units(as.matrix(found$log_density / unit_sizes(design)), design)
+  out <- data.frame(n = length(design$y), loglik = mean(of_units),
     rpe = sum((y - mean)^2) / sum(y^2), rmse = rmse, si = rmse / abs(mean(y)))
-  if (has_classes(model$schema)) {
+  if (has_classes(model$schema) && is.null(design$trials)) {
     out$error <- mean(most_probable(mean) != design$y)
     out$log_loss <- -out$loglik
   }

@@ -15,7 +15,8 @@ doubtful_experts <- function(model) {
   known <- model$K > 1 && !is.null(model$share) && length(r$degenerate) == model$K
   if (!known) return(NULL)
   parameters <- length(model$parameters$beta) / model$K + has_dispersion(model)
-  sd <- if (has_dispersion(model)) unname(sqrt(model$parameters$dispersion)) else rep(NA_real_, model$K)
+  has_spread <- !is.null(family_traits(model)$spread)
+  sd <- if (has_spread) unname(sqrt(model$parameters$dispersion)) else rep(NA_real_, model$K)
   rows <- unname(model$share) * model$n
   few <- rows < few_rows * parameters
   small <- !is.na(sd) & sd < small_spread * max(sd)
@@ -31,19 +32,19 @@ rows_words <- function(rows) {
 }
 
 # A line for each: "Expert 2 rests on 15.9 rows, standard deviation 0.03 (largest: 6)".
-doubtful_words <- function(found) {
+doubtful_words <- function(found, model) {
   vapply(seq_len(nrow(found)), function(i) {
     f <- found[i, ]
     paste0("Expert ", f$expert, " rests on ", rows_words(f$rows),
       if (f$few) paste0(" for ", f$parameters, " parameters"),
-      if (f$small) paste0(", standard deviation ", format(f$sd, digits = 2), " (largest: ",
+      if (f$small) paste0(", ", family_traits(model)$spread, " ", format(f$sd, digits = 2), " (largest: ",
         format(f$largest, digits = 2), ")"))
   }, "")
 }
 
 warn_doubtful <- function(model) {
   found <- doubtful_experts(model)
-  words <- if (!is.null(found)) doubtful_words(found)
+  words <- if (!is.null(found)) doubtful_words(found, model)
   for (i in seq_along(words)) {
     f <- found[i, ]
     quick_warning(words[i], if (f$degenerate) "It is degenerate: such an expert raises the likelihood and tells
@@ -57,7 +58,7 @@ warn_doubtful <- function(model) {
 doubtful_lines <- function(model) {
   found <- doubtful_experts(model)
   if (is.null(found)) return(invisible())
-  cat(paste0(doubtful_words(found), ifelse(found$degenerate, ": degenerate", "")), sep = "\n")
+  cat(paste0(doubtful_words(found, model), ifelse(found$degenerate, ": degenerate", "")), sep = "\n")
 }
 
 # ---- separation ------------------------------------------------------------------------------

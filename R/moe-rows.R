@@ -2,7 +2,8 @@
 # frame (of matrices: `rows$given`), from which all else can be worked out again. Neither ever travels.
 
 keep_rows <- function(model, design, threads = moe_threads()) {
-  model$rows <- list(y = design$y, fitted = response_means(design, model, threads), weight = design$weight)
+  model$rows <- list(y = design$y, fitted = response_means(design, model, threads), weight = case_weights(design))
+  model$rows$trials <- design$trials
   model$na.action <- design$na.action  # where stats::na.action() and sandwich look for it
   model
 }
@@ -46,7 +47,7 @@ kept_design <- function(object) {
   frame <- kept_frame(object)
   design <- design_new(object$schema, frame, need_response = TRUE)
   if (is.data.frame(frame)) {
-    design$weight <- stats::model.weights(frame)
+    design$weight <- frame_weights(frame, design)
     design$na.action <- stats::na.action(frame)
   } else {
     design$weight <- frame$weights

@@ -29,7 +29,8 @@
 #'   chunk; see the section on large sources there.
 #' @param K Number of experts. May be left out where `start` is a model.
 #' @param family `gaussian()` (default; with a model as `start` that model's family), `binomial()`
-#'   (response 0/1, logical, or a factor with two levels), `poisson()` (counts) or [multinomial()] (a factor).
+#'   (response 0/1, logical, a factor with two levels, or of several trials a row `cbind(successes, failures)`; see
+#'   the section on trials), `poisson()` (counts) or [multinomial()] (a factor).
 #' @param gating A one-sided formula: the gates' columns. By default the right
 #'   hand side of `formula` (without its offset). In `moe(x, y, K)` a matrix.
 #' @param weights Case weights: a weight of 2 counts a row twice, one of 0 not at
@@ -42,6 +43,8 @@
 #'   then kept; labels 1..K of the rows; or an n x K matrix of
 #'   responsibilities.
 #' @param control Settings made by [moe_control()], or a list of some of them: `list(starts = 50)`.
+#' @param group NULL, or a one-sided formula, `~ id`: all rows with one value of it (of a patient, a school) are of one
+#'   expert. See the section on groups.
 #' @param keep TRUE: keep response and fitted values, so that [fitted()] and
 #'   [residuals()] work. FALSE: no row stays in the object, unless `model` says so.
 #' @param model TRUE (the default where `keep` is): keep the model frame (or the matrices, as they are), as
@@ -53,6 +56,22 @@
 #' @param x,y Matrix and response vector of the matrix interface. `x` is not
 #'   copied; an intercept is added.
 #' @param ... For methods.
+#' @section Successes in several trials:
+#' A response `cbind(successes, failures)` of `binomial()` is, as in [glm()], that of as many trials as the two sum
+#' to; or give the share of successes and the trials as `weights` (to `moe()` on a data frame alone). All trials of a
+#' row are of one expert, drawn once: f(s | x) = sum_k pi_k(z) dbinom(s, m, mu_k(x)). With one expert that is the same
+#' as m rows of one trial (but for the binomial coefficient in the log-likelihood), with more it is not: rows of one
+#' trial each draw an expert of their own. Fitted values and residuals are shares; [nobs()] counts rows, without those
+#' of no trial; quantiles, prediction intervals and [simulate()][simulate.moe] need the number of trials, so both
+#' columns, in new data.
+#' @section Groups of rows with one expert:
+#' With `group = ~ id` the rows of a unit u, such as the visits of a patient, have one expert, drawn once by its gates:
+#' f(y_u | x_u) = sum_k pi_k(z_u) prod_i phi_k(y_ui | x_ui), a latent class regression (as `flexmix(y ~ x | id)`
+#' has it). The gates' columns must be constant within a unit, so `gating` is of such columns, of means made by
+#' [ave()], or `~ 1`. Log-likelihood and posteriors are the units', which [predict()][predict.moe] gives at each of
+#' their rows; new data need the column where the response is looked at. A unit counts once: [nobs()] and so [BIC()],
+#' the gates, standard errors, [moe_bootstrap()], folds of [moe_select()], and what a site's message is checked for.
+#' A unit's case weight is that of its rows, which must agree. Rows of a source must fit into memory.
 #' @return A model of class `moe`; see [moe-class] for its fields.
 #' @references Chamroukhi, F. and Pham, T. "Optimal Transport Aggregation for
 #'   Distributed Mixture-of-Experts". Equation numbers are theirs.
@@ -71,7 +90,7 @@ moe <- function(x, ...) UseMethod("moe")
 #' @export
 moe.formula <- function(formula, data = NULL, K = NULL, family = stats::gaussian(), gating = NULL,
                         weights, subset, na.action, start = NULL, control = moe_control(),
-                        ..., keep = TRUE, model = keep, seed = NULL) {
+                        ..., group = NULL, keep = TRUE, model = keep, seed = NULL) {
   check_unused(...)
   back <- use_seed(seed)
   on.exit(back())
@@ -83,6 +102,7 @@ moe.formula <- function(formula, data = NULL, K = NULL, family = stats::gaussian
   call <- called_as("moe", match.call())
   asked_call <- bare_weights(call, if (is_source(data)) source_columns(data) else names(data), parent.frame())
   family <- family_or_start(family, !missing(family), start)
+  asked_call$group <- group_columns_of(group, start)
   if (is_source(data)) {
     if (asked) input_error("{.arg model} can't be TRUE for a source: its rows stay where they are.")
     model <- FALSE
@@ -90,6 +110,7 @@ moe.formula <- function(formula, data = NULL, K = NULL, family = stats::gaussian
     columns <- source_wanted(source, formula, gating, asked_call)
     data <- source_read(source, columns, source$memory_rows)
     if (is.null(data)) {
+      refuse_group(list(group = asked_call$group), "Sources whose rows are not held in memory")
       if (!missing(keep) && isTRUE(keep)) input_error("{.arg keep} can't be TRUE for a source of more
         than {source$memory_rows} rows: its rows are not held in memory.")
       check_stream_start(start)
@@ -107,7 +128,7 @@ moe.formula <- function(formula, data = NULL, K = NULL, family = stats::gaussian
 # The design of a call with `data`, `subset`, `weights` and `na.action`, made from `frame`.
 formula_design <- function(call, formula, data, gating, family, schema, frame, with_frame = TRUE) {
   frame_call <- frame_maker(call, data, frame, drop_levels = is.null(schema))
-  design_build(formula, gating, data, family$family, frame_call, schema, with_frame)
+  design_build(formula, gating, data, family$family, frame_call, schema, with_frame, call$group)
 }
 
 #' @rdname moe

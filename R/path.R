@@ -20,6 +20,7 @@
 #'   the responsibilities of the first fit, from `ratio` times that.
 #' @param gate The gates' `lambda` as a multiple of the experts'. 0: gates are not penalised.
 #' @param n_lambda,ratio See `lambda`.
+#' @param group NULL, or a one-sided formula, `~ id`: rows that have one expert together; see [moe()].
 #' @param criterion `"BIC"` (default) or `"AIC"`; smaller is better.
 #' @param control Settings made by [moe_control()], among them `l1_share` (above 0); its
 #'   `lambda` is not used.
@@ -47,7 +48,7 @@ moe_path <- function(x, ...) UseMethod("moe_path")
 moe_path.formula <- function(formula, data = NULL, K = NULL, lambda = NULL, family = stats::gaussian(),
                              gating = NULL, weights, subset, na.action, start = NULL,
                              control = moe_control(), gate = 1, n_lambda = 20, ratio = 1e-3,
-                             criterion = c("BIC", "AIC"), ..., seed = NULL) {
+                             criterion = c("BIC", "AIC"), ..., group = NULL, seed = NULL) {
   check_unused(...)
   back <- use_seed(seed)
   on.exit(back())
@@ -56,8 +57,10 @@ moe_path.formula <- function(formula, data = NULL, K = NULL, lambda = NULL, fami
   }
   call <- called_as("moe_path", match.call())
   family <- family_or_start(family, !missing(family), start)
-  design <- formula_design(bare_weights(call, names(data), parent.frame()), formula, data, gating, family,
-    start_schema(start, formula, gating, data), parent.frame())
+  asked <- bare_weights(call, names(data), parent.frame())
+  asked$group <- group_columns_of(group, start)
+  design <- formula_design(asked, formula, data, gating, family, start_schema(start, formula, gating, data),
+    parent.frame())
   fit_path(design, K, lambda, family, start, control, gate, n_lambda, ratio, criterion, call)
 }
 
@@ -140,6 +143,7 @@ largest_lambda <- function(design, model, gate) {
   r <- core_predict(design, core_model(model), "posterior")
   weight <- if (is.null(design$weight)) rep(1, nrow(r)) else design$weight
   total <- sum(weight)
+  weight <- weight * count_trials(design) * unit_sizes(design)
   response <- response_indicators(design$y, design$schema)
   response <- if (is.matrix(response)) response[, -1, drop = FALSE] else as.matrix(response)
   if (has_location_scale(model)) {
@@ -152,13 +156,12 @@ largest_lambda <- function(design, model, gate) {
     share <- weight * r[, k]
     mean <- colSums(share * response) / sum(share)
     gap <- sweep(response, 2, mean)
-    scale <- 1
     if (!has_many_classes(model)) {  # of several classes the link is canonical
-      variance <- drop(traits$variance(as.matrix(mean), 1))
-      if (has_dispersion(model)) scale <- sum(share * gap^2 / variance) / sum(share)
-      gap <- gap * drop(traits$slope(as.matrix(mean))) / variance
+      dispersion <- 1
+      if (has_dispersion(model)) dispersion <- traits$best_dispersion(response[, 1], mean, share / sum(share))
+      gap <- gap * drop(traits$slope(as.matrix(mean))) / drop(traits$variance(as.matrix(mean), dispersion))
     }
-    max(abs(crossprod(x, share * gap))) / scale
+    max(abs(crossprod(x, share * gap)))
   }, 0)
   gap <- weight * sweep(r, 2, colSums(weight * r) / total)
   gates <- max(abs(crossprod(standardised_columns(design$z, weight), gap)))

@@ -31,6 +31,25 @@ as_label <- function(number, schema) {
   if (is.null(schema$labels)) number else factor(schema$labels[number + 1], schema$labels)
 }
 
+# The smallest shares s / m of m trials at which F(s) >= p, by halving: a row a row, a column a probability.
+trials_quantiles <- function(design, core, probs) {
+  gate <- core_predict(design, core, "gate")
+  mean <- core_predict(design, core, "expert")
+  below <- function(s) rowSums(gate * array(stats::pbinom(s, design$trials, mean), dim(mean)))
+  count <- vapply(probs, function(p) {
+    low <- rep(-1, nrow(gate))  # F(low) < p, or low is -1
+    high <- design$trials
+    while (any(high - low > 1)) {
+      middle <- floor((low + high) / 2)
+      reached <- middle >= 0 & below(middle) >= p * (1 - 1e-12)
+      high <- ifelse(reached, middle, high)
+      low <- ifelse(reached, low, pmin(middle, high - 1))
+    }
+    high
+  }, numeric(nrow(gate)))
+  matrix(count / ifelse(design$trials > 0, design$trials, NA), nrow(gate))
+}
+
 # The number of the most probable class, from 0; `mean`: P(y = 1), or a column for every class.
 most_probable <- function(mean) {
   if (NCOL(mean) == 1) as.numeric(mean > 0.5) else max.col(mean, ties.method = "first") - 1

@@ -46,11 +46,13 @@ posterior_weights <- function(object, design) {
   if (has_many_classes(object)) y <- y[, -1, drop = FALSE]
   parts <- count_parts(object$schema)
   own <- rep(seq_len(K), each = parts)
-  precision <- 1 / unname(object$parameters$dispersion)
-  gap <- (if (is.matrix(y)) y[, rep(seq_len(parts), K), drop = FALSE] else y) - means
-  score <- gap * rep(precision[own], each = nrow(r))
+  traits <- family_traits(object)
+  dispersion <- unname(object$parameters$dispersion)
+  score <- (if (is.matrix(y)) y[, rep(seq_len(parts), K), drop = FALSE] else y) - means
+  if (has_dispersion(object)) score <- score * traits$slope(means) / traits$variance(means, dispersion)
+  score <- score * count_trials(design)
   spread <- if (has_dispersion(object)) {
-    (gap^2 * rep(precision, each = nrow(r)) - 1) / 2 * rep(precision, each = nrow(r))
+    traits$dispersion_slope(y, means, dispersion) / rep(dispersion, each = nrow(r))
   }
   lapply(seq_len(K), function(k) {
     share <- r[, k] * (rep(seq_len(K) == k, each = nrow(r)) - r)  # d r_k / d log(pi_j f_j)

@@ -46,7 +46,8 @@
 #' a gap where no response is expected. Gaussian experts: the solution, to
 #' rounding. Counts and logistic experts (0 and 1, 1 being the second level of a
 #' factor): the smallest whole number at which F(y | x) >= p, so that an interval
-#' covers `level` or more. Counts of Poisson experts with means above 1e7 are
+#' covers `level` or more. Of a response `cbind(successes, failures)`: the share of successes in as many trials as
+#' the row of `newdata` has, which must hold both columns. Counts of Poisson experts with means above 1e7 are
 #' taken as Gaussian there.
 #' @return A vector or matrix with one element or row a row of `newdata`; with `se.fit = TRUE` a list of two of
 #'   these, `fit` and `se.fit`. With
@@ -91,7 +92,7 @@ predict.moe <- function(object, newdata = NULL,
     input_error("{.code type = \"label\"} is for responses that are classes; the model's family is
       {.val {object$family$family}}.")
   }
-  check_has_response(object, newdata, type %in% y_types, type)
+  check_has_response(object, newdata, needs_response(object$schema, type), type)
   if (!own) newdata <- act_on_gaps(object, newdata, type, na.action)
   out <- predict_rows(object, newdata, if (type == "density" && log) "log_density" else type,
     probs = probs)
@@ -122,7 +123,7 @@ act_on_gaps <- function(object, newdata, type, action) {
   keeps <- list(NULL, stats::na.pass, stats::na.exclude, "na.pass", "na.exclude")
   if (any(vapply(keeps, identical, NA, action)) || !is.data.frame(newdata)) return(newdata)
   schema <- object$schema
-  wanted <- c(schema$needs, if (type %in% y_types) schema$response_variables)
+  wanted <- c(schema$needs, if (needs_response(schema, type)) schema$response_variables)
   if (schema$kind == "matrix") wanted <- names(newdata)
   action <- try_formula(match.fun(action), "{.arg na.action} must be a function, such as {.fn na.omit}.")
   try_formula(action(newdata[intersect(wanted, names(newdata))]), "{.arg na.action} refuses {.arg newdata}.")
@@ -182,7 +183,7 @@ predict_in_blocks <- function(object, newdata, type, size, probs) {
 
 # A matrix with a row for every row of newdata.
 predict_block <- function(object, newdata, type, probs = NULL) {
-  design <- design_new(object$schema, newdata, type %in% y_types)
+  design <- design_new(object$schema, newdata, needs_response(object$schema, type))
   what <- switch(type, class = "posterior", density = "log_density", type)
   names <- prediction_columns(object, type, probs)
   out <- if (!any(design$complete)) matrix(0, 0, max(1, length(names)))
@@ -199,6 +200,7 @@ predict_block <- function(object, newdata, type, probs = NULL) {
 }
 
 quantile_block <- function(design, object, type, probs) {
-  out <- core_quantiles(design, core_model(object), probs)
+  out <- if (is.null(design$trials)) core_quantiles(design, core_model(object), probs)
+         else trials_quantiles(design, core_model(object), probs)
   if (type == "interval") cbind(response_means(design, object), out) else out
 }

@@ -25,7 +25,11 @@ print_coefficients <- function(m, digits, most = Inf) {
 
 expert_table <- function(model) {
   m <- model$parameters$beta
-  if (has_dispersion(model)) m <- rbind(`(sigma)` = sqrt(model$parameters$dispersion), m)
+  shown <- family_traits(model)$shown
+  if (!is.null(shown)) {
+    m <- rbind(shown$of(model$parameters$dispersion), m)
+    rownames(m)[1] <- paste0("(", shown$name, ")")
+  }
   if (!is.null(model$share)) m <- rbind(`(share)` = rep(model$share, each = count_parts(model$schema)), m)
   colnames(m) <- paste("expert", expert_columns(model$schema, model$K))
   m
@@ -52,7 +56,9 @@ fit_line <- function(model) {
       first_of(aliased, 6), "\n")
   }
   if (any(r$empty)) cat("Experts without rows:", which(r$empty), "\n")
-  if (any(r$at_floor)) cat("Variance held at its floor: expert", which(r$at_floor), "\n")
+  if (any(r$at_floor)) {
+    cat(if (has_location_scale(model)) "Variance" else "Dispersion", "held at its floor: expert", which(r$at_floor), "\n")
+  }
   doubtful_lines(model)
   separated_lines(model)
 }
@@ -102,7 +108,11 @@ penalty_line <- function(model) {
 
 data_line <- function(model) {
   cat("n = ", format_big(model$n), sep = "")
-  if (model$weight != model$n) cat(" (weights: ", format_big(round(model$weight, 2)), ")", sep = "")
+  grouped <- length(model$schema$group) > 0
+  if (grouped) {
+    cat(" rows of ", format_big(round(model$weight, 2)), " units (", toString(model$schema$group), ")", sep = "")
+  }
+  if (model$weight != model$n && !grouped) cat(" (weights: ", format_big(round(model$weight, 2)), ")", sep = "")
   if (model$dropped > 0) cat(" (", format_big(model$dropped), " rows with missing values left out)",
     sep = "")
   if (!is.na(model$log_lik)) {
@@ -248,7 +258,8 @@ print_tests <- function(x, digits) {
     show(index$kind == "gate" & index$owner == k, rownames(model$parameters$alpha), 1:4)
   }
   if (has_dispersion(model)) {
-    cat(if (has_location_scale(model)) "\nVariances:\n" else "\nDispersions:\n")
+    cat(if (has_location_scale(model)) "\nVariances:\n"
+      else paste0("\nDispersions (1 / ", family_traits(model)$shown$name, "):\n"))
     show(index$kind == "dispersion", paste("expert", seq_len(model$K)), 1:2)
   }
 }

@@ -250,8 +250,8 @@ warn_refined <- function(model, until_convergence) {
   if (until_convergence) warn_not_refined(model, rounds)
   lost <- which(r$empty | r$at_floor)
   if (length(lost)) {
-    cli::cli_warn("Expert{?s} {lost} {?has/have} lost {?its/their} rows, or {?its/their} variance is at
-      its floor.")
+    cli::cli_warn("Expert{?s} {lost} {?has/have} lost {?its/their} rows, or {?its/their} variance (dispersion) is
+      at its floor.")
   }
   warn_doubtful(model)
 }

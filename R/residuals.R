@@ -50,7 +50,7 @@ residuals.moe <- function(object, type = c("response", "pearson", "deviance", "q
 }
 
 check_has_deviance <- function(object) {
-  if (object$K == 1 || has_classes(object$schema)) return(invisible())
+  if (object$K == 1 || has_classes(object$schema) && !has_trials(object)) return(invisible())
   words <- family_traits(object)$words
   input_error("There are no deviance residuals: a mixture of {words} experts has no saturated
     model to compare it with.",
@@ -61,10 +61,11 @@ check_has_deviance <- function(object) {
 design_residuals <- function(object, design, type) {
   mean <- response_means(design, object)
   y <- response_indicators(design$y, object$schema)
-  weight <- if (is.null(design$weight)) 1 else design$weight
+  weight <- case_weights(design)
+  if (is.null(weight)) weight <- 1
   if (type == "response") return(y - mean)
   if (type == "quantile") return(quantile_residuals(object, design))
-  out <- if (type == "deviance") deviance_residuals(object, y, mean, weight)
+  out <- if (type == "deviance") deviance_residuals(object, y, mean, weight * count_trials(design))
          else ifelse(y == mean, 0, sqrt(weight) * (y - mean) / sqrt(response_variances(object, design, mean)))
   # Also where a row that does not count has probability 0.
   out[rep_len(weight == 0, length(out))] <- 0
@@ -73,16 +74,19 @@ design_residuals <- function(object, design, type) {
 
 # V(y | x) of the mixture; of classes a column each.
 response_variances <- function(object, design, mean) {
-  if (has_classes(object$schema)) return(mean * (1 - mean))
+  if (has_classes(object$schema) && is.null(design$trials)) return(mean * (1 - mean))
   gate <- core_predict(design, core_model(object), "gate")
   means <- core_predict(design, core_model(object), "expert")
-  own <- family_traits(object)$variance(means, object$parameters$dispersion)
+  own <- family_traits(object)$variance(means, object$parameters$dispersion) / count_trials(design)
   rowSums(gate * (own + (means - mean)^2))
 }
 
+# Trials of the rows; 1 where a response is one.
+count_trials <- function(design) if (is.null(design$trials)) 1 else design$trials
+
 deviance_residuals <- function(object, y, mean, weight) {
   if (has_many_classes(object)) return(sqrt(-2 * weight * log(rowSums(y * mean))))
-  share <- family_traits(object)$deviance(y, mean)
+  share <- family_traits(object)$deviance(y, mean, unname(object$parameters$dispersion))
   sign(y - mean) * sqrt(weight * pmax(share, 0))
 }
 
@@ -115,9 +119,16 @@ quantile_residuals <- function(object, design) {
 distribution_at <- function(object, design, gate) {
   y <- design$y
   around <- family_traits(object)$around
+  if (!is.null(design$trials)) {
+    y <- round(y * design$trials)
+    around <- function(y, mean, dispersion) {
+      list(below = stats::pbinom(y - 1, design$trials, mean), here = stats::dbinom(y, design$trials, mean),
+        above = stats::pbinom(y, design$trials, mean, lower.tail = FALSE))
+    }
+  }
   if (!is.null(around)) {
     means <- core_predict(design, core_model(object), "expert")
-    return(lapply(around(y, means), function(p) rowSums(gate * array(p, dim(means)))))
+    return(lapply(around(y, means, unname(object$parameters$dispersion)), function(p) rowSums(gate * array(p, dim(means)))))
   }
   p <- response_means(design, object)
   if (!is.matrix(p)) p <- cbind(1 - p, p)

@@ -26,7 +26,7 @@ estfun.moe <- function(x, ...) {
   check_dots(...)
   rows_of_fit(x, "estfun(model)")
   design <- kept_design(x)
-  scores <- weighted_scores(x, design)
+  scores <- sum_units(weighted_scores(x, design), design)
   known <- names(coef(x)) %in% names(coef(x, complete = FALSE))
   scores[, known, drop = FALSE]
 }
@@ -38,5 +38,7 @@ bread.moe <- function(x, ...) {
   refuse_sparse(x)
   known <- names(coef(x, complete = FALSE))
   inverse <- named_covariance(x, information_covariance(x, kept_information(x, FALSE)))
-  count_rows(rows_of_fit(x, "bread(model)")) * inverse[known, known, drop = FALSE]
+  rows <- rows_of_fit(x, "bread(model)")
+  count <- if (is.null(x$schema$group)) count_rows(rows) else length(unique(kept_design(x)$unit))
+  count * inverse[known, known, drop = FALSE]
 }

@@ -9,7 +9,7 @@ select_local <- function(design, K, criterion, family, control, folds, call) {
     n <- length(design$y)
     folds <- check_count(folds, "folds", 2)
     if (folds > n) input_error("{.arg folds} = {folds} is more than the {n} rows.")
-    held_out <- cross_validate(design, K, family, control, sample(rep_len(seq_len(folds), n)))
+    held_out <- cross_validate(design, K, family, control, unit_folds(folds, design))
   }
   fits <- nested_fits(K, control, function(k, control, neighbours) {
     quiet_fit(fit_design(design, k, family, NULL, control, keep = TRUE, call = call, neighbours),
@@ -79,6 +79,14 @@ falls_in_K <- function(path) {
     if (loss <= 0) best <- i
   }
   said
+}
+
+# Folds of rows: those of a unit in one.
+unit_folds <- function(folds, design) {
+  draw <- function(n) sample(rep_len(seq_len(folds), n))
+  if (is.null(design$unit)) return(draw(length(design$y)))
+  number <- match(design$unit, unique(design$unit))
+  draw(max(number))[number]
 }
 
 # For every K the mean log density of rows that its fits have not seen, and its standard error over the

@@ -51,6 +51,7 @@
 #' @param K Whole numbers: the candidates. NULL (aggregates): 1 to the largest
 #'   number of experts of a site.
 #' @param criterion See the sections; the first one is the default.
+#' @param group NULL, or a one-sided formula, `~ id`: rows that have one expert together; see [moe()].
 #' @param folds Number of folds of `"CV"`.
 #' @param support The support sample, see [moe_support()].
 #' @param able TRUE: see the section. FALSE: every K from all sites.
@@ -89,7 +90,7 @@ moe_select <- function(x, ...) UseMethod("moe_select")
 #' @export
 moe_select.formula <- function(formula, data = NULL, K = 1:6, criterion = c("BIC", "ICL", "AIC", "CV"),
                                family = stats::gaussian(), gating = NULL, weights, subset, na.action,
-                               control = moe_control(), folds = 5, ..., seed = NULL) {
+                               control = moe_control(), folds = 5, ..., group = NULL, seed = NULL) {
   check_unused(...)
   back <- use_seed(seed)
   on.exit(back())
@@ -98,8 +99,9 @@ moe_select.formula <- function(formula, data = NULL, K = 1:6, criterion = c("BIC
   }
   call <- called_as("moe_select", match.call())
   family <- check_family(family)
-  design <- formula_design(bare_weights(call, names(data), parent.frame()), formula, data, gating, family, NULL,
-    parent.frame())
+  asked <- bare_weights(call, names(data), parent.frame())
+  asked$group <- unit_columns(group)
+  design <- formula_design(asked, formula, data, gating, family, NULL, parent.frame())
   select_local(design, K, criterion, family, control, folds, call)
 }
 

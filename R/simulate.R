@@ -14,9 +14,9 @@
 #' @param d Number of covariates.
 #' @param seed NULL: R's generator as it stands. A whole number: the draw that
 #'   belongs to it; the generator's state is put back afterwards.
-#' @param family `gaussian()`, `binomial()`, `poisson()` (slopes 1 / (10 sqrt(d))
-#'   and the intercept 1 / 5 of the design's, so that counts stay small) or
-#'   `multinomial()`.
+#' @param family A family, as in [moe()]. Where the link is the logarithm, slopes are 1 / (10 sqrt(d))
+#'   and the intercept 1 / 5 of the design's, so that means stay small; dispersions of Gamma (negative binomial) experts are
+#'   the variances of the design divided by 20 (10).
 #' @param classes Number of classes of a multinomial response, `"a"`, `"b"`, ...
 #' @return A list: `data` (data frame `y, x1, ..., xd`), `model` (the true model,
 #'   class `moe`), `labels` (integer vector: the expert of every row).
@@ -44,7 +44,7 @@ moe_simulate <- function(n, K = 4, d = 20, seed = NULL, family = stats::gaussian
   }
   centre <- integers(K, d)
   parameters <- list(beta = integers(d + 1, K * (classes - 1)), alpha = integers(d + 1, K - 1),
-    dispersion = if (traits$dispersion) sample(1:5, K, replace = TRUE) + 0 else rep(1, K))
+    dispersion = if (traits$dispersion) traits$true_dispersion(sample(1:5, K, replace = TRUE) + 0) else rep(1, K))
   if (!is.null(traits$true_beta)) parameters$beta <- traits$true_beta(parameters$beta, d)
   cluster <- sample(rep_len(seq_len(K), n))
   root <- chol(0.25^abs(outer(seq_len(d), seq_len(d), "-")))
@@ -71,8 +71,15 @@ draw_labels <- function(probabilities) {
   label
 }
 
+# The experts of rows, drawn by the gates; one for all rows of a unit.
+unit_labels <- function(gate, design) {
+  if (is.null(design$unit)) return(draw_labels(gate))
+  number <- match(design$unit, unique(design$unit))
+  draw_labels(gate[match(unique(number), number), , drop = FALSE])[number]
+}
+
 # Responses of rows whose experts are known; means as the core gives them.
-draw_responses <- function(means, labels, family, dispersion, classes) {
+draw_responses <- function(means, labels, family, dispersion, classes, trials = NULL) {
   n <- length(labels)
   rows <- seq_len(n)
   if (has_many_classes(family)) {
@@ -81,6 +88,7 @@ draw_responses <- function(means, labels, family, dispersion, classes) {
     return(factor(classes[draw_labels(matrix(own, n))], classes))
   }
   mean <- means[cbind(rows, labels)]
+  if (!is.null(trials)) return(stats::rbinom(n, trials, mean))
   family_traits(family)$draw(mean, dispersion[labels])
 }
 
@@ -120,12 +128,16 @@ simulate.moe <- function(object, nsim = 1, seed = NULL, newdata = NULL, ...) {
     set.seed(seed)
     state <- structure(seed, kind = as.list(RNGkind()))
   }
-  design <- design_new(object$schema, newdata)
+  # Of successes in trials, how many these are.
+  design <- design_new(object$schema, newdata, need_response = has_trials(if (own) object else object$schema))
+  if (is.null(design$unit) && any(design$complete)) {
+    design <- with_units(design, group_of_rows(object$schema, newdata)[design$complete])
+  }
   draws <- lapply(seq_len(nsim), function(i) NA)
   if (any(design$complete)) draws <- draw_from(object, design, nsim)
   complete <- if (own) pad_rows(matrix(design$complete + 0), newdata)[, 1] %in% 1 else design$complete
   rows <- match(seq_along(complete), which(complete))
-  out <- lapply(draws, function(y) y[rows])
+  out <- lapply(draws, function(y) if (is.matrix(y)) y[rows, , drop = FALSE] else y[rows])
   names(out) <- paste0("sim_", seq_len(nsim))
   named <- is.data.frame(newdata) && nrow(newdata) == length(rows)
   names <- if (named) attr(newdata, "row.names") else seq_along(rows)
@@ -139,10 +151,18 @@ draw_from <- function(object, design, nsim) {
   means <- core_predict(design, core, "expert")
   labels <- object$schema$labels
   lapply(seq_len(nsim), function(i) {
-    y <- draw_responses(means, draw_labels(gate), object$family,
-      unname(object$parameters$dispersion), labels)
-    if (is.factor(y)) y else as_label(y, object$schema)
+    y <- draw_responses(means, unit_labels(gate, design), object$family,
+      unname(object$parameters$dispersion), labels, design$trials)
+    if (!is.null(design$trials)) counted_trials(y, design$trials, object)
+    else if (is.factor(y)) y else as_label(y, object$schema)
   })
+}
+
+# Successes as the response was given: with the failures, or as their share.
+counted_trials <- function(y, trials, object) {
+  given <- if (object$schema$kind == "matrix") object$rows$given$y else stats::model.response(object$model)
+  if (is.null(dim(given)) && !is.null(given)) return(ifelse(trials > 0, y / trials, 0))
+  cbind(y, trials - y, deparse.level = 0)
 }
 
 # The truth as a model: its schema is that of y ~ x1 + ... + xd.

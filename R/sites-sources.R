@@ -2,7 +2,7 @@
 
 # The columns that a site's fit reads.
 site_columns <- function(task) {
-  c(task$schema$response_variables, task$schema$needs, task$weights)
+  c(task$schema$response_variables, task$schema$needs, task$weights, task$schema$group)
 }
 
 # A site's rows, if there are not too many for memory; else the source.
@@ -19,6 +19,7 @@ rows_in_memory <- function(data, task) {
 # The design of a large source under the common schema.
 stream_site <- function(source, task) {
   schema <- task$schema
+  refuse_group(schema, "Sources whose rows are not held in memory")
   environment(schema$frame) <- environment(task$formula)
   frame_of <- function(chunk, terms) row_frame(terms, chunk, site_weights(chunk, task$weights))
   stream_rows(source, unique(site_columns(task)), schema, frame_of)

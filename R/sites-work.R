@@ -67,8 +67,12 @@ site_design <- function(data, task) {
   if (is_source(data)) return(stream_site(data, task))
   check_columns(task$schema, data)
   weights <- site_weights(data, task$weights)
-  frame <- function(f) row_frame(f, data, weights)
-  design_build(task$formula, task$gating, data, task$family$family, frame, task$schema)
+  group <- group_of_rows(task$schema, data)
+  frame <- function(f) row_frame(f, data, weights, group = group)
+  design <- design_build(task$formula, task$gating, data, task$family$family, frame, task$schema, with_frame = TRUE)
+  design <- refuse_shares(design, design$frame)
+  design$frame <- NULL
+  design
 }
 
 # One exchange: what `work(design, task)` gives at every site, in the order of the sites. A site that

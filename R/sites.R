@@ -33,6 +33,7 @@
 #' @param min_rows Fewest rows of a site that is fitted: at least (and by
 #'   default) one more than the model has parameters, which is very few: fits of such sites are
 #'   rough, and count little only because their weight is small.
+#' @param group NULL, or a one-sided formula, `~ id`: rows that have one expert together; see [moe()].
 #' @param share NULL, or what every site tells beside its model, without rows:
 #'   `"x"`: means and covariance of its numeric variables and frequencies of its
 #'   factors, from which [moe_support()] draws points and by which
@@ -81,7 +82,7 @@
 moe_sites <- function(formula, sources, K = NULL, family = stats::gaussian(), gating = NULL,
                       weights = NULL, start = NULL, control = moe_control(singular_ok = TRUE),
                       min_rows = NULL, share = NULL, information = FALSE, timeout = Inf, retries = 0,
-                      cache = NULL, sites = NULL, seed = NULL) {
+                      cache = NULL, sites = NULL, group = NULL, seed = NULL) {
   weights <- weights_column(substitute(weights), weights)
   family <- family_or_start(family, !missing(family), start)
   share <- check_share(share)
@@ -108,6 +109,7 @@ moe_sites <- function(formula, sources, K = NULL, family = stats::gaussian(), ga
   schema <- if (!is.null(start)) site_start_schema(start, formula, gating, seen, family)
             else if (!any(vapply(sources, is_source, NA))) site_schema(formula, gating, sources, family)
             else sketched_schema(formula, gating, seen, family)
+  schema$group <- group_columns_of(group, start)
   task <- list(formula = schema$formula, gating = schema$gating, K = K, family = family,
     weights = weights, start = without_rows(start), control = control, schema = schema,
     min_rows = min_rows, share = share)

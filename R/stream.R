@@ -5,7 +5,7 @@ scratch_rows <- 1800L  # rows of a block of the file, those of a block of the co
 
 # The columns that a call needs of a source; NULL, all, where a formula says `.`.
 source_wanted <- function(source, formula, gating, call) {
-  names <- unique(unlist(lapply(c(formula, gating, call$weights, call$subset), all.vars)))
+  names <- unique(c(unlist(lapply(c(formula, gating, call$weights, call$subset), all.vars)), call$group))
   has <- source_columns(source)
   if ("." %in% names) has else intersect(has, names)
 }
@@ -193,24 +193,31 @@ stream_rows <- function(source, columns, schema, frame_of, describe = FALSE) {
     for (name in names(levels)) {
       levels[[name]] <<- levels[[name]] + tabulate(frame[[name]], length(levels[[name]]))
     }
-    design <- in_rows(design_from_frame(frame, schema), source, before)
+    design <- in_rows(refuse_shares(design_from_frame(frame, schema), frame), source, before)
+    if (any(design$trials == 0)) {  # these do not count
+      weight <- weight[design$trials > 0]
+      design <- take_rows(design, which(design$trials > 0))
+      if (!length(design$y)) return()
+    }
     part <- scratch_columns(design, weight)
     shape <<- part$shape
     file$add(part$numbers)
-    seen$rows <<- seen$rows + nrow(frame)
-    seen$weight <<- seen$weight + if (is.null(weight)) nrow(frame) else sum(weight)
+    seen$rows <<- seen$rows + length(design$y)
+    seen$weight <<- seen$weight + if (is.null(weight)) length(design$y) else sum(weight)
     seen$y <<- few_values(c(seen$y, design$y))
+    seen$trials <<- max(seen$trials, design$trials, 0)
   }, columns)
   if (is.null(shape)) input_error("No row is left to fit: {.arg data} is empty, or every row has missing
     values or is outside {.arg subset}.")
   file$close()
   seen$counted <- seen$rows
+  if (!shape$trials) seen$trials <- NULL
   if (describe) schema$variables <- finish_descriptions(variables, schema)
   kept <- TRUE
   empty <- function(columns) matrix(0, 0, columns)
   new_design(empty(shape$x), empty(shape$z), schema, x_intercept = shape$x_intercept,
     z_intercept = shape$z_intercept, add_intercept = shape$add_intercept,
-    scratch = c(shape[c("shared", "weight", "offset", "gate_offset")],
+    scratch = c(shape[c("shared", "weight", "offset", "gate_offset", "trials")],
       list(path = file$path, rows = seen$rows, block_rows = scratch_rows)),
     counts = seen, levels = levels, file = file)
 }
@@ -254,10 +261,10 @@ scratch_columns <- function(design, weight) {
   strip <- function(m) if (ones) m[, -1, drop = FALSE] else m
   x <- strip(design$x)
   z <- if (!shared) strip(design$z)
-  list(numbers = cbind(x, z, design$y, weight, design$offset, design$gate_offset, deparse.level = 0),
+  list(numbers = cbind(x, z, design$y, weight, design$offset, design$gate_offset, design$trials, deparse.level = 0),
     shape = list(x = ncol(x), z = if (shared) ncol(x) else ncol(z), shared = shared,
       weight = !is.null(weight), offset = !is.null(design$offset),
-      gate_offset = !is.null(design$gate_offset), x_intercept = design$x_intercept,
+      gate_offset = !is.null(design$gate_offset), trials = !is.null(design$trials), x_intercept = design$x_intercept,
       z_intercept = design$z_intercept, add_intercept = ones))
 }
 

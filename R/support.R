@@ -101,7 +101,9 @@ refuse_gaps <- function(gaps) {
     (first: row {gaps[1]}).", i = "Leave such points out.")
 }
 
+# Shares of trials are left aside.
 has_support_y <- function(support, schema) {
+  if (has_trials(schema)) return(FALSE)
   if (!is.null(support$y)) return(TRUE)
   schema$kind == "formula" && all(schema$response_variables %in% names(support$x))
 }

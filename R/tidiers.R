@@ -31,7 +31,7 @@ generics::augment
 #'   * `expert`: the number of the expert or gate.
 #'   * `class` ([multinomial()] only): the class of the response whose log odds
 #'     against the first one it is; NA for gates.
-#'   * `column`: the column's name; `"(variance)"` for dispersions.
+#'   * `column`: the column's name; `"(variance)"` or `"(dispersion)"` for these.
 #'   * `term`: all of these in words, such as `"expert 1: x"` or `"gate 1: x"`, one a row: what tables show and
 #'     packages such as modelsummary go by.
 #'   * `estimate`, `std.error`, `statistic` (of the z-test against 0, or of the t-test where
@@ -116,7 +116,7 @@ tidy_table <- function(x) {
     out$class <- c(class, rep(NA_character_, length(alpha)))
   }
   out$column <- c(rep(rownames(beta), ncol(beta)), rep(rownames(alpha), ncol(alpha)),
-    rep("(variance)", dispersed))
+    rep(if (has_location_scale(x)) "(variance)" else "(dispersion)", dispersed))
   class <- if (is.null(out$class)) "" else ifelse(is.na(out$class), "", paste0(", ", out$class))
   out$term <- paste0(sub("dispersion", "expert", out$component), " ", out$expert, class, ": ", out$column)
   out$estimate <- unname(coef(x))

@@ -81,7 +81,7 @@ cluster_rows <- function(object, cluster, newdata, weights, named = FALSE) {
     design <- design_new(object$schema, newdata, need_response = TRUE)
     complete <- design$complete
     weights <- check_weights(weights, length(complete))
-    if (length(weights)) design$weight <- weights[complete]
+    design$weight <- weigh_units(if (length(weights)) weights[complete], design)
   }
   if (!any(complete)) {
     if (named) return(list(design = design, cluster = character()))

@@ -173,7 +173,7 @@ information_of_rows <- function(object, newdata, weights, sandwich) {
   if (!any(design$complete)) input_error("{.arg newdata} has no complete row.")
   weights <- check_weights(weights, length(design$complete))
   design$weight <- weights[design$complete]
-  design$weight <- if (length(design$weight)) design$weight
+  design$weight <- weigh_units(if (length(design$weight)) design$weight, design)
   settings <- unclass(moe_control(threads = moe_threads()))
   settings$variance_prior <- 0  # that of a model which does not say
   known <- intersect(c(penalty_fields, "dispersion_floor"), names(object$record))

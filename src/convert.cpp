@@ -40,6 +40,8 @@ const NamedFamily families[] = {
     {"binomial", FamilyKind::binomial, true},
     {"poisson", FamilyKind::poisson, true},
     {"multinomial", FamilyKind::multinomial, false},
+    {"Gamma", FamilyKind::gamma, true},
+    {"negative_binomial", FamilyKind::negative_binomial, true},
 };
 
 const NamedFamily& named_family(FamilyKind kind) {
@@ -108,7 +110,10 @@ RData::RData(const Rcpp::List& list)
       y_(vector_or_none(list, "y")),
       weight_(vector_or_none(list, "weight")),
       offset_(vector_or_none(list, "offset")),
-      gate_offset_(vector_or_none(list, "gate_offset")) {
+      gate_offset_(vector_or_none(list, "gate_offset")),
+      // The core takes the rows of a unit as it takes a row's trials.
+      trials_(vector_or_none(list, list.containsElementNamed("unit_size") ? "unit_size" : "trials")),
+      unit_(vector_or_none(list, "unit")) {
   if (!list.containsElementNamed("scratch") || Rf_isNull(list["scratch"])) return;
   const Rcpp::List file = list["scratch"];
   ScratchLayout layout;
@@ -119,13 +124,15 @@ RData::RData(const Rcpp::List& list)
   layout.weight = Rcpp::as<bool>(file["weight"]);
   layout.offset = Rcpp::as<bool>(file["offset"]);
   layout.gate_offset = Rcpp::as<bool>(file["gate_offset"]);
+  layout.trials = Rcpp::as<bool>(file["trials"]);
   layout.x_adds_one = add_intercept_;
   layout.z_adds_one = add_intercept_;
   scratch_ = std::make_shared<ScratchFile>(Rcpp::as<std::string>(file["path"]), layout);
 }
 
 Block RData::block() const {
-  return Block{view(x_), view(z_), view(y_), view(weight_), view(offset_), view(gate_offset_)};
+  return Block{view(x_), view(z_), view(y_), view(weight_),
+               view(offset_), view(gate_offset_), view(trials_), view(unit_)};
 }
 
 Model model_for(const RData& data, const Rcpp::List& list) {

@@ -19,10 +19,10 @@ PlanKind plan_from_name(const std::string& name);
 CostKind cost_from_name(const std::string& name);
 
 // A design list from R: x, z (the same object where the designs are shared), y, weight, offset,
-// gate_offset (or NULL), x_intercept, z_intercept (1-based, 0 for none), add_intercept (are these
-// columns of ones still to be put before those of x and z?). Its matrices are not copied and stay
-// alive as long as this object. Rows in a scratch file: `scratch`, list(path, rows, block_rows, shared,
-// weight, offset, gate_offset: are there such columns?); x and z then have no rows.
+// gate_offset, trials, or unit and unit_size (or NULL), x_intercept, z_intercept (1-based, 0 for none),
+// add_intercept (are these columns of ones still to be put before those of x and z?). Its matrices are not copied and
+// stay alive as long as this object. Rows in a scratch file: `scratch`, list(path, rows, block_rows, shared,
+// weight, offset, gate_offset, trials: are there such columns?); x and z then have no rows.
 class RData {
  public:
   explicit RData(const Rcpp::List& list);
@@ -33,7 +33,7 @@ class RData {
  private:
   bool add_intercept_;
   Rcpp::NumericMatrix x_, z_;
-  Rcpp::NumericVector y_, weight_, offset_, gate_offset_;
+  Rcpp::NumericVector y_, weight_, offset_, gate_offset_, trials_, unit_;
   std::shared_ptr<ScratchFile> scratch_;
 };
 

@@ -32,6 +32,7 @@ Statistics statistics_from_list(const Model& model, const Rcpp::List& l) {
   s.weight = l["weight"];
   s.log_lik = l["log_lik"];
   s.experts.mass = Rcpp::as<VectorXd>(l["mass"]);
+  if (l.containsElementNamed("responses")) s.experts.responses = Rcpp::as<VectorXd>(l["responses"]);
   s.experts.score = Rcpp::as<MatrixXd>(l["expert_score"]);
   s.experts.gram = Rcpp::as<MatrixXd>(l["expert_gram"]);
   s.experts.deviation = Rcpp::as<VectorXd>(l["deviation"]);
@@ -139,13 +140,15 @@ Rcpp::List cpp_site_sums(Rcpp::List data, Rcpp::List model, Rcpp::List scaling, 
   const Statistics sums = sum_over(source, Statistics(m), services,
                                    [&](const Block& block) { return statistics(block, m); });
   const Information info = information_at(source, m, services);
-  return Rcpp::List::create(
+  Rcpp::List out = Rcpp::List::create(
       Rcpp::_["rows"] = static_cast<double>(sums.rows), Rcpp::_["weight"] = sums.weight,
       Rcpp::_["log_lik"] = sums.log_lik, Rcpp::_["score"] = info.score,
       Rcpp::_["hessian"] = info.hessian, Rcpp::_["mass"] = sums.experts.mass,
       Rcpp::_["expert_score"] = sums.experts.score, Rcpp::_["expert_gram"] = sums.experts.gram,
       Rcpp::_["deviation"] = sums.experts.deviation, Rcpp::_["gate_score"] = sums.gates.score,
       Rcpp::_["gate_gram"] = sums.gates.gram);
+  if (sums.experts.responses.size() > 0) out["responses"] = sums.experts.responses;
+  return out;
 }
 
 // The centre's part of a round, from the sites' summed sums. options:

@@ -28,9 +28,26 @@ ref_cost <- function(cost, family, eta1, dispersion1, eta2, dispersion2) {
     gap <- function(u) (stats::qnorm(u, eta1, sd[1]) - stats::qnorm(u, eta2, sd[2]))^2
     return(stats::integrate(gap, 0, 1, rel.tol = 1e-9, subdivisions = 1000)$value)
   }
+  if (family == "Gamma") {  # on the scale of log y, where the densities have no poles
+    p <- ref_gamma_density(eta1, dispersion1)
+    q <- ref_gamma_density(eta2, dispersion2)
+    if (cost == "kl") return(ref_integral(function(v) ifelse(exp(p(v)) > 0, exp(p(v)) * (p(v) - q(v)), 0)))
+    return(1 - ref_integral(function(v) exp((p(v) + q(v)) / 2)))
+  }
   p <- ref_log_outcomes(family, eta1)
   q <- ref_log_outcomes(family, eta2)
   if (cost == "hellinger") 1 - sum(exp((p + q) / 2)) else sum(exp(p) * (p - q))
+}
+
+# The logarithm of the density of log y, y of the Gamma distribution.
+ref_gamma_density <- function(eta, dispersion) {
+  function(v) stats::dgamma(exp(v), 1 / dispersion, 1 / dispersion / exp(eta), log = TRUE) + v
+}
+
+# The trapezoidal rule on the whole line: exact to rounding for smooth functions that vanish at both ends.
+ref_integral <- function(f, step = 0.005, from = -150, to = 30) {
+  value <- f(seq(from, to, step))
+  sum(value[is.finite(value)]) * step
 }
 
 # S x L x K, of a model to a model.
@@ -50,15 +67,16 @@ ref_costs <- function(cost, from, to, x) {
 all_costs <- function(family) {
   c("kl", "reverse-kl", if (family == "gaussian") "wasserstein", "hellinger")
 }
-all_families <- c("gaussian", "binomial", "poisson", "multinomial")
+all_families <- c("gaussian", "binomial", "poisson", "multinomial", "Gamma")
+dispersed <- c("gaussian", "Gamma")
 
 # A random model of p columns; multinomial: three classes.
 random_model <- function(family, K, p = 3) {
   parts <- if (family == "multinomial") 2 else 1
-  size <- if (family == "poisson") 0.5 else 1
+  size <- if (family %in% c("poisson", "Gamma")) 0.5 else 1
   list(family = family, beta = matrix(size * stats::rnorm(p * K * parts), p),
     alpha = matrix(stats::rnorm(p * (K - 1)), p, K - 1),
-    dispersion = if (family == "gaussian") stats::rexp(K) + 0.05 else rep(1, K))
+    dispersion = if (family %in% dispersed) stats::rexp(K) + 0.05 else rep(1, K))
 }
 
 random_points <- function(n, p = 3) {

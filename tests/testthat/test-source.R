@@ -291,7 +291,7 @@ test_that("the core reads a scratch file in any blocks, and says where it is cut
     close(connection)
     read <- list(x = none, z = none, x_intercept = 1L, z_intercept = 1L, scratch = list(path = file,
       rows = 4001, block_rows = as.integer(block), shared = TRUE, weight = TRUE, offset = FALSE,
-      gate_offset = FALSE))
+      gate_offset = FALSE, trials = FALSE))
     for (threads in 1:2) {
       expect_equal(cpp_site_moments(read, "gaussian", threads), cpp_site_moments(data, "gaussian", threads))
     }

@@ -45,7 +45,13 @@ struct Block {
   MatrixView x;                               // b x p, experts' design
   MatrixView z;                               // b x q, gates' design
   VectorView y, weight, offset, gate_offset;  // y of the multinomial family: classes 0 .. C - 1
-  Index first = 0;                            // number of the first row in the source that shows the block
+  VectorView trials;                          // b or 0: y is the share of successes in so many trials of one expert
+  // b or 0: the numbers of units, from 0. All rows of a unit are in the block, are of one expert and have the same z.
+  // Their weights are then one over the number of the unit's rows, which `trials` holds: the unit counts once.
+  VectorView unit;
+  Index first = 0;  // number of the first row in the source that shows the block
+  // log of what y was divided by, which log-likelihoods are shifted by once a unit of weight: here a unit's other rows.
+  double log_scale = 0.0;
 
   Index rows() const { return x.rows(); }
   bool shares_design() const { return x.data() == z.data() && x.cols() == z.cols(); }

@@ -67,7 +67,8 @@ void ScratchFile::read(Index start, Index count, const std::function<void(const 
   const MatrixView z = layout_.z > 0 ? MatrixView(memory.middleCols(layout_.x, layout_.z)) : x;
   const VectorView y = column(layout_.y), weight = column(layout_.weight);
   const VectorView offset = column(layout_.offset), gate_offset = column(layout_.gate_offset);
-  see(Data{Block{x, z, y, weight, offset, gate_offset}, layout_.x_adds_one, layout_.z_adds_one});
+  const VectorView trials = column(layout_.trials);
+  see(Data{Block{x, z, y, weight, offset, gate_offset, trials, none}, layout_.x_adds_one, layout_.z_adds_one});
 }
 
 }  // namespace distmoe

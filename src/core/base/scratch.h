@@ -12,14 +12,14 @@
 namespace distmoe {
 
 // What a block of the file holds, in this order: the columns of x, of z (none where the designs are
-// shared), then y, weight, offset and gate_offset where there are any.
+// shared), then y, weight, offset, gate_offset and trials where there are any.
 struct ScratchLayout {
   Index rows = 0, block_rows = 0;  // the last block may be shorter
   Index x = 0, z = 0;              // columns; z = 0: shared
-  bool y = true, weight = false, offset = false, gate_offset = false;
+  bool y = true, weight = false, offset = false, gate_offset = false, trials = false;
   bool x_adds_one = false, z_adds_one = false;
 
-  Index columns() const { return x + z + (y ? 1 : 0) + (weight ? 1 : 0) + (offset ? 1 : 0) + (gate_offset ? 1 : 0); }
+  Index columns() const { return x + z + y + weight + offset + gate_offset + trials; }
 };
 
 class ScratchFile : public RowReader {

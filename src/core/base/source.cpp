@@ -16,7 +16,7 @@ ScaledSource::ScaledSource(const Data& data, bool take_offset, const Scaling* sc
                        : Scaling{ColumnScaling::identity(data.x_columns()),
                                  ColumnScaling::identity(data.z_columns())}),
       rows_(std::move(rows)),
-      block_rows_(block_rows) {}
+      block_rows_(data.rows.unit.size() > 0 ? std::max<Index>(1, this->rows()) : block_rows) {}
 
 Index ScaledSource::rows() const {
   return rows_.empty() ? data_.count() : static_cast<Index>(rows_.size());
@@ -77,9 +77,11 @@ void ScaledSource::show_part(const Data& from, Index start, Index first, Index c
     y = ((y.array() - scaling_.y_centre) * (1.0 / scaling_.y_scale)).matrix();
   }
   const VectorXd weight = gather(data.weight, start, count), none(0);
-  const VectorXd gate_offset = gather(data.gate_offset, start, count);
+  const VectorXd gate_offset = gather(data.gate_offset, start, count), trials = gather(data.trials, start, count);
+  const VectorXd unit = gather(data.unit, start, count);
   see(Block{x, shared ? MatrixView(x) : MatrixView(z), y, weight,
-            take_offset_ ? VectorView(none) : VectorView(offset), gate_offset, first});
+            take_offset_ ? VectorView(none) : VectorView(offset), gate_offset, trials, unit, first,
+            take_offset_ ? std::log(scaling_.y_scale) : 0.0});
 }
 
 HeldSource::HeldSource(const Source& from) : HeldSource(from, {}) {}
@@ -98,12 +100,15 @@ HeldSource::HeldSource(const Source& from, std::vector<Index> rows) {
   x.resize(n, from.x_columns());
   from.visit([&](const Block& block) {
     shared = block.shares_design();
+    log_scale = block.log_scale;
     if (at == 0) {
       z.resize(shared ? 0 : n, from.z_columns());
       y.resize(block.y.size() > 0 ? n : 0);
       weight.resize(block.weight.size() > 0 ? n : 0);
       offset.resize(block.offset.size() > 0 ? n : 0);
       gate_offset.resize(block.gate_offset.size() > 0 ? n : 0);
+      trials.resize(block.trials.size() > 0 ? n : 0);
+      unit.resize(block.unit.size() > 0 ? n : 0);
     }
     picked.clear();
     for (Index i = 0; i < block.rows(); ++i) {
@@ -116,12 +121,14 @@ HeldSource::HeldSource(const Source& from, std::vector<Index> rows) {
     if (weight.size() > 0) keep(block.weight, weight);
     if (offset.size() > 0) keep(block.offset, offset);
     if (gate_offset.size() > 0) keep(block.gate_offset, gate_offset);
+    if (trials.size() > 0) keep(block.trials, trials);
+    if (unit.size() > 0) keep(block.unit, unit);
     at += static_cast<Index>(picked.size());
   });
 }
 
 Block HeldSource::all() const {
-  return Block{x, shared ? MatrixView(x) : MatrixView(z), y, weight, offset, gate_offset};
+  return Block{x, shared ? MatrixView(x) : MatrixView(z), y, weight, offset, gate_offset, trials, unit, 0, log_scale};
 }
 
 void HeldSource::show(Index start, Index count,
@@ -129,7 +136,7 @@ void HeldSource::show(Index start, Index count,
   const auto part = [&](const VectorXd& from) { return some_rows(from, start, count); };
   see(Block{x.middleRows(start, count),
             shared ? MatrixView(x.middleRows(start, count)) : MatrixView(z.middleRows(start, count)),
-            part(y), part(weight), part(offset), part(gate_offset), start});
+            part(y), part(weight), part(offset), part(gate_offset), part(trials), part(unit), start, log_scale});
 }
 
 void HeldSource::leave_out(const std::vector<bool>& x_columns, const std::vector<bool>& z_columns) {

@@ -113,6 +113,7 @@ class HeldSource : public Source {
   Index rows() const override { return x.rows(); }
   Index x_columns() const override { return x.cols(); }
   Index z_columns() const override { return z.cols(); }
+  Index block_rows() const override { return unit.size() > 0 ? std::max<Index>(1, x.rows()) : default_block_rows; }
   void show(Index start, Index count, const std::function<void(const Block&)>& see) const override;
   Block all() const;  // every row in one block
 
@@ -121,8 +122,9 @@ class HeldSource : public Source {
   void put_back();
 
   MatrixXd x, z;  // z is empty where the designs are shared
-  VectorXd y, weight, offset, gate_offset;
+  VectorXd y, weight, offset, gate_offset, trials, unit;
   bool shared = false;
+  double log_scale = 0.0;  // as of the blocks
 
  private:
   struct Aside {

@@ -73,14 +73,15 @@ Model model_from(const Source& source, const ExpertKind& kind, const MatrixXd& r
     const MatrixXd r = responsibility.rows() == 1 ? responsibility.replicate(b.rows(), 1).eval()
                                                   : responsibility.middleRows(b.first, b.rows()).eval();
     if (!on_log) return statistics(b, model, r);
-    VectorXd y = log_of_counts(b.y), none(0);
+    VectorXd y = log_response(kind.family, b.y), none(0);
     if (b.offset.size() > 0) y -= b.offset;
-    return statistics(Block{b.x, b.z, y, b.weight, none, b.gate_offset, b.first}, model, r);
+    const Block on_log{b.x, b.z, y, b.weight, none, b.gate_offset, b.trials, b.unit, b.first, b.log_scale};
+    return statistics(on_log, model, r);
   });
   // A part with fewer rows than coefficients gets the least-norm fit and an honest wide variance.
   Model out = em_step(model, sums, rule, floor, 0.0);
   out.family = kind.family;
-  if (on_log) out.dispersion.setOnes();
+  if (on_log && !family_of(kind.family).has_dispersion()) out.dispersion.setOnes();
   const double least = static_cast<double>(source.x_columns() * kind.parts + 1);
   for (Index j = 0; j < k; ++j) {
     if (sums.experts.mass(j) * static_cast<double>(sums.rows) <= least * sums.weight) {
@@ -90,7 +91,9 @@ Model model_from(const Source& source, const ExpertKind& kind, const MatrixXd& r
   return out;
 }
 
-VectorXd log_of_counts(const VectorView& y) { return (y.array() + 0.5).log().matrix(); }
+VectorXd log_response(FamilyKind family, const VectorView& y) {
+  return (y.array() + family_of(family).log_shift()).log().matrix();
+}
 
 MatrixXd one_hot(const std::vector<Index>& labels, Index k) {
   MatrixXd r = MatrixXd::Zero(static_cast<Index>(labels.size()), k);
@@ -110,10 +113,8 @@ ArrayXXd fitness(const HeldSource& sample, const Model& model) {
   ArrayXXd out(sample.rows(), model.experts());
   Index at = 0;
   sample.visit([&](const Block& block) {
-    out.middleRows(at, block.rows()) =
-        log_densities(model.family, block.y, linear_predictors(block.x, model.beta, block.offset),
-                      model.dispersion);
-    const ArrayXd base = family_of(model.family).log_base(block.y.array());
+    out.middleRows(at, block.rows()) = own_log_densities(block, model);
+    const ArrayXd base = shared_log_densities(block, model.family);
     if (base.size() > 0) out.middleRows(at, block.rows()).colwise() += base;
     at += block.rows();
   });

@@ -12,8 +12,8 @@ namespace distmoe {
 Model model_from(const Source& source, const ExpertKind& kind, const MatrixXd& responsibility,
                  const PenaltyRule& rule, double floor, const Services& services);
 
-// log(y + 1/2): counts on the scale of their predictor, 0 included.
-VectorXd log_of_counts(const VectorView& y);
+// log(y + 1/2) (Family::log_shift): counts on the scale of their predictor, 0 included.
+VectorXd log_response(FamilyKind family, const VectorView& y);
 
 // Labels as responsibilities, n x k.
 MatrixXd one_hot(const std::vector<Index>& labels, Index k);

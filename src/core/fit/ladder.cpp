@@ -50,6 +50,23 @@ MatrixXd leads_over(const Source& rows, const std::vector<FitResult>& field, con
   });
 }
 
+// All rows of some units, about `size` of them.
+std::vector<Index> sample_units(const VectorView& unit, Index size, const Services& services) {
+  std::vector<double> numbers(unit.data(), unit.data() + unit.size());
+  std::sort(numbers.begin(), numbers.end());
+  numbers.erase(std::unique(numbers.begin(), numbers.end()), numbers.end());
+  const Index units = static_cast<Index>(numbers.size());
+  std::vector<bool> taken(static_cast<std::size_t>(numbers.back()) + 1, false);
+  for (Index i : sample_rows(units, std::min(units, 1 + size * units / unit.size()), services)) {
+    taken[static_cast<std::size_t>(numbers[static_cast<std::size_t>(i)])] = true;
+  }
+  std::vector<Index> rows;
+  for (Index i = 0; i < unit.size(); ++i) {
+    if (taken[static_cast<std::size_t>(unit(i))]) rows.push_back(i);
+  }
+  return rows;
+}
+
 // A move is run, until one fails, whose mixture explains the rows better than the model does, before any
 // further step, by more than an expert's coefficients do of themselves: by about half a unit to a unit for
 // each coefficient, whatever the truth.
@@ -152,7 +169,10 @@ Ladder::Ladder(const Data& data, const ScaledSource& all, const Scaling& scaling
   std::vector<Index> sizes = {lowest, std::min(n, 3 * lowest)};
   while (3 * sizes.back() <= n / 8) sizes.push_back(3 * sizes.back());
   for (std::size_t i = sizes.size(); i-- > 0;) {
-    const std::vector<Index> rows = sample_rows(samples_.empty() ? n : sizes[i + 1], sizes[i], services);
+    const VectorView unit = samples_.empty() ? data.rows.unit : VectorView(samples_.back().rows().unit);
+    const std::vector<Index> rows = unit.size() > 0
+                                        ? sample_units(unit, sizes[i], services)
+                                        : sample_rows(samples_.empty() ? n : sizes[i + 1], sizes[i], services);
     samples_.emplace_back(
         !samples_.empty() ? HeldSource(samples_.back().rows(), rows)
         : data.reader     ? HeldSource(all, rows)

@@ -176,7 +176,7 @@ ExpertStep penalised_expert_step(const Model& model, const ExpertSums& sums, con
     if (!f.has_dispersion()) continue;
     double deviation = sums.deviation(k);
     if (f.least_squares()) deviation = deviation - 2.0 * delta.dot(score) + delta.dot(gram * delta);
-    step.dispersion(k) = std::max(penalty.variances.variance(f, std::max(deviation, 0.0), sums.mass(k)), floor);
+    step.dispersion(k) = std::max(penalty.variances.variance(f, std::max(deviation, 0.0), sums.count(k)), floor);
   }
   return step;
 }

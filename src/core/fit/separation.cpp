@@ -12,6 +12,7 @@ namespace {
 
 const double near_zero = 1e-6;          // probabilities (rates) below, or above one less this
 const double least_information = 1e-3;  // in rows
+const double least_of_gates = 0.03;     // the same of gates, which a weak prior holds
 const double large_part = 0.25;         // of the largest coefficient: a column takes part in a direction
 
 struct Extreme {
@@ -76,8 +77,9 @@ Grams grams(const Block& block, const Model& model) {
   MatrixXd with(block.rows(), model.experts() * pairs);
   for (Index k = 0; k < model.experts(); ++k) {
     const auto mean = e.mean().middleCols(k * parts, parts).array();
-    with.middleCols(k * pairs, pairs) = (f.curvature(mean).colwise() * weighted.col(k).array()).matrix();
+    with.middleCols(k * pairs, pairs) = (f.curvature(mean, model.dispersion(k)).colwise() * weighted.col(k).array()).matrix();
   }
+  if (block.trials.size() > 0) with.array().colwise() *= block.trials.array();
   add_weighted_grams(block.x, with, out.with);
   add_weighted_grams(block.x, weighted, out.without);
   return out;
@@ -85,7 +87,7 @@ Grams grams(const Block& block, const Model& model) {
 
 // The part of an expert's coefficients b (p R, standardised columns) that lies in separated directions; 0
 // where there is none. rows: its mass in units of the mean weight.
-VectorXd separated_part(const MatrixXd& with, const MatrixXd& without, const VectorXd& b, double rows) {
+VectorXd separated_part(const MatrixXd& with, const MatrixXd& without, const VectorXd& b, double rows, double least) {
   const Index p = without.rows(), parts = with.rows() / p;
   const Eigen::SelfAdjointEigenSolver<MatrixXd> spread(without);
   const double cut = 1e-6 * spread.eigenvalues().maxCoeff();
@@ -100,7 +102,7 @@ VectorXd separated_part(const MatrixXd& with, const MatrixXd& without, const Vec
   }
   const Eigen::SelfAdjointEigenSolver<MatrixXd> told(white.transpose() * with * white);
   const VectorXd along = told.eigenvectors().transpose() * (back.transpose() * b);
-  const VectorXd low = (told.eigenvalues().array() * rows < least_information).select(along, 0.0);
+  const VectorXd low = (told.eigenvalues().array() * rows < least).select(along, 0.0);
   return white * (told.eigenvectors() * low);
 }
 
@@ -205,7 +207,7 @@ std::vector<std::vector<bool>> separated_gates(const Source& source, const Model
     MatrixXd b(q, parts);
     for (Index i = 0; i < parts; ++i) b.col(i) = alpha(free[static_cast<std::size_t>(i)]) - alpha(reference);
     const VectorXd low = separated_part(unpack_blocks(sums.with, q, parts), unpack_symmetric(sums.without, 0, q),
-                                        Eigen::Map<const VectorXd>(b.data(), b.size()), seen.rows);
+                                        Eigen::Map<const VectorXd>(b.data(), b.size()), seen.rows, least_of_gates);
     if (!(low.cwiseAbs().maxCoeff() > 0)) return out;
     if (part < 1.0) continue;
     out.assign(static_cast<std::size_t>(k), std::vector<bool>(static_cast<std::size_t>(q), false));
@@ -239,7 +241,8 @@ std::vector<std::vector<bool>> separated_columns(const Source& source, const Mod
     const MatrixXd b = model.beta.middleCols(k * parts, parts);
     const VectorXd part = separated_part(unpack_blocks(sums.with.middleRows(k * pairs, pairs), p, parts),
                                          unpack_symmetric(sums.without, k, p),
-                                         Eigen::Map<const VectorXd>(b.data(), b.size()), seen.mass(k) / unit);
+                                         Eigen::Map<const VectorXd>(b.data(), b.size()), seen.mass(k) / unit,
+                                         least_information);
     if (!(part.cwiseAbs().maxCoeff() > 0)) continue;
     out.back() = columns_of(part, p, intercept);
     any = true;

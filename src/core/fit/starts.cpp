@@ -31,7 +31,7 @@ Services services_of(Random& random) {
 
 MatrixXd response_points(const HeldSource& sample, const ExpertKind& kind) {
   const Family& f = family_of(kind.family);
-  return f.starts_on_log() ? MatrixXd(log_of_counts(sample.y))
+  return f.starts_on_log() ? MatrixXd(log_response(kind.family, sample.y))
                            : f.response(sample.y.array(), kind.parts).matrix();
 }
 

@@ -28,15 +28,22 @@ Statistics sums_given(const Block& block, const Model& model, const Evaluation& 
   MatrixXd gram_weight(block.rows(), pairs + blocks), residual(block.rows(), width + k - 1);
   const Family& f = family_of(model.family);
   const ArrayXXd response = f.response(block.y.array(), parts);
+  ArrayXd mass;
+  if (block.trials.size() > 0) sums.experts.responses = VectorXd::Zero(k);
   for (Index j = 0; j < k; ++j) {
-    const auto mass = weighted.col(j).array();
+    mass = weighted.col(j);
+    if (block.trials.size() > 0) {
+      mass *= block.trials.array();
+      sums.experts.responses(j) = mass.sum();
+    }
     const auto mean = e.mean().middleCols(j * parts, parts).array();
+    const double d = model.dispersion(j);
     gram_weight.middleCols(j * pairs_of(parts), pairs_of(parts)) =
-        (f.curvature(mean).colwise() * mass).matrix();
+        (f.curvature(mean, d).colwise() * mass).matrix();
     auto own = residual.middleCols(j * parts, parts);
     own = ((response - mean).colwise() * mass).matrix();
-    f.to_score(mean, own.array());
-    if (f.has_dispersion()) sums.experts.deviation(j) = f.deviation(response.col(0), mean.col(0), mass);
+    f.to_score(mean, d, own.array());
+    if (f.has_dispersion()) sums.experts.deviation(j) = f.deviation(response.col(0), mean.col(0), mass, d);
   }
   gate_weights(e.gate, weighted, gram_weight.rightCols(blocks),
                residual.rightCols(k - 1));
@@ -114,7 +121,9 @@ MatrixXd complete_curvature(const Model& model, const Statistics& sums, const Ve
   const Index rest = size - k * own - gates;
   const Family& f = family_of(model.family);
   for (Index j = 0; j < rest; ++j) {
-    out(size - rest + j, size - rest + j) = f.dispersion_information(model.dispersion(j)) * mass(j);
+    out(size - rest + j, size - rest + j) =
+        f.dispersion_information(model.dispersion(j)) * mass(j) *
+        (sums.experts.count(j) / std::max(sums.experts.mass(j), 1e-300));
   }
   penalty.add_to(model, out);
   return out;

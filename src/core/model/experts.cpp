@@ -14,13 +14,15 @@ ExpertSums::ExpertSums(Index p, Index k, Index parts)
 
 ExpertSums& ExpertSums::operator+=(const ExpertSums& other) {
   mass += other.mass;
+  if (responses.size() == 0) responses = other.responses;
+  else if (other.responses.size() > 0) responses += other.responses;
   score += other.score;
   gram += other.gram;
   deviation += other.deviation;
   return *this;
 }
 
-ExpertSums expert_sums(FamilyKind family, const MatrixView& x, const MatrixXd& eta,
+ExpertSums expert_sums(FamilyKind family, const MatrixView& x, const MatrixXd& eta, const VectorXd& dispersion,
                        const MatrixXd& weighted_response, const MatrixXd& weight) {
   const Index k_count = weight.cols(), parts = eta.cols() / k_count, pairs = pairs_of(parts);
   ExpertSums sums(x.cols(), k_count, parts);
@@ -29,10 +31,10 @@ ExpertSums expert_sums(FamilyKind family, const MatrixView& x, const MatrixXd& e
   for (Index k = 0; k < k_count; ++k) {
     const auto mass = weight.col(k).array();
     const ArrayXXd mean = f.mean(eta.middleCols(k * parts, parts).array());
-    curvature.middleCols(k * pairs, pairs) = (f.curvature(mean).colwise() * mass).matrix();
+    curvature.middleCols(k * pairs, pairs) = (f.curvature(mean, dispersion(k)).colwise() * mass).matrix();
     auto own = residual.middleCols(k * parts, parts);
     own = weighted_response.middleCols(k * parts, parts) - (mean.colwise() * mass).matrix();
-    f.to_score(mean, own.array());
+    f.to_score(mean, dispersion(k), own.array());
   }
   sums.mass = weight.colwise().sum().transpose();
   sums.score = transposed_multiply(x, residual);
@@ -56,7 +58,7 @@ ExpertStep expert_step(const Model& model, const ExpertSums& sums, double floor,
     if (!f.has_dispersion()) continue;
     // At the old beta the sum of squares is `deviation`; it falls by delta'score as beta moves to its minimiser.
     const double fall = f.least_squares() ? step.delta.col(k).dot(sums.score.col(k)) : 0.0;
-    step.dispersion(k) = std::max(f.best_dispersion(sums.deviation(k) - fall, sums.mass(k), 0.0, 1.0), floor);
+    step.dispersion(k) = std::max(f.best_dispersion(sums.deviation(k) - fall, sums.count(k), 0.0, 1.0), floor);
   }
   return step;
 }
@@ -92,29 +94,32 @@ ExpertSums sums_of_rows(const Model& model, const MatrixView& x, const VectorVie
   const ExpertSums zero(x.cols(), model.experts(), model.parts());
   return sum_rows(x.rows(), zero, threads, [&](Index start, Index count) {
     const auto rows = x.middleRows(start, count);
-    return expert_sums(model.family, rows, linear_predictors(rows, model.beta, some_rows(offset, start, count)),
+    return expert_sums(model.family, rows, linear_predictors(rows, model.beta, some_rows(offset, start, count)), model.dispersion,
                        weighted_response.middleRows(start, count), weight.middleRows(start, count));
   });
 }
 
-// (S15) for one expert, by Newton's steps.
+// (S15) for one expert, by Newton's steps. Sets what it gains of expected_fit().
 MatrixXd fit_by_newton(const Model& model, Index k, const MatrixView& x, const VectorView& offset,
-                       const MatrixXd& wr, const MatrixXd& w) {
+                       const MatrixXd& wr, const MatrixXd& w, double& gain) {
   const Family& f = family_of(model.family);
   const Model one = model_of_expert(model, k);
   const VectorXd weight = w.col(0);
   MatrixXd eta = linear_predictors(x, one.beta, offset);
-  double value = f.expected_fit(eta, wr, weight);
-  return fit_by_halved_steps(
-      one, [&] { return expert_sums(model.family, x, eta, wr, w); },
+  const double dispersion = one.dispersion(0), before = f.expected_fit(eta, wr, weight, dispersion);
+  double value = before;
+  const MatrixXd out = fit_by_halved_steps(
+      one, [&] { return expert_sums(model.family, x, eta, one.dispersion, wr, w); },
       [&](const MatrixXd& beta) {
     const MatrixXd there = linear_predictors(x, beta, offset);
-    const double next = f.expected_fit(there, wr, weight);
+    const double next = f.expected_fit(there, wr, weight, dispersion);
     if (!(next >= value)) return false;
     eta = there;
     value = next;
     return true;
       });
+  gain = value - before;
+  return out;
 }
 
 }  // namespace
@@ -132,15 +137,17 @@ MatrixXd fit_experts(const Model& model, const MatrixView& x, const VectorView& 
   }
   MatrixXd beta = model.beta;
   const Index parts = model.parts();
+  VectorXd gain = VectorXd::Zero(model.experts());
   in_parallel(model.experts(), threads, [&](Index k) {
     beta.middleCols(k * parts, parts) =
         fit_by_newton(model, k, x, offset, weighted_response.middleCols(k * parts, parts),
-                      weight.col(k));
+                      weight.col(k), gain(k));
   });
   const Family& f = family_of(model.family);
+  if (!f.deviation_is_fit()) gain.setZero();
   for (Index k = 0; f.has_dispersion() && k < model.experts(); ++k) {
     const double mass = weight.col(k).sum();
-    if (mass > 0) dispersion(k) = f.best_dispersion(deviation(k), mass, 0.0, 1.0);
+    if (mass > 0) dispersion(k) = f.best_dispersion(std::max(deviation(k) - gain(k), 0.0), mass, 0.0, 1.0);
   }
   return beta;
 }

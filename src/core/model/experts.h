@@ -11,18 +11,20 @@ namespace distmoe {
 // Sums over rows at given coefficients. Sums of two blocks add.
 struct ExpertSums {
   VectorXd mass;       // K, sum of weights
+  VectorXd responses;  // K, the same of responses, where a row (a unit) has several (Block::trials); else empty
   MatrixXd score;      // p x K R, sum of weight (response - mean) x, or Family::to_score() of it
   MatrixXd gram;       // K R (R + 1) / 2 x triangle_size(p), packed sums of weight curvature(mean) x x'
                        // for the pairs of each expert's predictors
   VectorXd deviation;  // K, see Family::deviation(); 0 where the family has no dispersion
 
   ExpertSums(Index p, Index k, Index parts);
+  double count(Index k) const { return responses.size() > 0 ? responses(k) : mass(k); }
   ExpertSums& operator+=(const ExpertSums& other);
 };
 
 // weight: b x K; weighted_response: b x K R, weight times response (in the reduction: the sum of
 // weighted local means). `deviation` is left at 0 for the caller, who alone knows the spread within a weight.
-ExpertSums expert_sums(FamilyKind family, const MatrixView& x, const MatrixXd& eta,
+ExpertSums expert_sums(FamilyKind family, const MatrixView& x, const MatrixXd& eta, const VectorXd& dispersion,
                        const MatrixXd& weighted_response, const MatrixXd& weight);
 
 struct ExpertStep {

@@ -26,9 +26,9 @@ class Gaussian : public Family {
     out = constant - (0.5 / dispersion) * (y - Eigen::Map<const ArrayXd>(eta, y.size())).square();
   }
 
-  ArrayXXd variance(const PredictorView& mean) const override { return ArrayXXd::Ones(mean.rows(), 1); }
+  ArrayXXd variance(const PredictorView& mean, double) const override { return ArrayXXd::Ones(mean.rows(), 1); }
 
-  double deviation(const ArrayView& y, const ArrayView& mean, const ArrayView& mass) const override {
+  double deviation(const ArrayView& y, const ArrayView& mean, const ArrayView& mass, double) const override {
     return (((y - mean) * mass) * (y - mean)).sum();
   }
 
@@ -123,7 +123,7 @@ class Binomial : public Family {
     return binomial_quantiles(share, mean, probs);
   }
 
-  ArrayXXd variance(const PredictorView& mean) const override { return mean * (1.0 - mean); }
+  ArrayXXd variance(const PredictorView& mean, double) const override { return mean * (1.0 - mean); }
 
   void natural(Index n, Index, const double* eta, double* mean, double* potential) const override {
     kernels().logistic(n, eta, mean, potential);
@@ -147,7 +147,7 @@ class Poisson : public Family {
     return out;
   }
 
-  ArrayXXd variance(const PredictorView& mean) const override { return mean; }
+  ArrayXXd variance(const PredictorView& mean, double) const override { return mean; }
 
   void natural(Index n, Index, const double* eta, double* mean, double* potential) const override {
     std::copy(eta, eta + n, mean);
@@ -173,7 +173,7 @@ class Multinomial : public Family {
     return out;
   }
 
-  ArrayXXd variance(const PredictorView& mean) const override {
+  ArrayXXd variance(const PredictorView& mean, double) const override {
     ArrayXXd out(mean.rows(), pairs_of(mean.cols()));
     Index pair = 0;
     for (Index a = 0; a < mean.cols(); ++a) {
@@ -205,6 +205,8 @@ const Family& family_of(FamilyKind kind) {
     case FamilyKind::binomial: return binomial;
     case FamilyKind::poisson: return poisson;
     case FamilyKind::multinomial: return multinomial;
+    case FamilyKind::gamma: return gamma_family();
+    case FamilyKind::negative_binomial: return negative_binomial_family();
   }
   throw std::invalid_argument("unknown kind of family");
 }

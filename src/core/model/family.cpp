@@ -60,11 +60,35 @@ Family::Middle Family::middle(const ExpertAt& from, const ExpertAt& to) const {
   return {ExpertAt(from.family, 0.5 * (from.eta + to.eta), 1.0).mean, ArrayXd::Zero(from.eta.rows())};
 }
 
-double Family::expected_fit(const MatrixXd& eta, const MatrixXd& weighted_response, const VectorXd& weight) const {
+double Family::expected_fit(const MatrixXd& eta, const MatrixXd& weighted_response, const VectorXd& weight,
+                            double) const {
   MatrixXd mean(eta.rows(), eta.cols());
   VectorXd potential(eta.rows());
   natural(eta.rows(), eta.cols(), eta.data(), mean.data(), potential.data());
   return weighted_response.cwiseProduct(eta).sum() - weight.dot(potential);
+}
+
+double Family::reverse_value(const ExpertAt& to, const MatrixXd& response, const VectorXd& weight) const {
+  const ArrayXXd gap = (to.eta.colwise() * weight.array()) - response.array();
+  return (to.mean * gap).sum() - (weight.array() * to.potential).sum();
+}
+
+// V (W eta - R), V the variance at eta.
+ArrayXXd Family::reverse_slope(const ExpertAt& to, const MatrixXd& response, const VectorXd& weight) const {
+  const ArrayXXd gap = (to.eta.colwise() * weight.array()) - response.array(), v = variance(to.mean, to.dispersion);
+  ArrayXXd out = ArrayXXd::Zero(gap.rows(), gap.cols());
+  for (Index a = 0, pair = 0; a < gap.cols(); ++a) {
+    for (Index b = 0; b <= a; ++b, ++pair) {
+      out.col(a) += v.col(pair) * gap.col(b);
+      if (b < a) out.col(b) += v.col(pair) * gap.col(a);
+    }
+  }
+  return out;
+}
+
+// V held.
+ArrayXXd Family::reverse_curvature(const ExpertAt& to, const MatrixXd&, const VectorXd& weight) const {
+  return variance(to.mean, to.dispersion).colwise() * weight.array();
 }
 
 double Family::best_dispersion(double, double, double, double) const {

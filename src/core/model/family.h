@@ -14,7 +14,9 @@ namespace distmoe {
 enum class FamilyKind : int { gaussian,
                               binomial,
                               poisson,
-                              multinomial };
+                              multinomial,
+                              gamma,
+                              negative_binomial };
 
 using ArrayView = Eigen::Ref<const ArrayXd>;
 using PredictorView = Eigen::Ref<const ArrayXXd>;  // b x R
@@ -38,8 +40,13 @@ class Family {
   virtual bool has_dispersion() const { return false; }
   // Is the mean the predictor? Then natural() is never asked.
   virtual bool identity_link() const { return false; }
-  // Are the predictors the natural parameter? Costs other than KL know no other families.
+  // Are the predictors the natural parameter?
   virtual bool canonical() const { return true; }
+  // Does the density grow without bounds as the dispersion goes to 0?
+  virtual bool collapses() const { return has_dispersion(); }
+  // Costs other than KL: can divergences be turned round, and have two experts a middle?
+  virtual bool has_reverse() const { return true; }
+  virtual bool has_middle() const { return true; }
   // May y be shifted and scaled, and the coefficients with it? Then it is standardised, and an offset is taken
   // off it once and for all.
   virtual bool location_scale() const { return false; }
@@ -53,8 +60,10 @@ class Family {
   // Has y an order, and with it quantiles?
   virtual bool ordered() const { return true; }
   // Does a first Newton step from predictors of 0 go astray where y is large? Then fits begin with
-  // least squares on log(y + 1/2).
+  // least squares on the logarithms of y and a bit,
   virtual bool starts_on_log() const { return false; }
+  // which is
+  virtual double log_shift() const { return 0.5; }
   // What y counts in every predictor's score: y itself, or for classes (numbered from 0) R columns
   // of which that of the class is 1.
   virtual ArrayXXd response(const ArrayView& y, Index parts) const;
@@ -67,26 +76,31 @@ class Family {
                            Eigen::Ref<ArrayXd> out, double* mean) const;
   // E[response | eta], b x R.
   ArrayXXd mean(const PredictorView& eta) const;
-  // Var(response) in units of the dispersion, of all pairs, b x R (R + 1) / 2, as a function of the mean.
-  virtual ArrayXXd variance(const PredictorView& mean) const = 0;
+  // Var(response) in units of the dispersion (on which it may yet depend), of all pairs, b x R (R + 1) / 2, as a
+  // function of the mean.
+  virtual ArrayXXd variance(const PredictorView& mean, double dispersion) const = 0;
   // How far means are from where the predictors become infinite; empty where they can't.
   virtual ArrayXd to_bound(const PredictorView&) const { return ArrayXd(); }
 
-  // Derivatives of log phi in the predictors, all times the dispersion. The first: of (response - mean) times any
-  // weight, what it is of the same weight. Nothing is to be done where the link is canonical.
-  virtual void to_score(const PredictorView&, Eigen::Ref<ArrayXXd>) const {}
+  // Derivatives of log phi in the predictors, all times the dispersion (on which they may yet depend). The first: of
+  // (response - mean) times any weight, what it is of the same weight. Nothing is to be done where the link is
+  // canonical.
+  virtual void to_score(const PredictorView&, double, Eigen::Ref<ArrayXXd>) const {}
   // Minus the second one of all pairs: its expectation, which is the variance where the link is canonical; as it is.
-  virtual ArrayXXd curvature(const PredictorView& mean) const { return variance(mean); }
-  virtual ArrayXXd observed_curvature(const PredictorView&, const PredictorView& mean) const {
-    return curvature(mean);
+  virtual ArrayXXd curvature(const PredictorView& mean, double dispersion) const { return variance(mean, dispersion); }
+  virtual ArrayXXd observed_curvature(const PredictorView&, const PredictorView& mean, double dispersion) const {
+    return curvature(mean, dispersion);
   }
   // sum of w log phi in terms of the predictors (b x R), given sums of weighted responses (b x R) and of weights (b),
-  // for families of which the regressions are no least squares: minus (S13).
-  virtual double expected_fit(const MatrixXd& eta, const MatrixXd& weighted_response, const VectorXd& weight) const;
+  // for families of which the regressions are no least squares: minus (S13). Times the dispersion too.
+  virtual double expected_fit(const MatrixXd& eta, const MatrixXd& weighted_response, const VectorXd& weight,
+                              double dispersion) const;
 
   // ---- of families with a dispersion ----
   // What an expert's dispersion is estimated from, summed with weights `mass`; of Gaussian ones (y - mean)^2.
-  virtual double deviation(const ArrayView&, const ArrayView&, const ArrayView&) const { return 0.0; }
+  virtual double deviation(const ArrayView&, const ArrayView&, const ArrayView&, double) const { return 0.0; }
+  // Does it fall by as much as expected_fit() rises, of families of which the regressions are no least squares?
+  virtual bool deviation_is_fit() const { return false; }
   // Its expectation under `from`, about `to`, row by row.
   virtual ArrayXd expected_deviation(const ExpertAt& from, const ExpertAt&) const {
     return ArrayXd::Zero(from.eta.rows());
@@ -94,13 +108,15 @@ class Family {
   // The dispersion d that maximises the sum of w log phi - a (s2 / d + log(d / s2)), given the sum of
   // the deviations and that of the weights; of Gaussian experts (S8b).
   virtual double best_dispersion(double deviation, double mass, double a, double s2) const;
-  // d log phi / d log d, row by row, given d log phi / d predictor, `slope` (whose own derivative in log d is minus
-  // itself); and its derivative plus its square, given it.
+  // d log phi / d log d, row by row, given d log phi / d predictor, `slope`; and its derivative plus its square, given
+  // it.
   virtual ArrayXd dispersion_slope(const ArrayView& y, const ArrayView& mean, const ArrayView& slope,
                                    double dispersion) const;
   virtual ArrayXd dispersion_bend(const ArrayView& y, const ArrayView& mean, const ArrayView& first,
                                   double dispersion) const;
-  // The expectation of minus the second derivative of log phi in log d.
+  // The part of itself that d log phi / d predictor loses with a rise of log d; empty: all of it.
+  virtual ArrayXd score_fade(const ArrayView&, double) const { return ArrayXd(); }
+  // The expectation of minus the second derivative of log phi in log d, or a bound of it.
   virtual double dispersion_information(double) const { return 0.0; }
 
   // ---- of two experts ----
@@ -119,11 +135,18 @@ class Family {
   virtual void divergences(const MatrixXd& eta_from, const VectorXd& dispersion_from,
                            const MatrixXd& eta_to, const VectorXd& dispersion_to,
                            ArrayXXd& cost) const;
-  // -log BC, BC the Bhattacharyya coefficient: b(mid) - (b(from) + b(to)) / 2, mid half way between the natural
-  // parameters.
+  // KL(to || from) as a function of the predictors of `to`, up to a constant and times the precision of `from`: what
+  // an expert tells of itself (b x R), and of sums of it and of weights (precisions) the value, the slope and the
+  // curvature (of all pairs), which may be that of Gauss and Newton.
+  virtual ArrayXXd reverse_response(const ExpertAt& from) const { return from.eta; }
+  virtual double reverse_value(const ExpertAt& to, const MatrixXd& response, const VectorXd& weight) const;
+  virtual ArrayXXd reverse_slope(const ExpertAt& to, const MatrixXd& response, const VectorXd& weight) const;
+  virtual ArrayXXd reverse_curvature(const ExpertAt& to, const MatrixXd& response, const VectorXd& weight) const;
+  // -log BC, BC the Bhattacharyya coefficient, the integral of the root of both densities: b(mid) - (b(from) + b(to))
+  // / 2, mid half way between the natural parameters.
   virtual ArrayXd bhattacharyya(const ExpertAt& from, const ExpertAt& to) const;
-  // The mean half way between the natural parameters, and the mean square of y about the mean of `to` there (0
-  // where there is no dispersion).
+  // Of the expert half way between the natural parameters, whose density is that root over BC: its mean, and the
+  // expected deviation about `to` (0 where there is no dispersion).
   struct Middle {
     ArrayXXd mean;
     ArrayXd deviation;
@@ -140,6 +163,10 @@ class Family {
 
 // The one object of each kind.
 const Family& family_of(FamilyKind kind);
+
+// Those with files of their own.
+const Family& gamma_family();
+const Family& negative_binomial_family();
 
 // One of which least_squares().
 const FamilyKind least_squares_family = FamilyKind::gaussian;

@@ -3,6 +3,7 @@
 #include "base/gram.h"
 #include "model/gating.h"
 #include "model/mixture.h"
+#include "model/units.h"
 
 namespace distmoe {
 
@@ -14,10 +15,15 @@ namespace {
 // grad_beta_k u_k = a_k x for each predictor of the expert, a_k = (y - mean_k) / dispersion_k where the link is
 // canonical; d u_k / d log dispersion_k = b_k;
 // grad_alpha_j u_k = (delta_jk - pi_j) z. Every sum below is one of x, z, x x', z z' or x z', weighted.
+//
+// Of units (Block::unit) grad u_k is the sum over the unit's rows, whose products are no sums of x x': they are added
+// by add_unit_products(), and here left out of `curvature` and `bend`.
 struct Derivatives {
+  bool units;
   ArrayXd w, log_lik;
   ArrayXXd pi, r, rb, b;  // n x K; rb, b empty where the family has no dispersion
   ArrayXXd bend;          // n x K, likewise: d b / d log dispersion + b^2
+  ArrayXXd fade;          // n x K, likewise: minus d log a / d log dispersion
   ArrayXXd ra;            // n x K R
   ArrayXXd curvature;     // n x K R (R + 1) / 2, weight of x x' in r_k (hess u_k + grad u_k grad u_k')
 
@@ -25,6 +31,7 @@ struct Derivatives {
     const Evaluation e = evaluate(block, model);
     const Family& f = family_of(model.family);
     const Index n = block.rows(), k = model.experts();
+    units = block.unit.size() > 0;
     w = block.weight.size() > 0 ? ArrayXd(block.weight.array()) : ArrayXd::Ones(n);
     log_lik = e.log_lik;
     pi = e.gate;
@@ -34,6 +41,7 @@ struct Derivatives {
     if (second) curvature.resize(n, k * pairs);
     if (f.has_dispersion()) b.resize(n, k);
     if (f.has_dispersion() && second) bend.resize(n, k);
+    if (f.has_dispersion() && second) fade = ArrayXXd::Ones(n, k);
     const ArrayXXd response = f.response(block.y.array(), parts);
     for (Index j = 0; j < k; ++j) {
       ArrayXXd mean = e.mean().middleCols(j * parts, parts).array();
@@ -41,17 +49,29 @@ struct Derivatives {
       for (Index i = 0; i < parts; ++i) mean.col(i) = (r.col(j) > 0).select(mean.col(i), response.col(i));
       const double dispersion = model.dispersion(j), precision = 1.0 / dispersion;
       ArrayXXd a = response - mean;
-      f.to_score(mean, a);
+      f.to_score(mean, dispersion, a);
       a *= precision;
-      ra.middleCols(j * parts, parts) = a.colwise() * r.col(j);
       if (f.has_dispersion()) b.col(j) = f.dispersion_slope(response.col(0), mean.col(0), a.col(0), dispersion);
+      if (f.has_dispersion() && second) {
+        bend.col(j) = f.dispersion_bend(response.col(0), mean.col(0), b.col(j), dispersion);
+        if (units) bend.col(j) = (bend.col(j) - b.col(j).square()) * block.trials.array();
+      }
+      ArrayXXd bent;
+      if (second) bent = f.observed_curvature(response, mean, dispersion) * precision;
+      if (block.trials.size() > 0) {
+        a.colwise() *= block.trials.array();
+        bent.colwise() *= block.trials.array().head(bent.rows());
+        if (f.has_dispersion()) b.col(j) *= block.trials.array();
+      }
+      ra.middleCols(j * parts, parts) = a.colwise() * r.col(j);
       if (!second) continue;
-      if (f.has_dispersion()) bend.col(j) = f.dispersion_bend(response.col(0), mean.col(0), b.col(j), dispersion);
-      const ArrayXXd bent = f.observed_curvature(response, mean) * precision;
+      const ArrayXd part = f.score_fade(mean.col(0), dispersion);
+      if (part.size() > 0) fade.col(j) = part;
       Index pair = 0;
       for (Index i = 0; i < parts; ++i) {
         for (Index l = 0; l <= i; ++l, ++pair) {
-          curvature.col(j * pairs + pair) = r.col(j) * (a.col(i) * a.col(l) - bent.col(pair));
+          curvature.col(j * pairs + pair) = -r.col(j) * bent.col(pair);
+          if (!units) curvature.col(j * pairs + pair) += r.col(j) * a.col(i) * a.col(l);
         }
       }
     }
@@ -92,7 +112,8 @@ struct ProductWeights {
     ArrayXd v;
     for (Index i = 0, own = 0; i < at.width; ++i) {
       for (Index j = 0; j <= i; ++j) {
-        v = -d.ra.col(i) * d.ra.col(j);
+        if (d.units) v.setZero(d.w.size());
+        else v = -d.ra.col(i) * d.ra.col(j);
         if (i / at.parts == j / at.parts) v += d.curvature.col(own++);
         all.col(x++) = (d.w * v).matrix();
       }
@@ -154,16 +175,17 @@ void add_products(const Block& block, const ParameterLayout& at, const Derivativ
   }
 }
 
-// Log dispersions with everything: d a / d log dispersion = -a.
+// Log dispersions with everything: d a / d log dispersion = -a fade.
 void add_dispersions(const Block& block, const ParameterLayout& at, const Derivatives& d, MatrixXd& hessian) {
   for (Index l = 0; l < at.k; ++l) {
     const Index row = at.dispersion + l;
     MatrixXd with_x(block.rows(), at.k), with_z(block.rows(), at.k - 1);
     for (Index i = 0; i < at.k; ++i) {
-      ArrayXd v = -d.ra.col(i) * d.rb.col(l);
-      ArrayXd own = -d.rb.col(i) * d.rb.col(l);
+      const double products = d.units ? 0.0 : 1.0;
+      ArrayXd v = -products * d.ra.col(i) * d.rb.col(l);
+      ArrayXd own = -products * d.rb.col(i) * d.rb.col(l);
       if (i == l) {
-        v += d.ra.col(i) * (d.b.col(i) - 1.0);
+        v += d.ra.col(i) * (products * d.b.col(i) - d.fade.col(i));
         own += d.r.col(i) * d.bend.col(i);
       }
       with_x.col(i) = (d.w * v).matrix();
@@ -238,6 +260,7 @@ Information information(const Block& block, const Model& model) {
   out.score = gradient(block, at, d);
   add_products(block, at, d, out.hessian);
   if (at.has_dispersion()) add_dispersions(block, at, d, out.hessian);
+  if (d.units) add_unit_products(block, at, d.w, d.r, d.ra, d.rb, out.hessian);
   out.hessian.triangularView<Eigen::StrictlyUpper>() =
       out.hessian.transpose().triangularView<Eigen::StrictlyUpper>();
   return out;
@@ -248,8 +271,11 @@ MatrixXd row_scores(const Block& block, const Model& model) {
 }
 
 MatrixXd score_products(const Block& block, const Model& model) {
-  const ArrayXd root = block.weight.size() > 0 ? ArrayXd(block.weight.array().sqrt()) : ArrayXd::Ones(block.rows());
-  const MatrixXd rows = scores_times(block, model, root);
+  ArrayXd root = block.weight.size() > 0 ? ArrayXd(block.weight.array().sqrt()) : ArrayXd::Ones(block.rows());
+  const bool units = block.unit.size() > 0;
+  if (units) root /= block.trials.array().sqrt();
+  MatrixXd rows = scores_times(block, model, root);
+  if (units) rows = sums_of_units(block.unit, rows);
   MatrixXd out = MatrixXd::Zero(rows.cols(), rows.cols());
   out.selfadjointView<Eigen::Lower>().rankUpdate(rows.transpose());
   out.triangularView<Eigen::StrictlyUpper>() = out.transpose().triangularView<Eigen::StrictlyUpper>();

@@ -1,6 +1,7 @@
 #include "model/mixture.h"
 
 #include "base/gram.h"
+#include "model/units.h"
 
 namespace distmoe {
 
@@ -60,17 +61,58 @@ ArrayXXd log_densities(FamilyKind family, const VectorView& y, const MatrixXd& e
   return out;
 }
 
+namespace {
+
+// Every row gets the sum over its unit.
+ArrayXXd unit_sums(const VectorView& unit, const ArrayXXd& of_rows) {
+  const MatrixXd sums = sums_of_units(unit, of_rows.matrix());
+  ArrayXXd out(of_rows.rows(), of_rows.cols());
+  for (Index i = 0; i < unit.size(); ++i) out.row(i) = sums.row(static_cast<Index>(unit(i))).array();
+  return out;
+}
+
+// Densities of all that is of one expert: of a row's trials, of a unit's rows.
+void put_together(const Block& block, ArrayXXd& log_density) {
+  if (block.unit.size() > 0) log_density = unit_sums(block.unit, log_density);
+  else if (block.trials.size() > 0) log_density.colwise() *= block.trials.array();
+}
+
+}  // namespace
+
+ArrayXXd own_log_densities(const Block& block, const Model& model) {
+  ArrayXXd out = log_densities(model.family, block.y, linear_predictors(block.x, model.beta, block.offset),
+                               model.dispersion);
+  put_together(block, out);
+  return out;
+}
+
+ArrayXd shared_log_densities(const Block& block, FamilyKind family) {
+  if (block.unit.size() > 0) {
+    const ArrayXd base = family_of(family).log_base(block.y.array());
+    return base.size() > 0 ? ArrayXd(unit_sums(block.unit, base).col(0)) : base;
+  }
+  if (block.trials.size() == 0) return family_of(family).log_base(block.y.array());
+  ArrayXd out(block.rows());
+  for (Index i = 0; i < out.size(); ++i) {
+    const double n = block.trials(i), successes = std::round(n * block.y(i));
+    out(i) = log_factorial(n) - log_factorial(successes) - log_factorial(n - successes);
+  }
+  return out;
+}
+
 Evaluation evaluate(const Block& block, const Model& model) {
   Evaluation e;
   e.gate = gate_predictors(block.z, model.alpha, block.gate_offset);
   e.eta = linear_predictors(block.x, model.beta, block.offset);
   e.posterior = log_densities(model.family, block.y, e.eta, model.dispersion, e.own_mean);
+  put_together(block, e.posterior);
   e.posterior += e.gate;
   // log f = log sum_k exp(gate predictor_k + log phi_k) - log sum_k exp(gate predictor_k).
   e.log_lik = softmax_rows(e.posterior);  // (1)
   e.log_lik -= softmax_rows(e.gate);
-  const ArrayXd base = family_of(model.family).log_base(block.y.array());
+  const ArrayXd base = shared_log_densities(block, model.family);
   if (base.size() > 0) e.log_lik += base;
+  if (block.unit.size() > 0) e.log_lik -= (block.trials.array() - 1.0) * block.log_scale;
   return e;
 }
 

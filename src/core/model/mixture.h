@@ -29,11 +29,17 @@ ArrayXXd log_densities(FamilyKind family, const VectorView& y, const MatrixXd& e
 ArrayXXd log_densities(FamilyKind family, const VectorView& y, const MatrixXd& eta,
                        const VectorXd& dispersion, MatrixXd& mean);
 
+// Of a block's rows; where y is a share of trials those of all its trials, and of rows of a unit those of all of them.
+// Without what all experts share:
+ArrayXXd own_log_densities(const Block& block, const Model& model);
+// what all experts share (Family::log_base, and the ways to have so many successes); empty where there is nothing.
+ArrayXd shared_log_densities(const Block& block, FamilyKind family);
+
 struct Evaluation {
   ArrayXXd gate;       // b x K, pi_k(z; alpha)
   MatrixXd eta;        // b x K R
   MatrixXd own_mean;   // see mean(); empty where eta is the mean
-  ArrayXd log_lik;     // b, log f(y|x)
+  ArrayXd log_lik;     // b, log f(y|x); of a unit, at each of its rows
   ArrayXXd posterior;  // b x K, P(expert k | x, y)
 
   const MatrixXd& mean() const { return own_mean.size() > 0 ? own_mean : eta; }  // b x K R, see expert_means()

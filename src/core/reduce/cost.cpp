@@ -43,43 +43,26 @@ class Forward : public Cost {
   }
 };
 
-// mean(eta)'(W eta - R) - W b(eta) of one expert: what reverse KL is, up to a constant, as a function of
-// its predictors, where W is the mass and R the sum of mass times the components' predictors.
-double reverse_sum(const ExpertAt& at, const MatrixXd& w, const MatrixXd& r) {
-  const ArrayXXd gap = (at.eta.colwise() * w.col(0).array()) - r.array();
-  return (at.mean * gap).sum() - (w.col(0).array() * at.potential).sum();
-}
-
-// Its minimum by Gauss-Newton steps. The slope by the predictors is V (W eta - R), V the variance at eta: at V
-// held, a least squares problem.
+// The predictors that minimise the sum of KL(expert || component), by (Gauss-)Newton steps.
 MatrixXd reverse_fit(const Model& model, Index k, const MatrixView& x, const VectorView& offset,
-                     const MatrixXd& r, const MatrixXd& w) {
-  const Index parts = model.parts();
+                     const MatrixXd& r, const VectorXd& w) {
   const Model one = model_of_expert(model, k);
+  const Family& f = family_of(one.family);
   const auto look = [&](const MatrixXd& beta) {
     return ExpertAt(one.family, linear_predictors(x, beta, offset).array(), 1.0);
   };
   ExpertAt at = look(one.beta);
-  double value = reverse_sum(at, w, r);
+  double value = f.reverse_value(at, r, w);
   const auto sums_here = [&] {
-    const ArrayXXd variance = family_of(one.family).variance(at.mean);
-    const ArrayXXd gap = r.array() - (at.eta.colwise() * w.col(0).array());
-    MatrixXd residual = MatrixXd::Zero(x.rows(), parts);
-    for (Index a = 0, pair = 0; a < parts; ++a) {
-      for (Index b = 0; b <= a; ++b, ++pair) {
-        residual.col(a).array() += variance.col(pair) * gap.col(b);
-        if (b < a) residual.col(b).array() += variance.col(pair) * gap.col(a);
-      }
-    }
-    ExpertSums sums(x.cols(), 1, parts);
+    ExpertSums sums(x.cols(), 1, model.parts());
     sums.mass(0) = w.sum();
-    sums.score = transposed_multiply(x, residual);
-    add_weighted_grams(x, (variance.colwise() * w.col(0).array()).matrix(), sums.gram);
+    sums.score = transposed_multiply(x, -f.reverse_slope(at, r, w).matrix());
+    add_weighted_grams(x, f.reverse_curvature(at, r, w).matrix(), sums.gram);
     return sums;
   };
   return fit_by_halved_steps(one, sums_here, [&](const MatrixXd& beta) {
     const ExpertAt there = look(beta);
-    const double next = reverse_sum(there, w, r);
+    const double next = f.reverse_value(there, r, w);
     if (!(next < value)) return false;
     at = there;
     value = next;
@@ -88,34 +71,37 @@ MatrixXd reverse_fit(const Model& model, Index k, const MatrixView& x, const Vec
 }
 
 // KL(to || from). Gaussian experts: least squares with the components' precisions as weights, and the
-// mean of these precisions. The others: their predictors, not their means, are regressed.
+// mean of these precisions, as of others with a dispersion. The others: their predictors, not their means, are
+// regressed.
 class Reverse : public Cost {
  public:
-  bool suits(const Family& family) const override { return family.canonical(); }
+  bool suits(const Family& family) const override { return family.has_reverse(); }
   ArrayXd value(const ExpertAt& from, const ExpertAt& to) const override { return kl(to, from); }
 
   Pull pull(const ExpertAt& from, const ExpertAt&) const override {
     const double precision = 1.0 / from.dispersion;
     const ArrayXd one = ArrayXd::Ones(from.eta.rows());
-    return {precision * one, precision * from.eta, one};
+    return {precision * one, precision * family_of(from.family).reverse_response(from), one};
   }
 
   void update(Model& model, const MatrixView& x, const VectorView& offset, const PullSums& sums,
               int threads) const override {
-    if (family_of(model.family).least_squares()) {
-      const VectorXd old = model.dispersion;
+    const Family& f = family_of(model.family);
+    const VectorXd old = model.dispersion;
+    if (f.least_squares()) {
       regress(model, x, offset, sums, threads);
-      const VectorXd precision = sums.weight.colwise().sum().transpose();
-      model.dispersion = (precision.array() > 0).select(sums.deviation.array() / precision.array(), old);
-      return;
+    } else {
+      const Index parts = model.parts();
+      MatrixXd beta = model.beta;
+      in_parallel(model.experts(), threads, [&](Index k) {
+        beta.middleCols(k * parts, parts) = reverse_fit(
+            model, k, x, offset, sums.response.middleCols(k * parts, parts), sums.weight.col(k));
+      });
+      model.beta = beta;
     }
-    const Index parts = model.parts();
-    MatrixXd beta = model.beta;
-    in_parallel(model.experts(), threads, [&](Index k) {
-      beta.middleCols(k * parts, parts) = reverse_fit(
-          model, k, x, offset, sums.response.middleCols(k * parts, parts), sums.weight.col(k));
-    });
-    model.beta = beta;
+    if (!f.has_dispersion()) return;
+    const VectorXd precision = sums.weight.colwise().sum().transpose();
+    model.dispersion = (precision.array() > 0).select(sums.deviation.array() / precision.array(), old);
   }
 };
 
@@ -145,14 +131,14 @@ class Wasserstein : public Cost {
   }
 };
 
-// Squared Hellinger distance 1 - BC, BC the Bhattacharyya coefficient. In natural parameters
-// BC = exp(b(mid) - (b(from) + b(to)) / 2), mid half way between the two; exp and b are convex, so the
-// sum of BC lies above what their tangents at the present experts give, and that is, but for a
-// constant, minus the sum of BC KL(mid || to). So a step is the update of KL with every component moved
-// to the middle and weighted by BC. The sum of 1 - BC never rises.
+// Squared Hellinger distance 1 - BC, BC the Bhattacharyya coefficient. With mid the density that is the root of
+// both over BC, Jensen's inequality has log BC at other experts above its value here by at least half the fall of
+// KL(mid || to), and exp is convex, so that the sum of BC lies above what its tangent gives: but for a constant,
+// minus half the sum of BC KL(mid || to). So a step is the update of KL with every component moved to the middle
+// and weighted by BC. The sum of 1 - BC never rises.
 class Hellinger : public Cost {
  public:
-  bool suits(const Family& family) const override { return family.canonical(); }
+  bool suits(const Family& family) const override { return family.has_middle(); }
   bool exact() const override { return false; }
 
   ArrayXd value(const ExpertAt& from, const ExpertAt& to) const override {

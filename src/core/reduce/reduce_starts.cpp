@@ -80,7 +80,7 @@ MatrixXd functional_values(const ReduceProblem& problem) {
     const ArrayXXd mean =
         family.mean(linear_predictors(x, all.beta.middleCols(l * parts, parts), offset).array());
     ArrayXXd variance(rows, parts);
-    const ArrayXXd pairs = family.variance(mean);
+    const ArrayXXd pairs = family.variance(mean, all.dispersion(l));
     for (Index a = 0; a < parts; ++a) variance.col(a) = pairs.col(pairs_of(a + 1) - 1);
     const ArrayXXd sd = (variance * all.dispersion(l)).sqrt();
     out.row(l).head(rows * parts) = Eigen::Map<const VectorXd>(mean.data(), mean.size()).transpose();
