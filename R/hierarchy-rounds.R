@@ -44,7 +44,12 @@ ask_sites <- function(sources, task, setting, solved, starts) {
 
 # A site's answer as a quadratic; `shift`: what a row adds to the log-likelihood on the user's scale of y; `root`: of
 # the prior's covariance.
-answer_quadratic <- function(answer, shift, root) {
+answer_quadratic <- function(answer, shift, root, site) {
+  if (!all(is.finite(unlist(answer[c("parameters", "score", "curvature", "log_lik")])))) {
+    input_error("The answer of site {.val {shown_names(site)}} is not finite: its likelihood has no maximum under the
+      population's prior.", i = "An expert may fit single rows exactly: take a smaller {.arg K}, or let fewer
+        {.arg effects} vary.")
+  }
   curvature <- cpp_positive_part(answer$curvature)
   curvature <- curvature + least_curvature(curvature, answer$score, root)
   list(at = answer$parameters, slope = answer$score, curvature = curvature,
@@ -174,7 +179,8 @@ part_way <- function(step, share, setting) {
 # The centre's part of a round: the population from the sites' answers at `before`.
 next_population <- function(before, answers, setting, number, clock) {
   shift <- -log(setting$scaling$y_scale)
-  quadratics <- lapply(answers, answer_quadratic, shift, population_prior(setting, before)$root)
+  root <- population_prior(setting, before)$root
+  quadratics <- Map(function(a, site) answer_quadratic(a, shift, root, site), answers, names(answers))
   solved <- solve_population(quadratics, setting, if (setting$covariance == "diagonal") before$spread)
   marginal <- sum(vapply(answers, function(a) a$marginal + shift * a$weight, 0))
   if (setting$method == "REML") marginal <- marginal + restriction_asked(before, quadratics, setting)
@@ -203,6 +209,20 @@ restriction_asked <- function(asked, quadratics, setting) {
   gain + restriction(there$mean_covariance, setting)
 }
 
+# An expert whose variance went to its floor fits rows exactly, and the likelihood is that of spikes.
+warn_exact <- function(object) {
+  if (!has_dispersion(object) || object$K == 1) return(invisible())
+  p <- object$parameters$dispersion / object$hierarchy$scaling$y_scale^2
+  bad <- which(p < 1e-4 & p < 1e-3 * max(p))
+  if (length(bad)) {
+    shown <- as.character(bad)
+    cli::cli_warn(c("{cli::qty(shown)}Expert{?s} {shown} of the population {?has/have} no variance left: {?it fits/they fit}
+      rows exactly.",
+      i = "Responses with few values (scores, rounded numbers) do that: take a smaller {.arg K}, or a family of counts
+        or classes."))
+  }
+}
+
 refined_hierarchy <- function(object, state, setting) {
   best <- state$best
   answers <- best$answers
@@ -222,6 +242,7 @@ refined_hierarchy <- function(object, state, setting) {
   out$hierarchy$order <- object$hierarchy$order
   out$hierarchy$new_site <- object$hierarchy$new_site
   out$hierarchy$rounds <- state
+  warn_exact(out)
   out$record$converged <- state$stop %in% c("newton", "small gain")
   out$refinement <- list(rounds = state$table, sites = table[c("site", "n")], exchanges = state$number,
     converged = out$record$converged, stop = state$stop)

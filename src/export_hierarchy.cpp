@@ -82,6 +82,7 @@ Rcpp::List cpp_site_mode(Rcpp::List data, Rcpp::List shape, Rcpp::List scaling, 
   o.tolerance = options["tolerance"];
   o.max_iterations = options["max_iterations"];
   o.mean_score_weight = options["mean_score_weight"];
+  o.residual = s.y_residual;
   const MatrixXd all = Rcpp::as<MatrixXd>(starts);
   std::vector<VectorXd> from;
   for (Index j = 0; j < all.cols(); ++j) from.push_back(all.col(j));
