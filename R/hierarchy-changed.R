@@ -151,7 +151,7 @@ seen_from_others <- function(quadratic, solved, setting) {
   own <- own_estimate(list(at = solved$mean, slope = slope, curvature = quadratic$curvature))
   list(log_lik = there + pulled$square / 2 - pulled$size / 2,
     distance = sum(slope * (own$covariance %*% slope)) - explained_by(quadratic$curvature, slope, wide)$square,
-    df = nrow(quadratic$curvature) - ncol(own$lost))
+    df = own$rank)
 }
 
 # (R's)' (I + R'LR)^-1 (R's) and log |I + R'LR|.

@@ -129,7 +129,7 @@ own_estimate <- function(q) {
   none <- size == 0
   lost <- cbind(unit * e$vectors[, !use, drop = FALSE] * 1e4 / sqrt(max(e$values, 1e-300)),
     1e10 * diag(length(size))[, none, drop = FALSE])
-  list(at = q$at + drop(covariance %*% q$slope), covariance = covariance, lost = lost)
+  list(at = q$at + drop(covariance %*% q$slope), covariance = covariance, lost = lost, rank = sum(use))
 }
 
 #' @export

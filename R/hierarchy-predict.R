@@ -57,12 +57,17 @@ predict.moe_hierarchy <- function(object, newdata, site = NULL,
   groups <- site_groups(object, newdata, site, allow_new_sites)
   if (length(groups) > 1 && !keeps_rows) newdata_refused(na.action)
   one <- function(name, rows) {
-    part <- if (length(groups) > 1) newdata_rows(object$schema, newdata, rows) else newdata
+    part <- if (length(groups) > 1) some_rows_of(object, newdata, rows) else newdata
     if (!is.na(name)) return(do.call(predict.moe, c(list(site_model_for(object, name, asked), part), asked)))
     predict_new_site(object, part, asked, new_site, draws)
   }
   parts <- Map(one, names_or_na(groups), groups)
   if (length(groups) == 1) parts[[1]] else together(parts, groups, count_rows(newdata))
+}
+
+# Whole rows: units are told by a column that no formula names.
+some_rows_of <- function(object, newdata, rows) {
+  if (is.data.frame(newdata)) newdata[rows, , drop = FALSE] else newdata_rows(object$schema, newdata, rows)
 }
 
 check_newdata <- function(object, newdata) {

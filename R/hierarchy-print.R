@@ -167,7 +167,7 @@ simulate.moe_hierarchy <- function(object, nsim = 1, seed = NULL, newdata = NULL
   names <- unique(named)
   names[!names %in% h$table$site] <- NA
   parts <- Map(function(name, rows) {
-    part <- newdata_rows(object$schema, newdata, rows)
+    part <- some_rows_of(object, newdata, rows)
     if (!is.na(name)) return(as.list(simulate.moe(bare_site_model(object, name), nsim, newdata = part)))
     lapply(seq_len(nsim), function(i) simulate.moe(drawn(), 1, newdata = part)[[1]])
   }, names, groups)

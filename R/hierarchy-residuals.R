@@ -13,7 +13,7 @@ residuals.moe_hierarchy <- function(object, type = c("response", "pearson", "dev
   check_newdata(object, newdata)
   groups <- site_groups(object, newdata, site, allow_new_sites)
   parts <- Map(function(name, rows) {
-    part <- if (length(groups) > 1) newdata_rows(object$schema, newdata, rows) else newdata
+    part <- if (length(groups) > 1) some_rows_of(object, newdata, rows) else newdata
     if (!is.na(name)) return(residuals.moe(bare_site_model(object, name), type, part))
     if (type != "response") return(residuals.moe(population(object), type, part))
     check_has_response(object, part, TRUE, type)

@@ -63,6 +63,14 @@ test_that("what the others say of a site, by the normal density", {
   expect_gte(without, sum(gap * solve(vcov(h)[1:2, 1:2], gap)) / 3 * 0.9)
 })
 
+test_that("what a site does not determine is no degree of freedom", {
+  d <- shifted_sites(seed = 5)
+  d$v[d$site == "B"] <- 0.25
+  influence <- moe_influence(suppressWarnings(hierarchy_of(d))$h)
+  expect_equal(influence$df[match(c("A", "B", "C", "D"), influence$site)], c(11, 8, 11, 11))
+  expect_true(all(is.finite(influence$p)))
+})
+
 test_that("a site that is not one of them stands out", {
   d <- shifted_sites(c(300, 500, 400, 600, 350, 300), by = 0.1)
   d$y[d$site == "C"] <- d$y[d$site == "C"] + 3
