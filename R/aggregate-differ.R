@@ -37,6 +37,8 @@ test_homogeneity <- function(models, order) {
 
 can_be_tested <- function(model) {
   i <- model$information
+  # Of units it is not rows that count.
+  if (length(model$schema$group)) return(FALSE)
   if (is.null(i) || is_sparse(model$record) || any(i$empty) || any(i$at_floor)) return(FALSE)
   if (any(i$scaling$x$aliased) || any(i$scaling$z$aliased) || isTRUE(any(model$record$degenerate))) return(FALSE)
   widest <- max(length(model$schema$expert$columns), length(model$schema$gate$columns))

@@ -46,7 +46,10 @@ moe_effects <- function(sites, effects = c("none", "intercepts", "gates", "exper
     sites <- if (is.null(sites$aggregate)) sites$sites else sites$aggregate
   }
   if (!length(effects)) input_error("{.arg effects} must hold candidates; it is empty.")
-  models <- lapply(as.list(effects), function(e) moe_hierarchy(sites, e, covariance, method, new_site, control))
+  if (inherits(sites, "moe_sites")) warn_refused(sites$table)
+  models <- withCallingHandlers(
+    lapply(as.list(effects), function(e) moe_hierarchy(sites, e, covariance, method, new_site, control)),
+    moe_refused_warning = function(w) invokeRestart("muffleWarning"))  # once is enough
   varies <- lapply(models, function(m) which(m$hierarchy$varies))
   models <- models[order(lengths(varies))]
   models <- models[!duplicated(varies[order(lengths(varies))])]
@@ -91,7 +94,7 @@ effects_cv <- function(object) {
 }
 
 effects_words <- c(BIC = "BIC of sites and rows (smaller is better)", AIC = "AIC (smaller is better)",
-  CV = "log-likelihood a row of sites left out (larger is better)")
+  CV = "log-likelihood a row, sites left out (larger is better)")
 
 #' @export
 print.moe_effects <- function(x, digits = 6, ...) {
@@ -111,8 +114,8 @@ effects_points <- function(x) {
   half <- if (x$criterion == "CV") x$path$CV_se else 0
   list(points = data.frame(effects = factor(x$path$effects, x$path$effects), at = seq_along(value), value = value,
     low = value - half, high = value + half), ylab = sub(" [(].*", "", effects_words[[x$criterion]]),
-    title = paste("What varies between sites:", paste(x$effects, collapse = ", ")),
-    subtitle = paste0("by ", effects_words[[x$criterion]], if (any(half > 0)) "; bars: a standard error"),
+    title = cut_text(paste("What varies between sites:", paste(x$effects, collapse = ", ")), 60),
+    subtitle = paste0("by ", effects_words[[x$criterion]], if (any(half > 0)) "; bars: se"),
     best = match(TRUE, vapply(x$models, identical, NA, x$model)))
 }
 
@@ -129,7 +132,6 @@ plot.moe_effects <- function(x, ...) {
   titled_frame(c(0.7, nrow(p) + 0.3), range(p$low, p$high), shown$title, shown$subtitle, "what may vary", shown$ylab,
     list(...), xaxt = "n")
   graphics::abline(v = shown$best, lty = 3)
-  graphics::lines(p$at, p$value, col = "grey60")
   graphics::segments(p$at, p$low, p$at, p$high)
   graphics::points(p$at, p$value, pch = 16)
   graphics::axis(1, p$at, cut_text(as.character(p$effects), 20))
@@ -144,7 +146,6 @@ autoplot.moe_effects <- function(object, ...) {
   shown <- effects_points(object)
   ggplot2::ggplot(shown$points, ggplot2::aes(.data$at, .data$value)) +
     ggplot2::geom_vline(xintercept = shown$best, linetype = 3) +
-    ggplot2::geom_line(colour = "grey60") +
     ggplot2::geom_linerange(ggplot2::aes(ymin = .data$low, ymax = .data$high)) +
     ggplot2::geom_point(size = 2) +
     ggplot2::scale_x_continuous(breaks = shown$points$at, labels = cut_text(as.character(shown$points$effects), 20),
