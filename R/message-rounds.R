@@ -136,7 +136,7 @@ moe_update <- function(model, messages, control = moe_control(), max_bytes = 5e7
   if (is.null(registered) && !is.null(reader)) registered <- registered_rows(reader$trust$registry)
   check_registered(messages, known_sites(registered, NULL))
   attr(model, "origin") <- NULL
-  if (inherits(model, "moe_hierarchy")) return(update_hierarchy(model, messages))
+  if (inherits(model, "moe_hierarchy")) return(update_hierarchy(model, messages, control))
   masked <- if (any(vapply(messages, function(m) !is.null(m$masked), NA))) {
     refuse_answers(messages, lapply(messages, round_fault, model, round_key(model)))
     masked_total(model, messages, found$seeds, reader$trust$registry)
