@@ -217,8 +217,7 @@ warn_exact <- function(object) {
   if (length(bad)) {
     shown <- as.character(bad)
     cli::cli_warn(c("{cli::qty(shown)}Expert{?s} {shown} of the population {?has/have} no variance left: {?it/they}
-      {?fits/fit}
-      rows exactly.",
+      {?fits/fit} rows exactly.",
       i = "Responses with few values (scores, rounded numbers) do that: take a smaller {.arg K}, or a family of counts
         or classes."))
   }
