@@ -109,6 +109,10 @@ cpp_propose <- function(model, scaling, sums, options) {
     .Call(`_distmoe_cpp_propose`, model, scaling, sums, options)
 }
 
+cpp_rows_behind <- function(data, model, asked, classes) {
+    .Call(`_distmoe_cpp_rows_behind`, data, model, asked, classes)
+}
+
 cpp_scan_json <- function(bytes) {
     .Call(`_distmoe_cpp_scan_json`, bytes)
 }
@@ -133,12 +137,32 @@ cpp_pass <- function(data, model, what, threads, passes = 1L) {
     .Call(`_distmoe_cpp_pass`, data, model, what, threads, passes)
 }
 
+cpp_fixed_encode <- function(values) {
+    .Call(`_distmoe_cpp_fixed_encode`, values)
+}
+
+cpp_fixed_sum <- function(terms, minus) {
+    .Call(`_distmoe_cpp_fixed_sum`, terms, minus)
+}
+
+cpp_fixed_decode <- function(bytes) {
+    .Call(`_distmoe_cpp_fixed_decode`, bytes)
+}
+
 cpp_predict <- function(data, model, what, threads = 1L) {
     .Call(`_distmoe_cpp_predict`, data, model, what, threads)
 }
 
 cpp_quantiles <- function(data, model, probs, threads = 1L) {
     .Call(`_distmoe_cpp_quantiles`, data, model, probs, threads)
+}
+
+cpp_keyed_hash <- function(key, bytes) {
+    .Call(`_distmoe_cpp_keyed_hash`, key, bytes)
+}
+
+cpp_row_prints <- function(columns, key, buckets) {
+    .Call(`_distmoe_cpp_row_prints`, columns, key, buckets)
 }
 
 cpp_transport <- function(supply, demand, cost) {

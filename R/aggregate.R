@@ -57,6 +57,26 @@
 #' sites share summaries of x. At most 300 of its points and 12 other sites are looked at.
 #' If more than half stand out none is left out. See also [moe_influence()].
 #'
+#' @section Influence:
+#' By default a site counts as it says: a message that claims 1e15 rows decides the aggregate, and so do twenty messages
+#' of invented sites. Where the centre says what it knows, by `registered` or `expected_sites`, no site can:
+#' * Sites that it does not know are left out, with a warning (status `"unknown"`).
+#' * A site counts by its registered rows at most, and by weights a row of at most their median; its
+#'   information and sums are scaled with it, and information a row is at most 4 times the usual one. Without registered
+#'   rows no site has more than half of the weights.
+#' * Parameters are bounded, whatever passes the screening. On columns standardised at the support, experts in the order
+#'   of the middle model's (that of least median divergence (9) from the others), each parameter of a site is brought
+#'   within 2 usual distances of the median over the sites that determine it; two thirds of these are within 0.967 usual
+#'   distances. And a site whose root mean square distance d is above 1.5 counts by \eqn{(1.5 / d)^2} (distances above
+#'   10 count as 10). With fewer than three sites nothing is known of usual distances.
+#' * Sums of columns (`share = "moments"`, `"gates"`) can't be checked against anything, and are used with
+#'   `moments = TRUE` alone. Sites whose number of experts is not that of most are left out.
+#'
+#' What remains is what a site that lies little may do: shift each parameter by 2 usual distances, times its share of
+#' the rows. Sites that differ in earnest are bounded as well; [moe_hierarchy()] gives each its own model (of
+#' a bounded aggregate, from the bounded models). The support must be the centre's own: points drawn from summaries
+#' that the sites sent ([moe_support()]) are theirs.
+#'
 #' @section What must be known:
 #' All models must have the same columns, made by the same basis functions, and
 #' one family. The support must determine every column that some site
@@ -81,8 +101,12 @@
 #'   and far from convex. Its update is a majorisation of its own: the update of
 #'   KL towards the components' midpoints with the expert, weighted by BC.
 #'
-#' Under every cost the objective never rises. KL has the fast loops; the other
-#' costs go through all pairs of points, components and experts.
+#' Under every cost the objective never rises. KL has the fast loops (but of Gamma and negative binomial experts);
+#' the other costs go through all pairs of points, components and experts.
+#'
+#' Gamma experts have all but `"wasserstein"`: KL and BC are closed forms, under reverse KL shapes are
+#' averaged. Negative binomial experts have `"kl"`, whose expectations are integrals, to 1e-10; its update of the
+#' sizes is a step of EM.
 #'
 #' @section Homogeneity:
 #' Where two sites or more sent their information (`moe_sites(information = TRUE)`) the field `homogeneity` and the
@@ -130,6 +154,12 @@
 #'   that must be in the aggregate; with less there is an error that names the missing. Rows of
 #'   sites that did not tell how many they have are not counted in the share; the error and
 #'   the print say so.
+#' @param registered NULL (of messages read with a registry: its rows), or what the centre knows of the sites' sizes:
+#'   numbers of rows, named by site. See the section
+#'   on influence.
+#' @param expected_sites NULL, or the names of the sites that take part.
+#' @param max_weight_share NULL, or the largest share (0 to 1) of the weights that one site may have; what is above
+#'   counts no more.
 #' @param update `"exact"`, or `"closed-form"`: (S14), see departures.
 #' @param control List of settings: `starts` (local models from which the MM
 #'   algorithm is run, 5), `max_iterations` (200), `gate_ridge` (1e-4), and
@@ -157,8 +187,11 @@
 #'   a site has another number of experts), `screening`
 #'   (list with `table`: data frame with `site`, `score` and `outlying`, and `by`:
 #'   `"response"` or `"transport"`; or `why` there is none; NULL with
-#'   `screen = FALSE`), `control`, `seconds`, `notes`. And `homogeneity`, see the section: NULL where it can't be
-#'   told, or a list of `sites` (that took part), `Q`, `df`, `p`, `gain` (a row) and `differ` (is p below 0.005).
+#'   `screen = FALSE`), `bounds` (NULL, or data frame of the sites that were bounded: `site`, `claimed` and
+#'   `counted` weight, `away`: distance d, `counts`: by how much the weight was multiplied), `control`, `seconds`,
+#'   `notes`. Where sites are bounded the models in `sites` are the bounded ones. And `homogeneity`, see the section:
+#'   NULL where it can't be told, or a list of `sites` (that took part), `Q`, `df`, `p`, `gain` (a row) and `differ` (is
+#'   p below 0.005).
 #' @seealso [vcov.moe()] for standard errors, [moe_refine()] for more rounds.
 #' @examples
 #' sim <- moe_simulate(3000, K = 2, d = 2, seed = 1)
@@ -173,7 +206,8 @@ moe_aggregate <- function(sites, support, K = NULL,
                           weights = c("site", "density", "size"),
                           cost = c("kl", "reverse-kl", "wasserstein", "hellinger"),
                           update = c("exact", "closed-form"), moments = NULL, screen = TRUE,
-                          control = list(), min_sites = NULL, min_share = NULL, keep = TRUE, seed = NULL) {
+                          control = list(), min_sites = NULL, min_share = NULL, keep = TRUE, seed = NULL,
+                          registered = NULL, expected_sites = NULL, max_weight_share = NULL) {
   back <- use_seed(seed)
   on.exit(back())
   started <- proc.time()[[3]]
@@ -181,14 +215,18 @@ moe_aggregate <- function(sites, support, K = NULL,
   plan <- check_choice(plan, c("component", "pointwise"), "plan")
   asked <- if (!missing(weights)) weights
   control <- aggregate_control(control)
-  sites <- as_sites(sites)
+  bound <- bound_claims(as_sites(sites), centre_knows(registered, sites), expected_sites, max_weight_share)
+  sites <- bound$sites
   warn_refused(sites$table)
   cost <- check_cost(cost, sites$models[[1]]$family)
   update <- check_update(update, sites$models[[1]]$family, cost, method)
   K <- aggregate_K(sites$models, K, method)
   points <- support_points(moe_support(support), sites$models[[1]]$schema, names(sites$models))
   kept <- screen_sites(sites$models, points, screen)
-  models <- kept$models
+  bound <- bound_kept(bound, kept$models, points)
+  sites$models <- bound$sites$models
+  models <- bound$kept
+  if (bound$known && is.null(moments)) moments <- FALSE
   # Numbers are asked for every site, also for those that screening leaves out.
   if (is.numeric(asked)) asked <- given_weights(asked, names(sites$models))[names(models)]
   check_floor(sites$table, names(models), min_sites, min_share)
@@ -215,8 +253,9 @@ moe_aggregate <- function(sites, support, K = NULL,
     support = nrow(problem$design$x)), result$aggregation,
     list(lambda = problem$lambda,
       order = if (is.null(result$order)) matched_order(out, models, problem) else result$order,
-      screening = kept$screening, control = control, seconds = proc.time()[[3]] - started,
-      notes = problem$notes))
+      screening = kept$screening, bounds = bounds_record(bound),
+      control = control, seconds = proc.time()[[3]] - started,
+      notes = c(problem$notes, bound$away$notes)))
   out$homogeneity <- test_homogeneity(models, out$aggregation$order)
   warn_about_aggregate(out$aggregation)
   out
@@ -251,53 +290,6 @@ matched_order <- function(object, models, problem) {
   same <- vapply(models, function(m) m$K == object$K, NA)
   if (any(same)) out[, same] <- match_all(object, models[same], take_evenly(problem$design, 1000))
   out
-}
-
-aggregate_control <- function(control) {
-  default <- list(starts = 5L, max_iterations = 200L, gate_ridge = 1e-4, middle_points = 500L)
-  unknown <- setdiff(names(control), names(default))
-  if (!is.list(control) || length(unknown) || (length(control) && is.null(names(control)))) {
-    found <- if (length(unknown)) unknown else class(control)[1]
-    input_error("{.arg control} must be a named list with some of {.val {names(default)}}; found
-      {.val {found}}.")
-  }
-  out <- utils::modifyList(default, control)
-  list(starts = check_count(out$starts, "starts"),
-    max_iterations = check_count(out$max_iterations, "max_iterations"),
-    gate_ridge = check_number(out$gate_ridge, "gate_ridge"),
-    middle_points = check_count(out$middle_points, "middle_points"))
-}
-
-aggregate_K <- function(models, K, method) {
-  counts <- vapply(models, function(m) m$K, 0L)
-  agree <- length(unique(counts)) == 1
-  if (is.null(K)) {
-    if (!agree) {
-      input_error("The sites' models have {.val {sort(unique(counts))}} experts: say which {.arg K}
-        the aggregate shall have.")
-    }
-    K <- counts[[1]]
-  }
-  K <- check_count(K, "K")
-  if (method != "reduction" && (!agree || K != counts[[1]])) {
-    input_error("{.code method = \"{method}\"} needs models with {.arg K} = {K} experts at every
-      site.", i = "Use {.code method = \"reduction\"}.")
-  }
-  if (K > sum(counts)) {
-    input_error("{.arg K} = {K} is more than all sites' experts together ({sum(counts)}).")
-  }
-  K
-}
-
-check_update <- function(update, family, cost, method) {
-  update <- check_choice(update, c("exact", "closed-form"), "update")
-  fits <- family_traits(family)$closed_form && cost == "kl" && method == "reduction"
-  if (update == "closed-form" && !fits) {
-    input_error("{.code update = \"closed-form\"}, (S14), is for the reduction of logistic experts under
-      {.code cost = \"kl\"}; here: {.val {method}}, {.val {family$family}}, {.val {cost}}.",
-      i = "Other experts have exact updates alone.")
-  }
-  update
 }
 
 # `options`: control, plan, cost and update.

@@ -40,11 +40,15 @@ use_seed <- function(seed) {
   if (is.null(seed)) return(function() NULL)
   seed <- check_count(seed, "seed", -.Machine$integer.max)
   old <- get0(".Random.seed", globalenv(), inherits = FALSE)
+  kind <- RNGkind()
   set.seed(seed)
-  function() restore_seed(old)
+  function() restore_seed(old, kind)
 }
 
-restore_seed <- function(old) {
-  if (is.null(old)) rm(".Random.seed", envir = globalenv())
-  else assign(".Random.seed", old, envir = globalenv())
+# Where there was no state yet, the kind of generator that workers' streams have put there must not stay.
+restore_seed <- function(old, kind = RNGkind()) {
+  if (is.null(old)) {
+    RNGkind(kind[1], kind[2], kind[3])
+    rm(".Random.seed", envir = globalenv())
+  } else assign(".Random.seed", old, envir = globalenv())
 }

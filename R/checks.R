@@ -103,3 +103,14 @@ bad_values <- function(v) {
   bad <- is.na(v)
   c(match(TRUE, bad, 0L), sum(bad))
 }
+
+# Names of files to be written.
+check_file_name <- function(file) {
+  if (!is.character(file) || length(file) != 1 || is.na(file) || file == "") {
+    input_error("{.arg file} must be the name of a file, not {show_value(file)}.")
+  }
+}
+
+refuse_overwrite <- function(file) {
+  input_error("The file {.file {file}} is there already.", i = "{.code overwrite = TRUE} replaces it.")
+}

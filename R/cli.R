@@ -4,8 +4,9 @@
 #' The command line
 #'
 #' For people who do not write R: a program `distmoe` with the commands `fit`, `inspect`, `aggregate`,
-#' `refine`, `hierarchy` and `predict`, which read and write the messages of [moe_message] and files of rows. It is
-#' installed with the package; `moe_cli_path()` says where. It needs the package `optparse`.
+#' `refine`, `hierarchy` and `predict`, which read and write the messages of [moe_message] and files of rows, and
+#' `keys`, `register`, `check`, `log` and `unmask` for signed exchange. It is installed with the package;
+#' `moe_cli_path()` says where. It needs the package `optparse`.
 #'
 #' @section Commands:
 #' Once, for a program that the shell finds by its name (where `~/bin` is among the folders of `PATH`):
@@ -36,6 +37,27 @@
 #' [moe_update()] for every round: it keeps nothing and is given the answers of all rounds each time. A file that is
 #' there already is only replaced where `--overwrite` says so. Some starts of fits and aggregates are drawn at
 #' random: `--seed` makes them the same again.
+#'
+#' What is written is held to the disclosure check and to the policies of the site ([moe_policy()]): those that the
+#' environment variable `DISTMOE_POLICY` names, and `distmoe-policy.json` in the folder of `--data`. `--min-rows` and
+#' the like, and `--no-check`, set other limits where there is no such file.
+#'
+#' @section Signed exchange:
+#' With `--key` what is written is signed, with `--registry` only what members of the study's registry signed is
+#' read (see [moe_signed]); the log beside the registry is kept by itself.
+#' \preformatted{
+#' # everybody, once: the public part goes to the centre
+#' distmoe keys --key north.key
+#' # at the centre: the registry, which goes to all
+#' distmoe register --registry trial.json --key centre.key --study trial
+#' distmoe register --registry trial.json --key centre.key --site north --public dm1-... --rows 1200
+#' # at the site: is the registry the centre's? (the fingerprint by telephone)
+#' distmoe check --registry trial.json --centre 3f2a-... pilot.json
+#' distmoe fit --data rows.csv --start pilot.json --registry trial.json --key north.key --out north.json
+#' # at the centre
+#' distmoe aggregate --messages messages --registry trial.json --key centre.key --draw 1000 --out model.json
+#' distmoe log --registry trial.json
+#' }
 #'
 #' @section Files of rows:
 #' Text files with a header line, or Parquet files (see [moe_source()]). Only the columns that the
@@ -114,6 +136,10 @@ cli_run <- function(command, known, options) {
       threads <- options(distmoe.threads = check_count(options$threads, "threads"))
       on.exit(options(threads), add = TRUE)
     }
+    # Where rows are read whole they do not tell where they come from.
+    beside <- if (!is.null(options$data)) file.path(unique(c(dirname(options$data), options$data)), policy_name)
+    old_policy <- options(distmoe.policy = c(getOption("distmoe.policy"), Filter(file.exists, beside)))
+    on.exit(options(old_policy), add = TRUE)
     if (!is.null(options$seed)) set.seed(check_count(options$seed, "seed", -.Machine$integer.max))
     check_out(options)
     withCallingHandlers(known$run(options), warning = function(w) {
@@ -194,7 +220,7 @@ option_problem <- function(parsed, known) {
   if (length(empty)) return(paste0("--", gsub("_", "-", empty[1]), " is empty"))
   number <- names(given)[vapply(given, function(v) is.numeric(v) && is.na(v), NA)]
   if (length(number)) return(paste0("--", gsub("_", "-", number[1]), " must be a number"))
-  if (length(parsed$args) && !isTRUE(known$takes_files)) {
+  if (length(parsed$args) && is.null(known$takes_files)) {
     return(paste0("\"", parsed$args[1], "\" is not understood"))
   }
   if (isTRUE(known$takes_files) && !length(parsed$args)) return("a file is missing")

@@ -8,6 +8,13 @@ row_functions <- c("(", "+", "-", "*", "/", "^", "%%", "%/%", "==", "!=", "<", "
   "sin", "cos", "tan", "tanh", "floor", "ceiling", "round", "trunc", "is.na", "ifelse", "plogis",
   "qlogis", "as.numeric", "cbind")
 
+function_name <- function(call) {
+  f <- call[[1]]
+  as.character(if (is.call(f)) f[[3]] else f)
+}
+
+is_basis <- function(call) is.call(call) && function_name(call) %in% basis_functions
+
 # Are these data, more than one block of them, such that the rows of a block can do without the others?
 comes_apart <- function(schema, newdata, type, size) {
   if (schema$kind == "matrix") return(comes_apart_matrix(schema, newdata, type, size))

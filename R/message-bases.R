@@ -42,13 +42,6 @@ check_basis <- function(call, at, class, constants) {
   if (!is.null(fault)) bad_field(at, fault)
 }
 
-function_name <- function(call) {
-  f <- call[[1]]
-  as.character(if (is.call(f)) f[[3]] else f)
-}
-
-is_basis <- function(call) is.call(call) && function_name(call) %in% basis_functions
-
 # Arguments by their full names. poly() takes a number without a name for its degree.
 basis_arguments <- function(call, at) {
   name <- function_name(call)

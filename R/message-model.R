@@ -2,7 +2,9 @@
 
 # ---- writing ---------------------------------------------------------------------------------
 
-model_tree <- function(model, site, information = FALSE, state = TRUE) {
+# `unit`: numbers of rows are rounded to multiples of it.
+model_tree <- function(model, site, information = FALSE, state = TRUE, unit = 1) {
+  if (unit > 1) model <- rounded_rows(model, unit)
   if (information && inherits(model, "moe_of_site")) {
     input_error("The standard errors of a site's model out of a hierarchy rest on all sites' rows, and a message holds
       those of its own rows alone.", i = "Write it with {.code information = FALSE}.")
@@ -22,6 +24,21 @@ model_tree <- function(model, site, information = FALSE, state = TRUE) {
   if (!is.null(model$prior)) fields$prior <- prior_tree(model$prior)
   check_tree_texts(fields)
   fields
+}
+
+# Upwards, so that no sum says more than these rows can. Sums of weights are numbers of rows where there are no weights.
+rounded_rows <- function(model, unit) {
+  up <- function(x) unit * ceiling(x / unit)
+  plain <- isTRUE(model$weight == model$n)
+  model$n <- up(model$n)
+  model$dropped <- as.integer(up(model$dropped))
+  if (plain) model$weight <- model$n
+  if (!is.null(model$information)) {
+    model$information$rows <- up(model$information$rows)
+    if (plain) model$information$weight <- model$information$rows
+  }
+  if (plain && !is.null(model$shared$x)) model$shared$x$n <- model$n
+  model
 }
 
 # Without what stays at home.

@@ -9,12 +9,14 @@ mode_answer <- function(model, data, task, site) {
   task$tolerance <- prior$tolerance
   task$prior <- prior[c("mean", "root")]
   task$starts <- matrix(prior$mean)
-  found <- site_answer(site_design(data, task), task)
+  design <- site_design(data, task)
+  on.exit(drop_scratch(design))
+  found <- site_answer(design, task)
   structure(list(site = site, round = prior$number, model = prior_key(model), family = model$family$family,
     K = model$K, columns = list(expert = model$schema$expert$columns, gate = model$schema$gate$columns),
     parts = count_parts(model$schema), moments = NULL, sums = NULL, maximum = found[names(message_objects$maximum)],
-    counts = list(n = as.numeric(found$n), share = found$mass / sum(found$mass),
-      parameters = count_parameters(model$schema, model$K))), class = "moe_statistics")
+    counts = statistics_counts(model, as.numeric(found$n), found$mass / sum(found$mass),
+      site_behind(model, design, data, data, task$weights))), class = "moe_statistics")
 }
 
 # ---- at the centre ---------------------------------------------------------------------------

@@ -26,11 +26,11 @@
 #' Experts and gates have 3,000 columns at most, as a factor has levels.
 #'
 #' @section Disclosure:
-#' A message is refused, with the numbers, if it has fewer than `min_rows` rows, if
-#' an expert stands on fewer than `min_expert_rows` (its share of the rows), or if there are
-#' fewer than `min_rows_per_parameter` rows for each parameter. Sums such as
-#' `information` and `shared` tell more than parameters do: send them where rows are many. The check does not
-#' guard against everything: a column that is not 0 for a few rows only can be seen through sums over many.
+#' A message is refused, with all reasons, if it tells too much of few rows: see [moe_policy()] for the rules and
+#' their defaults. What they look at (rows behind experts, columns, levels) is counted where the rows are: by
+#' [moe_sites()] and [moe_statistics()], and of models that keep their rows when the message is made. Of a model
+#' that was read, or that many sites have made, only numbers of rows, experts' shares and parameters are known. Sums
+#' such as `information` and `shared` tell more than parameters do: send them where rows are many.
 #'
 #' @param fit A model of class `moe` however it was made (an aggregate is written
 #'   as one model, without its sites; also what [moe_statistics()] gives), a
@@ -43,13 +43,26 @@
 #'   default for models of `moe_sites` (which have one if asked for).
 #' @param state TRUE: a model amid rounds by file has with it what the centre needs to take
 #'   back a step (the sums of all sites together). FALSE: what sites need alone.
-#' @param min_rows,min_expert_rows,min_rows_per_parameter Limits of the
-#'   disclosure check: 50 rows, 10 rows an expert, 2 rows a parameter. 0 turns one off.
+#' @param min_rows,min_expert_rows,min_rows_per_parameter NULL: those of the policy (by default 50 rows, 10 rows an
+#'   expert, 3 rows a parameter). Numbers: instead of these, 0 for none; where the site has a policy file they can
+#'   only be stricter.
+#' @param policy NULL: that in force, see [moe_policy()]. A policy, or FALSE for no check, where the rows are not
+#'   secret; where the site has a policy file it can only be stricter.
 #' @param overwrite TRUE: an existing file is replaced.
+#' @param key,registry NULL: not signed. Else the name of one's own secret file ([moe_keys()]) and the study's registry
+#'   ([moe_registry()]): the message is signed (see [moe_signed]), under the name that the registry has for the key.
+#' @param answers At a site, what the message answers: the centre's message, as a file's name or as [read_moe()] gave
+#'   it.
+#'   Answers of [moe_statistics()] know it.
+#' @param exchange At the centre, the number of the exchange; by default one more than the last in the log. A second
+#'   copy of
+#'   a message has the first one's.
+#' @param log The log's file ([moe_log()]); by default beside the registry. FALSE: none.
 #' @param ... For methods.
 #' @return `moe_message()`: a list of class `moe_message` with `tree` (nested lists of the fields, all but the
-#'   checksum), `text` (the file's), `counts` (list of `n`, the experts' `share` and the number of `parameters`, for
-#'   the disclosure check). `write_moe()`: the names of the files, invisibly; for `moe_sites` they are named by
+#'   checksum), `text` (the file's), `counts` (what the disclosure check looks at: `n`, the experts'
+#'   `share`, the number of `parameters`, and, where it is known, `behind`: rows behind
+#'   experts, columns, levels). `write_moe()`: the names of the files, invisibly; for `moe_sites` they are named by
 #'   the sites.
 #' @examples
 #' sim <- moe_simulate(1000, K = 2, d = 2, seed = 1)
@@ -62,6 +75,11 @@
 #' @name moe_message
 #' @export
 moe_message <- function(fit, site = "site", information = FALSE, state = TRUE) {
+  new_message(fit, site, information, state, NULL)
+}
+
+# `policy`: NULL, that in force.
+new_message <- function(fit, site, information, state, policy) {
   if (inherits(fit, "moe_message")) return(fit)
   if (!is.character(site) || length(site) != 1 || is.na(site) || !nzchar(trimws(site))) {
     input_error("{.arg site} must be one name, not {show_value(site)}.")
@@ -72,8 +90,9 @@ moe_message <- function(fit, site = "site", information = FALSE, state = TRUE) {
   } else {
     check_moe(fit, "fit")
     if (inherits(fit, "moe_hierarchy")) fit <- asked_population(fit)
-    tree <- model_tree(fit, site, check_flag(information, "information"), check_flag(state, "state"))
-    counts <- model_counts(fit)
+    if (is.null(policy)) policy <- policy_in_force(folder = fit$behind$folder)
+    tree <- model_tree(fit, site, check_flag(information, "information"), check_flag(state, "state"), policy$round_rows)
+    counts <- model_counts(fit, information)
   }
   structure(list(tree = tree, text = message_file_text(tree), counts = counts), class = "moe_message")
 }
@@ -84,44 +103,66 @@ write_moe <- function(fit, file, ...) UseMethod("write_moe")
 
 #' @rdname moe_message
 #' @export
-write_moe.default <- function(fit, file, site = NULL, information = FALSE, state = TRUE, min_rows = 50,
-                              min_expert_rows = 10, min_rows_per_parameter = 2, overwrite = FALSE, ...) {
+write_moe.default <- function(fit, file, site = NULL, information = FALSE, state = TRUE, min_rows = NULL,
+                              min_expert_rows = NULL, min_rows_per_parameter = NULL, policy = NULL, overwrite = FALSE,
+                              key = NULL, registry = NULL, answers = NULL, exchange = NULL, log = NULL, ...) {
   check_dots(...)
   check_file_name(file)
-  limits <- check_limits(min_rows, min_expert_rows, min_rows_per_parameter)
+  limits <- asked_limits(min_rows, min_expert_rows, min_rows_per_parameter)
+  sender <- open_sender(fit, key, registry, log, exchange, answers)
+  if (!is.null(sender)) site <- sender_name(sender, if (inherits(fit, "moe_statistics")) fit$site else site)
   if (is.null(site)) site <- sub("\\.json$", "", basename(file), ignore.case = TRUE)
-  message <- moe_message(fit, site, information, state)
-  check_disclosure(message$counts, limits)
-  write_message(message, file, check_flag(overwrite, "overwrite"))
+  overwrite <- check_flag(overwrite, "overwrite")
+  if (file.exists(file) && !overwrite) refuse_overwrite(file)
+  told <- inherits(fit, c("moe_message", "moe_statistics"))
+  folder <- if (told) fit$counts$behind$folder else check_moe(fit, "fit")$behind$folder
+  policy <- policy_in_force(policy, limits, folder)
+  message <- signed_message(new_message(fit, site, information, state, policy), sender)
+  check_first_answer(message, sender)
+  let_leave(list(message), list(policy), function(bad) "The model")
+  write_text(message$text, file, overwrite)
+  log_sent(sender, list(message), file)
   invisible(file)
 }
 
 #' @rdname moe_message
 #' @export
-write_moe.moe_sites <- function(fit, file, information = TRUE, min_rows = 50, min_expert_rows = 10,
-                                min_rows_per_parameter = 2, overwrite = FALSE, ...) {
+write_moe.moe_sites <- function(fit, file, information = TRUE, min_rows = NULL, min_expert_rows = NULL,
+                                min_rows_per_parameter = NULL, policy = NULL, overwrite = FALSE, key = NULL,
+                                registry = NULL, answers = NULL, exchange = NULL, log = NULL, ...) {
   check_dots(...)
   check_file_name(file)
-  limits <- check_limits(min_rows, min_expert_rows, min_rows_per_parameter)
+  sender <- open_sender(fit, key, registry, log, exchange, answers)
+  limits <- asked_limits(min_rows, min_expert_rows, min_rows_per_parameter)
   overwrite <- check_flag(overwrite, "overwrite")
   if (!length(fit$models)) input_error("No site has a model to be written.")
   names <- names(fit$models)
+  if (!is.null(sender)) for (site in names) sender_name(sender, site)
+  policies <- lapply(fit$models, function(m) policy_in_force(policy, limits, m$behind$folder))
   messages <- lapply(stats::setNames(names, names), function(site) {
-    moe_message(fit$models[[site]], site, information)
+    new_message(fit$models[[site]], site, information, TRUE, policies[[site]])
   })
-  # All are checked before any is written.
-  faults <- lapply(messages, function(m) disclosure_faults(m$counts, limits))
-  bad <- names[lengths(faults) > 0]
-  if (length(bad)) check_disclosure(messages[[bad[1]]]$counts, limits, paste0("The model of site \"", bad[1], "\"",
+  files <- file.path(file, safe_file_names(names))
+  there <- files[file.exists(files)]
+  if (length(there) && !overwrite) refuse_overwrite(there[1])
+  let_leave(messages, policies, function(bad) paste0("The model of site \"", names[bad[1]], "\"",
     if (length(bad) > 1) paste0(" (and of ", length(bad) - 1, " more)")))
   if (!dir.exists(file) && !dir.create(file, recursive = TRUE)) {
     input_error("The folder {.file {file}} can't be made.")
   }
-  files <- file.path(file, safe_file_names(names))
-  there <- files[file.exists(files)]
-  if (length(there) && !overwrite) refuse_overwrite(there[1])
-  for (i in seq_along(files)) write_message(messages[[i]], files[i], overwrite)
+  messages <- lapply(messages, signed_message, sender)
+  for (i in seq_along(files)) write_text(messages[[i]]$text, files[i], overwrite)
+  log_sent(sender, messages, files)
   invisible(stats::setNames(files, names))
+}
+
+# Who signs does so by the registry's name.
+sender_name <- function(sender, site) {
+  if (!is.null(site) && !identical(enc2utf8(site), sender$site)) {
+    input_error("{.arg key} signs for {.val {shown_names(sender$site)}}, and this message is of
+      {.val {shown_names(site)}}.", i = "Give the site the name that the registry has.")
+  }
+  sender$site
 }
 
 check_file_name <- function(file) {
@@ -130,24 +171,12 @@ check_file_name <- function(file) {
   }
 }
 
-refuse_overwrite <- function(file) {
-  input_error("The file {.file {file}} is there already.", i = "{.code overwrite = TRUE} replaces it.")
-}
-
-# Whole or not at all: nobody shall read half a message.
-write_message <- function(message, file, overwrite) {
-  if (file.exists(file) && !overwrite) refuse_overwrite(file)
-  if (!dir.exists(dirname(file))) input_error("There is no folder {.file {dirname(file)}}.")
-  part <- tempfile(".part-", dirname(file))
-  on.exit(unlink(part))
-  written <- tryCatch({
-    bytes <- charToRaw(enc2utf8(message$text))
-    writeBin(bytes, part)
-    # A full disk is not always an error.
-    file.size(part) == length(bytes) && file.rename(part, file)
-  }, error = function(e) FALSE, warning = function(w) FALSE)
-  if (!written) input_error("The file {.file {file}} can't be written.",
-    i = "Is there room in the folder, and may you write there?")
+asked_limits <- function(min_rows, min_expert_rows, min_rows_per_parameter) {
+  limit <- function(v, name) if (!is.null(v)) check_number(v, name)
+  list(rows = limit(min_rows, "min_rows"), expert_rows = limit(min_expert_rows, "min_expert_rows"),
+    parameters_per_row = if (!is.null(min_rows_per_parameter)) {
+      1 / limit(min_rows_per_parameter, "min_rows_per_parameter")
+    })
 }
 
 # Names that every file system takes, different also where case does not count.
@@ -190,8 +219,11 @@ print.moe_message <- function(x, ...) {
   words <- vapply(message_objects[[tree$kind]][names(tree)], function(f) f$words, "")
   cat(paste0(format(c("field", names(tree))), "  ", format(c("bytes", format_big(size)), justify = "right"), "  ",
     format(c("what", words)), "  ", c("value", shown), "\n"), sep = "")
-  faults <- disclosure_faults(x$counts, check_limits(50, 10, 2))
-  cat("\nDisclosure check (default limits): ", if (length(faults)) "REFUSED" else "passed", "\n", sep = "")
+  print_behind(x$counts$behind)
+  policy <- policy_in_force(folder = x$counts$behind$folder)
+  faults <- disclosure_faults(x$counts, policy)
+  cat("\nDisclosure check (", if (length(policy$files)) "the site's policy" else "default limits", "): ",
+    if (length(faults)) "REFUSED" else "passed", "\n", sep = "")
   if (length(faults)) cat(paste0("  ", faults, "\n"), sep = "")
   cat("All of it: ", if (is.null(x$file)) "cat(message$text)" else x$file, "\n", sep = "")
   invisible(x)

@@ -30,7 +30,9 @@
 #' @param K Number of experts. May be left out where `start` is a model.
 #' @param family `gaussian()` (default; with a model as `start` that model's family), `binomial()`
 #'   (response 0/1, logical, a factor with two levels, or of several trials a row `cbind(successes, failures)`; see
-#'   the section on trials), `poisson()` (counts) or [multinomial()] (a factor).
+#'   the section on trials), `poisson()` (counts), [negative_binomial()] (counts that vary more than these),
+#'   `Gamma(link = "log")` (positive) or [multinomial()] (a factor). Gaussian, Gamma and negative binomial experts
+#'   have a dispersion each: a variance, 1 / shape (the variance is the mean's square by the shape), 1 / size.
 #' @param gating A one-sided formula: the gates' columns. By default the right
 #'   hand side of `formula` (without its offset). In `moe(x, y, K)` a matrix.
 #' @param weights Case weights: a weight of 2 counts a row twice, one of 0 not at
@@ -103,10 +105,10 @@ moe.formula <- function(formula, data = NULL, K = NULL, family = stats::gaussian
   asked_call <- bare_weights(call, if (is_source(data)) source_columns(data) else names(data), parent.frame())
   family <- family_or_start(family, !missing(family), start)
   asked_call$group <- group_columns_of(group, start)
+  source <- data
   if (is_source(data)) {
     if (asked) input_error("{.arg model} can't be TRUE for a source: its rows stay where they are.")
     model <- FALSE
-    source <- data
     columns <- source_wanted(source, formula, gating, asked_call)
     data <- source_read(source, columns, source$memory_rows)
     if (is.null(data)) {
@@ -117,12 +119,27 @@ moe.formula <- function(formula, data = NULL, K = NULL, family = stats::gaussian
       schema <- start_schema(start, formula, gating, stream_head(source, columns))
       design <- stream_formula(source, columns, asked_call, formula, gating, family, schema, parent.frame())
       on.exit(drop_scratch(design), add = TRUE)
-      return(fit_design(design, K, family, start, control, FALSE, call))
+      return(with_behind(fit_design(design, K, family, start, control, FALSE, call), design, source, asked_call))
     }
   }
   design <- formula_design(asked_call, formula, data, gating, family,
-    start_schema(start, formula, gating, data), parent.frame(), model)
-  fit_design(design, K, family, start, control, keep, call)
+    start_schema(start, formula, gating, data), parent.frame())
+  frame <- design$frame
+  if (!model) design$frame <- NULL
+  fit <- fit_design(design, K, family, start, control, keep, call)
+  if (model && !site_has_policy(source_folder(source))) return(fit)
+  design$frame <- frame
+  with_behind(fit, design, source, asked_call)
+}
+
+# What the disclosure check will ask about the rows, where the fit does not keep them. (What the ledger asks is only
+# known now: a model frame does not say what the variables were.)
+with_behind <- function(model, design, source = NULL, call = NULL) {
+  folder <- source_folder(source)
+  model$behind <- rows_behind(model, design, design$frame, folder)
+  weights <- if (is.symbol(call$weights)) as.character(call$weights)
+  model$behind$told <- if (!is.null(source)) rows_told(model$schema, source, design$frame, weights, folder)
+  model
 }
 
 # The design of a call with `data`, `subset`, `weights` and `na.action`, made from `frame`.
@@ -144,7 +161,8 @@ moe.matrix <- function(x, y, K = NULL, family = stats::gaussian(), gating = NULL
   if (missing(y)) input_error("{.arg y}, the response, is missing.")
   design <- matrix_design(x, y, gating, if (!missing(weights)) weights, family)
   if (!check_flag(model, "model")) design$frame <- NULL
-  fit_design(design, K, family, start, control, keep, call)
+  fit <- fit_design(design, K, family, start, control, keep, call)
+  if (model) fit else with_behind(fit, design)
 }
 
 #' @rdname moe
@@ -203,6 +221,7 @@ fit_design <- function(design, K, family, start, control, keep, call, neighbours
   # As in lm(), rows of weight 0 do not count.
   model <- new_moe(fit$model, family, schema, seen$counted, seen$weight, fit$log_lik, fit$share,
     record, call = call, dropped = seen$dropped)
+  if (!has_bases_of(start, schema)) model$record$own_knots <- own_knots(schema)  # NULL: it has none
   if (keep) model <- keep_rows(model, design, settings$threads)
   model <- keep_frame(model, design$frame)
   wish <- control$information

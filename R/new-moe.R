@@ -10,7 +10,8 @@
 #' \describe{
 #'   \item{`parameters`}{List with `beta` (p x K matrix, experts;
 #'     [multinomial()]: p x K (C - 1), expert by expert), `alpha` (q x (K - 1)
-#'     matrix, gates; the last gate is 0), `dispersion` (K variances; ones where
+#'     matrix, gates; the last gate is 0), `dispersion` (K variances, of Gamma
+#'     experts 1 / shape, of negative binomial ones 1 / size; ones where
 #'     the family has none).}
 #'   \item{`K`}{Number of experts.}
 #'   \item{`family`}{The family object.}
@@ -48,6 +49,8 @@
 #'     in [stats::na.action()]. NULL with `keep = FALSE` and at sites.}
 #'   \item{`model`}{The model frame, or NULL: see `model` of [moe()]. Of matrices `rows` has `given`, a list of
 #'     `x`, `y`, `z` and `weights`. Never of what a site sends.}
+#'   \item{`behind`}{NULL, or the numbers of rows that the disclosure check looks at (see [moe_policy()]), of models
+#'     that keep no rows. It stays at the site: no message has it.}
 #'   \item{`dropped`}{Number of rows left out because of missing values.}
 #'   \item{`call`}{The call, without data.}
 #' }

@@ -57,7 +57,8 @@ fit_line <- function(model) {
   }
   if (any(r$empty)) cat("Experts without rows:", which(r$empty), "\n")
   if (any(r$at_floor)) {
-    cat(if (has_location_scale(model)) "Variance" else "Dispersion", "held at its floor: expert", which(r$at_floor), "\n")
+    what <- if (has_location_scale(model)) "Variance" else "Dispersion"
+    cat(what, "held at its floor: expert", which(r$at_floor), "\n")
   }
   doubtful_lines(model)
   separated_lines(model)
@@ -154,6 +155,7 @@ print.moe <- function(x, digits = 4, ...) {
   data_line(x)
   population_line(x)
   fit_line(x)
+  print_origin(x)
   cat("\nExperts:\n")
   print_coefficients(expert_table(x), digits, most = 12)
   invisible(x)
@@ -177,6 +179,7 @@ print.summary.moe <- function(x, digits = x$digits, ...) {
   data_line(model)
   population_line(model)
   fit_line(model)
+  print_origin(model)
   if (inherits(model, "moe_aggregate")) print_sites(model)
   cat(strwrap(paste0("Standard errors: ", x$standard_errors, weights_note(model, x$standard_errors)), width = 100,
     exdent = 2), sep = "\n")
@@ -317,6 +320,7 @@ print_sites <- function(x) {
   if (length(left)) {
     cat("Screening by ", a$screening$by, " left out: ", paste(shown_names(left), collapse = ", "), "\n", sep = "")
   }
+  print_bounds(a$bounds)
   homogeneity_line(x)
   if (length(a$notes)) cat(paste0("Note: ", a$notes, "\n"), sep = "")
 }

@@ -37,8 +37,8 @@ fit_site <- function(data, task) {
 # know: the method stands there.
 message_size <- function(model) UseMethod("message_size")
 
-fit_source <- function(data, task) {
-  data <- rows_in_memory(data, task)
+fit_source <- function(source, task) {
+  data <- rows_in_memory(source, task)
   schema <- task$schema
   K <- task$K
   floor_rows <- max(task$min_rows, count_parameters(schema, K) + 1L)
@@ -54,25 +54,43 @@ fit_source <- function(data, task) {
   on.exit(drop_scratch(design))
   rows <- design_counts(design)$rows
   if (rows < floor_rows) too_small(rows)
-  model <- fit_design(design, K, task$family, task$start, task$control, keep = FALSE, call = NULL)
+  # A frame stays here.
+  bare <- replace(design, "frame", list(NULL))
+  model <- fit_design(bare, K, task$family, task$start, task$control, keep = FALSE, call = NULL)
+  model$behind <- site_behind(model, design, source, data, task$weights)
   if (length(task$share)) {
     model$shared <- site_shares(model, design, data, task$share, task$start, task$control)
+  }
+  if (site_has_policy(model$behind$folder)) {
+    pass_policy(model_counts(model, isTRUE(task$control$information)), policy_in_force(folder = model$behind$folder),
+      "The model")
+    # It was let go; in another process it is a stranger's, who is not told how few rows are behind what.
+    if (!identical(task$caller, this_process())) model$behind <- NULL
   }
   model
 }
 
+this_process <- function() paste(Sys.info()[["nodename"]], Sys.getpid())
+
 # A site's rows under the common schema.
-site_design <- function(data, task) {
-  data <- rows_in_memory(data, task)
+site_design <- function(source, task) {
+  data <- rows_in_memory(source, task)
   if (is_source(data)) return(stream_site(data, task))
   check_columns(task$schema, data)
+  data <- merge_rare_levels(data, task$schema, source_folder(source))
   weights <- site_weights(data, task$weights)
   group <- group_of_rows(task$schema, data)
   frame <- function(f) row_frame(f, data, weights, group = group)
   design <- design_build(task$formula, task$gating, data, task$family$family, frame, task$schema, with_frame = TRUE)
-  design <- refuse_shares(design, design$frame)
-  design$frame <- NULL
-  design
+  refuse_shares(design, design$frame)
+}
+
+# How many rows are behind what a site tells. `source`: where they come from.
+site_behind <- function(model, design, source, data, weights) {
+  folder <- source_folder(source)
+  out <- rows_behind(model, design, folder = folder)
+  out$told <- rows_told(model$schema, data, design$frame, weights, folder)
+  out
 }
 
 # One exchange: what `work(design, task)` gives at every site, in the order of the sites. A site that
@@ -101,8 +119,26 @@ at_site <- function(data, task) {
   tryCatch({
     design <- site_design(data, task)
     on.exit(drop_scratch(design))
-    task$work(design, task)
+    found <- task$work(design, task)
+    hold_to_policy(design, data, task, found$mass)
+    found
   }, error = identity)
+}
+
+# Answers to the session that asks are held to the site's policy file, where there is one. `mass`: rows of the experts.
+hold_to_policy <- function(design, source, task, mass = NULL) {
+  folder <- source_folder(source)
+  if (!site_has_policy(folder)) return(invisible())
+  experts <- max(1L, length(mass))
+  # One expert for all: what rows are behind columns does not depend on the model.
+  plain <- list(family = task$family, schema = design$schema, K = 1L, parameters = list(
+    beta = matrix(0, length(design$schema$expert$columns), count_parts(design$schema)),
+    alpha = matrix(0, length(design$schema$gate$columns), 0), dispersion = 1))
+  behind <- site_behind(plain, design, source, source, task$weights)
+  behind$experts <- NULL
+  counts <- c(list(n = behind$rows, share = mass / sum(mass), parameters = count_parameters(design$schema, experts),
+    behind = behind, shares = "rounds"), formula_words(design$schema))
+  pass_policy(counts, policy_in_force(folder = folder), "An answer")
 }
 
 check_same_rows <- function(now, first) {

@@ -112,7 +112,7 @@ moe_sites <- function(formula, sources, K = NULL, family = stats::gaussian(), ga
   schema$group <- group_columns_of(group, start)
   task <- list(formula = schema$formula, gating = schema$gating, K = K, family = family,
     weights = weights, start = without_rows(start), control = control, schema = schema,
-    min_rows = min_rows, share = share)
+    min_rows = min_rows, share = share, caller = this_process())
   environment(task$formula) <- environment(schema$frame)
   # A site that took a worker with it, or all the time, would do so again.
   lost <- Filter(function(site) inherits(site, "moe_lost"), seen)
@@ -138,5 +138,6 @@ print.moe_sites <- function(x, ...) {
   shown$site <- shown_names(shown$site)
   print(shown, digits = 4, row.names = FALSE)
   if (nrow(t) > 20) cat("...", nrow(t) - 20, "more sites: see $table\n")
+  if (!is.null(x$origin)) cat("Messages: ", x$origin, "\n", sep = "")
   invisible(x)
 }

@@ -63,6 +63,9 @@ cluster_at_site <- function(data, task) {
     sums <<- rowsum(both, rownames(both))
   }
   tryCatch({
+    if (site_has_policy(source_folder(data))) {
+      input_error("The site has a policy file, and none allows sums by cluster, of which some are of few rows.")
+    }
     if (is_source(data)) source_visit(data, add, unique(c(site_columns(task), all.vars(task$cluster)))) else add(data)
     c(meat_of_clusters(sums), list(rows = count))
   }, error = identity)
@@ -97,6 +100,7 @@ cluster_rows <- function(object, cluster, newdata, weights, named = FALSE) {
     input_error("{.arg cluster} is missing for {sum(is.na(value))} row{?s} of the fit.",
       i = "A row without a cluster can be one of its own: give it a name that no other has.")
   }
+  check_unit_clusters(design, value)
   list(design = design, cluster = if (named) as.character(value) else match(value, unique(value)))
 }
 

@@ -338,6 +338,19 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_rows_behind
+Rcpp::List cpp_rows_behind(Rcpp::List data, Rcpp::List model, Rcpp::List asked, int classes);
+RcppExport SEXP _distmoe_cpp_rows_behind(SEXP dataSEXP, SEXP modelSEXP, SEXP askedSEXP, SEXP classesSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< Rcpp::List >::type data(dataSEXP);
+    Rcpp::traits::input_parameter< Rcpp::List >::type model(modelSEXP);
+    Rcpp::traits::input_parameter< Rcpp::List >::type asked(askedSEXP);
+    Rcpp::traits::input_parameter< int >::type classes(classesSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_rows_behind(data, model, asked, classes));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_scan_json
 Rcpp::List cpp_scan_json(Rcpp::RawVector bytes);
 RcppExport SEXP _distmoe_cpp_scan_json(SEXP bytesSEXP) {
@@ -398,6 +411,37 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_fixed_encode
+SEXP cpp_fixed_encode(Rcpp::NumericMatrix values);
+RcppExport SEXP _distmoe_cpp_fixed_encode(SEXP valuesSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< Rcpp::NumericMatrix >::type values(valuesSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_fixed_encode(values));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_fixed_sum
+Rcpp::RawVector cpp_fixed_sum(Rcpp::List terms, Rcpp::LogicalVector minus);
+RcppExport SEXP _distmoe_cpp_fixed_sum(SEXP termsSEXP, SEXP minusSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< Rcpp::List >::type terms(termsSEXP);
+    Rcpp::traits::input_parameter< Rcpp::LogicalVector >::type minus(minusSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_fixed_sum(terms, minus));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_fixed_decode
+Rcpp::NumericMatrix cpp_fixed_decode(Rcpp::RawVector bytes);
+RcppExport SEXP _distmoe_cpp_fixed_decode(SEXP bytesSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< Rcpp::RawVector >::type bytes(bytesSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_fixed_decode(bytes));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_predict
 Rcpp::NumericMatrix cpp_predict(Rcpp::List data, Rcpp::List model, std::string what, int threads);
 RcppExport SEXP _distmoe_cpp_predict(SEXP dataSEXP, SEXP modelSEXP, SEXP whatSEXP, SEXP threadsSEXP) {
@@ -421,6 +465,29 @@ BEGIN_RCPP
     Rcpp::traits::input_parameter< Rcpp::NumericVector >::type probs(probsSEXP);
     Rcpp::traits::input_parameter< int >::type threads(threadsSEXP);
     rcpp_result_gen = Rcpp::wrap(cpp_quantiles(data, model, probs, threads));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_keyed_hash
+Rcpp::RawVector cpp_keyed_hash(Rcpp::RawVector key, Rcpp::RawVector bytes);
+RcppExport SEXP _distmoe_cpp_keyed_hash(SEXP keySEXP, SEXP bytesSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< Rcpp::RawVector >::type key(keySEXP);
+    Rcpp::traits::input_parameter< Rcpp::RawVector >::type bytes(bytesSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_keyed_hash(key, bytes));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_row_prints
+Rcpp::List cpp_row_prints(Rcpp::List columns, Rcpp::RawVector key, int buckets);
+RcppExport SEXP _distmoe_cpp_row_prints(SEXP columnsSEXP, SEXP keySEXP, SEXP bucketsSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< Rcpp::List >::type columns(columnsSEXP);
+    Rcpp::traits::input_parameter< Rcpp::RawVector >::type key(keySEXP);
+    Rcpp::traits::input_parameter< int >::type buckets(bucketsSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_row_prints(columns, key, buckets));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -585,14 +652,20 @@ static const R_CallMethodDef CallEntries[] = {
     {"_distmoe_cpp_to_user", (DL_FUNC) &_distmoe_cpp_to_user, 3},
     {"_distmoe_cpp_site_sums", (DL_FUNC) &_distmoe_cpp_site_sums, 4},
     {"_distmoe_cpp_propose", (DL_FUNC) &_distmoe_cpp_propose, 4},
+    {"_distmoe_cpp_rows_behind", (DL_FUNC) &_distmoe_cpp_rows_behind, 4},
     {"_distmoe_cpp_scan_json", (DL_FUNC) &_distmoe_cpp_scan_json, 1},
     {"_distmoe_cpp_json_text", (DL_FUNC) &_distmoe_cpp_json_text, 1},
     {"_distmoe_cpp_instructions", (DL_FUNC) &_distmoe_cpp_instructions, 0},
     {"_distmoe_cpp_use_instructions", (DL_FUNC) &_distmoe_cpp_use_instructions, 1},
     {"_distmoe_cpp_stop_threads", (DL_FUNC) &_distmoe_cpp_stop_threads, 0},
     {"_distmoe_cpp_pass", (DL_FUNC) &_distmoe_cpp_pass, 5},
+    {"_distmoe_cpp_fixed_encode", (DL_FUNC) &_distmoe_cpp_fixed_encode, 1},
+    {"_distmoe_cpp_fixed_sum", (DL_FUNC) &_distmoe_cpp_fixed_sum, 2},
+    {"_distmoe_cpp_fixed_decode", (DL_FUNC) &_distmoe_cpp_fixed_decode, 1},
     {"_distmoe_cpp_predict", (DL_FUNC) &_distmoe_cpp_predict, 4},
     {"_distmoe_cpp_quantiles", (DL_FUNC) &_distmoe_cpp_quantiles, 4},
+    {"_distmoe_cpp_keyed_hash", (DL_FUNC) &_distmoe_cpp_keyed_hash, 2},
+    {"_distmoe_cpp_row_prints", (DL_FUNC) &_distmoe_cpp_row_prints, 3},
     {"_distmoe_cpp_transport", (DL_FUNC) &_distmoe_cpp_transport, 3},
     {"_distmoe_cpp_divergence", (DL_FUNC) &_distmoe_cpp_divergence, 5},
     {"_distmoe_cpp_pairwise_divergence", (DL_FUNC) &_distmoe_cpp_pairwise_divergence, 3},

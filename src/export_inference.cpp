@@ -5,6 +5,7 @@
 #include "core/fit/objective.h"
 #include "core/fit/refine.h"
 #include "core/model/predict.h"
+#include "core/model/rows_behind.h"
 
 using namespace distmoe;
 
@@ -184,4 +185,24 @@ Rcpp::List cpp_propose(Rcpp::List model, Rcpp::List scaling, Rcpp::List sums, Rc
       Rcpp::_["at_floor"] = to_logical(held),
       Rcpp::_["degenerate"] = to_logical(degenerate_experts(
           m, s.experts.mass, s.weight / static_cast<double>(s.rows), rule.at(s.weight).variances, o.dispersion_floor)));
+}
+
+// ---- what the disclosure check looks at ----------------------------------------------------------
+
+// How many rows are behind what a design's columns, a model's experts and the classes of y say. `asked`: list of x and
+// z, the columns of `asked_leverage`.
+// [[Rcpp::export(rng = false)]]
+Rcpp::List cpp_rows_behind(Rcpp::List data, Rcpp::List model, Rcpp::List asked, int classes) {
+  const RData r(data);
+  const Model m = model_for(r, model);
+  const ScaledSource source(r.data(), false);
+  const RowsBehind found = rows_behind(source, m, Rcpp::as<std::vector<bool>>(asked["x"]),
+                                       Rcpp::as<std::vector<bool>>(asked["z"]), classes, r_services(1));
+  const auto part = [](const ColumnsBehind& c) {
+    return Rcpp::List::create(Rcpp::_["differ"] = c.differ, Rcpp::_["carry"] = c.carry,
+                              Rcpp::_["leverage"] = c.leverage, Rcpp::_["asked_leverage"] = c.asked_leverage);
+  };
+  return Rcpp::List::create(Rcpp::_["rows"] = found.rows, Rcpp::_["effective"] = found.effective,
+                            Rcpp::_["x"] = part(found.x), Rcpp::_["z"] = part(found.z),
+                            Rcpp::_["experts"] = found.experts, Rcpp::_["classes"] = found.classes);
 }

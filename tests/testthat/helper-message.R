@@ -41,7 +41,8 @@ without_environments <- function(model) {
     s$gate$terms <- bare(s$gate$terms)
   }
   model$schema <- s
-  model[c("family", "call", "rows")] <- NULL
+  model[c("family", "call", "rows", "behind")] <- NULL
+  model$record$own_knots <- NULL
   model$information$meat <- NULL
   fields <- Filter(Negate(is.null), unclass(model))
   fields[sort(names(fields))]

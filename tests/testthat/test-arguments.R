@@ -143,3 +143,14 @@ test_that("no number of experts is too large to be refused in words", {
   expect_no_warning(expect_error(moe(dist ~ speed, cars, K = 1e9), "at least 4,999,999,999 rows",
     class = "moe_input_error"))
 })
+
+test_that("a seed leaves the kind of generator as it was, also where no number was drawn before", {
+  withr::local_preserve_seed()
+  suppressWarnings(rm(".Random.seed", envir = globalenv()))
+  kind <- RNGkind()
+  d <- two_experts(200, "gaussian")
+  suppressWarnings(rm(".Random.seed", envir = globalenv()))
+  moe_sites(y ~ x, list(A = d[1:100, ], B = d[101:200, ]), K = 1, seed = 1)
+  expect_false(exists(".Random.seed", globalenv(), inherits = FALSE))
+  expect_identical(RNGkind(), kind)
+})

@@ -188,11 +188,11 @@ test_that("the messages of a model carry the judgement", {
   d <- gaussian_cases[["zeros"]][[1]]
   told <- told_fit(y ~ x, d, K = 2, start = 1 + (d$x < 0))
   file <- withr::local_tempfile(fileext = ".json")
-  write_moe(told$fit, file, min_expert_rows = 1)
+  write_moe(told$fit, file, policy = FALSE)
   expect_identical(read_moe(file)$record$degenerate, told$fit$record$degenerate)
   d <- separated_cases()[["a level of ones"]]
   told <- told_fit(d[[2]], d[[1]], K = 1, family = "binomial")
-  write_moe(told$fit, file, overwrite = TRUE)
+  write_moe(told$fit, file, policy = FALSE, overwrite = TRUE)
   expect_identical(read_moe(file)$record$separated, list("gc"))
 })
 

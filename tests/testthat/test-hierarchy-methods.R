@@ -102,7 +102,7 @@ test_that("a new site gets the mean of distributions, or the population's", {
 })
 
 test_that("classes and counts", {
-  for (family in c("binomial", "poisson", "multinomial")) {
+  for (family in c("binomial", "poisson", "multinomial", "Gamma", "negative_binomial")) {
     d <- two_experts(1200, family, seed = 3)
     site <- rep(c("A", "B", "C"), 400)
     start <- suppressWarnings(moe(y ~ x + v, d, K = 2, family = family))

@@ -13,6 +13,9 @@ namespace {
 
 const double infinity = std::numeric_limits<double>::infinity();
 
+// Up to here counts are summed one by one.
+const double few = 10.0;
+
 struct Tails {
   double lower, upper;  // P(Y <= y), P(Y > y)
 };
@@ -40,7 +43,7 @@ double beta_fraction(double a, double b, double x) {
 Tails tails_at(double y, double mean, double dispersion) {
   const double s = 1.0 / dispersion, p = 1.0 / (1.0 + dispersion * mean), q = dispersion * mean * p;
   // p^s q^(y + 1) / B(s, y + 1) is s times this:
-  const double before = std::exp(log_negative_binomial(y, std::log(mean), dispersion) - log_factorial(y)) * q *
+  const double before = std::exp(log_negative_binomial(y, std::log(mean), dispersion) + count_base(y)) * q *
                         (1.0 + dispersion * y);
   if (p < (s + 1.0) / (s + y + 3.0)) {
     const double lower = std::min(before * beta_fraction(s, y + 1.0, p), 1.0);
@@ -84,18 +87,24 @@ double row_quantile(const ArrayXd& share, const ArrayXd& mean, const VectorXd& d
 
 }  // namespace
 
+double count_base(double y) { return y > few ? shape_constant(y) - std::log(y) : -log_factorial(y); }
+
 double log_negative_binomial(double y, double eta, double dispersion) {
-  const double bent = std::log1p(dispersion * std::exp(eta));
-  double rising = 0.0;  // sum over j < y of log(1 + dispersion j)
-  if (y <= 10.0 && dispersion < 1e20) {
-    double product = 1.0;
-    for (double j = 1.0; j < y; j += 1.0) product *= 1.0 + dispersion * j;
-    rising = std::log(product);
-  } else {
-    const double a = 1.0 / dispersion;
-    rising = (y + a) * std::log1p(y * dispersion) - y + shape_constant(a) - shape_constant(y + a);
+  const double mean = std::exp(eta), a = 1.0 / dispersion;
+  if (y > few) {
+    // In a form that keeps its digits where y and the mean are large (as Loader's).
+    const double one = 1.0 + dispersion * y, gap = y - mean;
+    return shape_constant(a) - shape_constant(y + a) - y * std::log1p(gap / (one * mean)) -
+           a * std::log1p(-dispersion * gap / one);
   }
-  return rising + (y > 0 ? y * (eta - bent) : 0.0) - bent / dispersion;
+  const double bent = std::log1p(dispersion * mean);
+  double rising = 0.0;  // sum over j < y of log(1 + dispersion j), by parts that are no more than a number
+  for (double j = 1.0; j < y;) {
+    double product = 1.0;
+    for (int i = 0; i < 3 && j < y; ++i, j += 1.0) product *= 1.0 + dispersion * j;
+    rising += std::log(product);
+  }
+  return rising + (y > 0 ? y * (eta - bent) : 0.0) - a * bent;
 }
 
 MatrixXd negative_binomial_quantiles(const ArrayXXd& share, const ArrayXXd& mean, const VectorXd& dispersion,

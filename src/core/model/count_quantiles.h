@@ -6,7 +6,9 @@
 
 namespace distmoe {
 
-// log P(Y = y) + log y! of mean exp(eta) and variance mean + dispersion mean^2.
+// log P(Y = y), Y of mean exp(eta) and variance mean + dispersion mean^2, is the sum of these: of what only y enters,
+// and of the rest.
+double count_base(double y);
 double log_negative_binomial(double y, double eta, double dispersion);
 
 // As Family::quantiles().

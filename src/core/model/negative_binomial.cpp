@@ -1,8 +1,8 @@
-// Negative binomial experts with log link: mean exp(eta), variance mean + d mean^2, d = 1 / size the dispersion. y is Poisson
-// of mean m u, u a Gamma variable of mean 1 and shape a = 1 / d, and with y known u is Gamma of shape a + y, rate
-// a + m. So the dispersion is estimated as that of Gamma experts from what is expected of u, the EM of a missing u.
+// Negative binomial experts with log link: mean m = exp(eta), variance m + d m^2, d = 1 / size the dispersion. y is
+// Poisson of mean m u, u a Gamma variable of mean 1 and shape a = 1 / d, and with y known u is Gamma of shape a + y,
+// rate a + m. So the dispersion is estimated as that of Gamma experts from what is expected of u, the EM of a missing
+// u.
 //   log phi = sum_{j < y} log(1 + d j) + y log m - (y + a) log(1 + d m) - log y!
-#include "base/numerics.h"
 #include "base/special.h"
 #include "kernels/kernels.h"
 #include "model/count_expectations.h"
@@ -25,11 +25,12 @@ class NegativeBinomial : public Family {
   bool has_reverse() const override { return false; }
   bool has_middle() const override { return false; }
   bool starts_on_log() const override { return true; }
+  bool deviation_is_hidden() const override { return true; }
 
   ArrayXd to_bound(const PredictorView& mean) const override { return mean.col(0); }
 
   ArrayXd log_base(const ArrayView& y) const override {
-    return y.unaryExpr([](double v) { return -log_factorial(v); });
+    return y.unaryExpr(&count_base);
   }
 
   void log_density(const ArrayView& y, Index, const double* eta, double dispersion, Eigen::Ref<ArrayXd> out,
