@@ -14,7 +14,7 @@
 #' intercepts that [coef.moe()] gives, at 0 of the columns: where that lies far from the data their tau holds what
 #' slopes differ in, may be much larger than what the sites' own intercepts show (and stand beside a small Q), and says
 #' little. `at = "mean"` speaks of the intercepts at the columns' means (over all sites' rows; of indicators of levels
-#' too), as the print of a hierarchy does; all other parameters are the same.
+#' too, but at 0 of columns that are constant at every site), as the print of a hierarchy does; all other parameters are the same.
 #'
 #' @param object A model made by [moe_hierarchy()].
 #' @param level Probability of the interval of a new site.
@@ -40,7 +40,7 @@ heterogeneity <- function(object, level = 0.95, at = c("zero", "mean")) {
   estimate[logged] <- log(estimate[logged])
   map <- scaling_map(h$scaling, object)
   if (at == "mean") {
-    centre <- centred_intercepts(object)
+    centre <- centred_intercepts(object, told_columns(object))
     map <- centre %*% map
     estimate[] <- centre %*% estimate
   }
@@ -61,15 +61,24 @@ heterogeneity <- function(object, level = 0.95, at = c("zero", "mean")) {
   structure(out, class = c("moe_heterogeneity", "data.frame"), level = level)
 }
 
-# Parameters with intercepts at the columns' means from those at 0.
-centred_intercepts <- function(model) {
+# Columns, of experts and gates, of which some site tells a coefficient.
+told_columns <- function(object) {
+  told <- rowSums(!is.na(site_estimates(object)$se)) > 0
+  index <- parameter_index(object)
+  lapply(c(expert = "expert", gate = "gate"), function(part) {
+    vapply(seq_along(object$schema[[part]]$columns), function(j) any(told[index$kind == part & index$column == j]), NA)
+  })
+}
+
+# Parameters with intercepts at the columns' means from those at 0; of columns that are not told at 0.
+centred_intercepts <- function(model, told) {
   part <- function(name) {
     schema <- model$schema[[name]]
     columns <- schema$columns
     out <- diag(length(columns))
     at <- match("(Intercept)", columns, 0L)
     centre <- model$hierarchy$scaling[[c(expert = "x", gate = "z")[[name]]]]$centre
-    if (at) out[at, -at] <- centre[-at]
+    if (at) out[at, -at] <- (centre * told[[name]])[-at]
     out
   }
   do.call(block_diagonal, c(rep(list(part("expert")), ncol(model$parameters$beta)),

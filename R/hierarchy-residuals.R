@@ -29,6 +29,12 @@ fitted.moe_hierarchy <- function(object, ...) {
   input_error("A hierarchy holds no rows, and so no fitted values.", i = "{.code predict(h, newdata, site = )}")
 }
 
+#' @export
+drop1.moe_hierarchy <- function(object, ...) {
+  input_error("{.fn drop1} fits again without each term, and a hierarchy holds no rows.",
+    i = "{.code summary(h)} has tests of single coefficients.")
+}
+
 #' @rdname augment.moe
 #' @param site,allow_new_sites Of a hierarchy: whose rows they are, as for [predict.moe_hierarchy()].
 #' @export

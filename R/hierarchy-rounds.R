@@ -216,8 +216,8 @@ warn_exact <- function(object) {
   bad <- which(p < 1e-4 & p < 1e-3 * max(p))
   if (length(bad)) {
     shown <- as.character(bad)
-    cli::cli_warn(c("{cli::qty(shown)}Expert{?s} {shown} of the population {?has/have} no variance left: {?it/they}
-      {?fits/fit} rows exactly.",
+    cli::cli_warn(c("{cli::qty(shown)}Expert{?s} {shown} of the population {?has/have} no variance left:
+      {?it fits/they fit} rows exactly.",
       i = "Responses with few values (scores, rounded numbers) do that: take a smaller {.arg K}, or a family of counts
         or classes."))
   }

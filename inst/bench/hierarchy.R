@@ -4,8 +4,8 @@
 #   Rscript hierarchy.R [quick] [draws of the simulation, 300]
 #
 # Each part is kept, once done, in the folder HIERARCHY_KEEP (_build/bench/hierarchy), the simulation draw by draw: a
-# run that was stopped goes on. Words in HIERARCHY_PARTS (flights airports diamonds men gates simulation time) choose
-# parts. The men of MMASH (inst/paper/mmash.R) are in it where MMASH names the folder of the data.
+# run that was stopped goes on. Words in HIERARCHY_PARTS (flights airports diamonds men gates homogeneity simulation
+# time) choose parts. The men of MMASH (inst/paper/mmash.R) are in it where MMASH names the folder of the data.
 
 source(system.file("bench/tools.R", package = "distmoe"))
 draws <- size(1, 300, 2)
@@ -13,7 +13,8 @@ header("hierarchy: sites that differ")
 future::plan(future::sequential)
 keep <- Sys.getenv("HIERARCHY_KEEP", if (quick) tempfile() else "_build/bench/hierarchy")
 dir.create(keep, FALSE, TRUE)
-chosen <- strsplit(Sys.getenv("HIERARCHY_PARTS", "flights airports diamonds men gates simulation time"), " +")[[1]]
+parts_of_all <- "flights airports diamonds men gates homogeneity simulation time"
+chosen <- strsplit(Sys.getenv("HIERARCHY_PARTS", parts_of_all), " +")[[1]]
 
 kept <- function(name, code) {
   file <- file.path(keep, paste0(name, ".rds"))
@@ -106,7 +107,8 @@ show_case <- function(found, title) {
   used <- !is.na(t$pooled_of_others)
   fields <- c("average", "integrated", "population", "aggregate", "pooled_of_others")
   total <- colSums(t[used, fields] * t$n[used]) / sum(t$n[used])
-  cat("New sites (each of ", sum(used), " left out; leave_sites_out() takes \"", found$new_site, "\"), held-out log-likelihood a row: ",
+  cat("New sites (each of ", sum(used), " left out; leave_sites_out() takes \"", found$new_site,
+    "\"), held-out log-likelihood a row: ",
     paste(c("average", "integrated", "population", "aggregate", "pooled fit to the others"), four(total),
       collapse = ", "), "\n",
     sep = "")
@@ -192,18 +194,52 @@ if ("gates" %in% chosen) {
     chosen <- moe_effects(sites, list("none", "gate:(Intercept)", "gates", "experts", "all"))
     stats::setNames(c(score(plain), score(pooled), score(free),
       scores(moe_hierarchy(sites, effects = "gate:(Intercept)")), scores(moe_hierarchy(sites, effects = "gates")),
-      scores(chosen$model), chosen$model$hierarchy$effects == "gate:(Intercept)"), c("plain", "factor", "free", "one", "rounds", "gates", "gates rounds", "chosen",
-      "chosen rounds", "right"))
+      scores(chosen$model), chosen$model$hierarchy$effects == "gate:(Intercept)"), c("plain", "factor", "free",
+      "one", "rounds", "gates", "gates rounds", "chosen", "chosen rounds", "right"))
   }
   found <- kept("gates", vapply(seq_len(if (quick) 2 else 10), one, numeric(10)))
   cat("moe_effects() among none, gates' intercepts, gates, experts, all chose the gates' intercepts in ",
     sum(found["right", ]), " of ", ncol(found), " sets\n", sep = "")
   found <- found[-10, ]
   print(data.frame(model = c("pooled", "pooled, site as factor in gating", "pooled, gates' columns by site",
-    "hierarchy, gates' intercepts, one shot", "the same, rounds", "effects = \"gates\", one shot", "the same, rounds",
-    "effects by moe_effects(), one shot", "the same, rounds"), loglik = four(rowMeans(found)),
+    "hierarchy, gates' intercepts, one shot", "the same, rounds", "effects = \"gates\", one shot",
+    "the same, rounds", "effects by moe_effects(), one shot", "the same, rounds"), loglik = four(rowMeans(found)),
     "less factor's" = formatC(rowMeans(sweep(found, 2, found["factor", ])), digits = 5, format = "f"),
     "least" = four(apply(sweep(found, 2, found["factor", ]), 1, min)), check.names = FALSE), row.names = FALSE)
+}
+
+# ---- is one model for all what the sites say? ---------------------------------------------------------
+
+if ("homogeneity" %in% chosen) {
+  cat("\nTest of homogeneity in moe_aggregate()\n")
+  f <- flights()
+  gain <- kept("homogeneity_flights", {
+    parts <- split(f, f$carrier, drop = TRUE)
+    set.seed(2013)
+    given <- f[sample(nrow(f), 20000), ]
+    sites <- suppressWarnings(moe_sites(flight_model, parts, start = moe(flight_model, given, K = 3, keep = FALSE),
+      information = TRUE))
+    suppressWarnings(moe_aggregate(sites, moe_support(given, site = given$carrier)))$homogeneity
+  })
+  cat("Flights by airline: chi-squared ", round(gain$Q, 1), " on ", gain$df, " df, estimated gain a flight ",
+    formatC(gain$gain, digits = 3, format = "f"), " (", length(gain$sites), " airlines)\n", sep = "")
+  one <- function(K, d, rows, seed) {
+    sim <- moe_simulate(sum(rows), K = K, d = d, seed = seed)
+    site <- rep(sprintf("s%02d", seq_along(rows)), rows)
+    sites <- suppressWarnings(moe_sites(y ~ ., split(sim$data, site), start = sim$model, information = TRUE))
+    test <- suppressWarnings(moe_aggregate(sites, moe_support(sim$data, site = site), screen = FALSE))$homogeneity
+    if (is.null(test)) NA else test$differ
+  }
+  designs <- list(list(1, 3, rep(60, 8)), list(1, 3, rep(c(100, 300, 1000), 3)), list(2, 2, rep(300, 8)),
+    list(2, 2, rep(c(100, 300, 1000), 4)), list(3, 2, rep(1000, 8)))
+  alarms <- kept("homogeneity_none", lapply(designs, function(a) {
+    vapply(seq_len(if (quick) 3 else 60), function(seed) one(a[[1]], a[[2]], a[[3]], seed), NA)
+  }))
+  print(data.frame(K = vapply(designs, `[[`, 0, 1), columns = vapply(designs, `[[`, 0, 2),
+    sites = vapply(designs, function(a) length(a[[3]]), 0L),
+    rows = vapply(designs, function(a) paste(unique(a[[3]]), collapse = ", "), ""), sets = lengths(alarms),
+    tested = vapply(alarms, function(v) sum(!is.na(v)), 0L), alarms = vapply(alarms, sum, 0L, na.rm = TRUE)),
+    row.names = FALSE)
 }
 
 # ---- simulation: normal effects in everything --------------------------------------------------------

@@ -370,4 +370,14 @@ test_that("intercepts at the columns' means are those of centred columns", {
   expect_equal(as.data.frame(zero)[at, ], as.data.frame(a)[at, ])
   expect_gt(zero$tau[1], a$tau[1])
   expect_error(heterogeneity(found$h, at = "end"), "at", class = "moe_input_error")
+  # A column that is constant at every site has no mean to look at.
+  set.seed(4)
+  sex <- c(A = 0, B = 0, C = 1, D = 1)
+  rows <- data.frame(age = rnorm(200, 50, 5), site = rep(names(sex), 50))
+  rows$sex <- sex[rows$site]
+  rows$y <- 0.1 * rows$age + rows$sex + rnorm(4)[match(rows$site, names(sex))] + rnorm(200)
+  start <- moe(y ~ age + sex, rows, K = 1)
+  h <- moe_hierarchy(moe_sites(y ~ age + sex, split(rows, rows$site), start = start, information = TRUE))
+  expect_equal(heterogeneity(h, at = "mean")$sites[1], 2)
+  expect_error(drop1(h), "no rows", class = "moe_input_error")
 })
