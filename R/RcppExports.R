@@ -49,6 +49,10 @@ cpp_site_covariance <- function(curvature, covariance) {
     .Call(`_distmoe_cpp_site_covariance`, curvature, covariance)
 }
 
+cpp_congruent <- function(a, map) {
+    .Call(`_distmoe_cpp_congruent`, a, map)
+}
+
 cpp_positive_part <- function(a) {
     .Call(`_distmoe_cpp_positive_part`, a)
 }
@@ -59,6 +63,10 @@ cpp_covariance_root <- function(a) {
 
 cpp_site_mode <- function(data, shape, scaling, prior, starts, options) {
     .Call(`_distmoe_cpp_site_mode`, data, shape, scaling, prior, starts, options)
+}
+
+cpp_site_distances <- function(sites, blocks) {
+    .Call(`_distmoe_cpp_site_distances`, sites, blocks)
 }
 
 cpp_assign <- function(cost) {

@@ -4,10 +4,9 @@
 #' The command line
 #'
 #' For people who do not write R: a program `distmoe` with the commands `fit`, `inspect`, `aggregate`,
-#' `refine` and `predict`, which read and write the messages of [moe_message] and files of rows, and `keys`,
-#' `register`, `check`, `log` and `unmask` for signed exchange. It is installed with the package; `moe_cli_path()`
-#' says where.
-#' It needs the package `optparse`.
+#' `refine`, `hierarchy` and `predict`, which read and write the messages of [moe_message] and files of rows, and
+#' `keys`, `register`, `check`, `log` and `unmask` for signed exchange. It is installed with the package;
+#' `moe_cli_path()` says where. It needs the package `optparse`.
 #'
 #' @section Commands:
 #' Once, for a program that the shell finds by its name (where `~/bin` is among the folders of `PATH`):
@@ -26,12 +25,17 @@
 #' # one more round: at every site, then at the centre (the first one only brings the columns' means)
 #' distmoe refine --model model.json --data rows.csv --site north --out round/north.json
 #' distmoe refine --model model.json --messages round --out model-1.json
+#' # where sites differ, from messages with information (fit --information): a population, rounds, a model a site
+#' distmoe hierarchy --messages messages --out population.json
+#' distmoe refine --model population.json --data rows.csv --site north --out round-1/north.json
+#' distmoe hierarchy --messages messages --rounds round-1 --out population-1.json --models models
 #' # anywhere
 #' distmoe predict --model model.json --data new.csv --out predictions.csv
 #' }
 #' What `fit` gives is what [moe_sites()] gives for that one site, `aggregate` is [moe_aggregate()],
-#' `refine` is [moe_statistics()] at a site and [moe_update()] at the centre. A file that is there
-#' already is only replaced where `--overwrite` says so. Some starts of fits and aggregates are drawn at
+#' `refine` is [moe_statistics()] at a site and [moe_update()] at the centre, `hierarchy` is [moe_hierarchy()] and a
+#' [moe_update()] for every round: it keeps nothing and is given the answers of all rounds each time. A file that is
+#' there already is only replaced where `--overwrite` says so. Some starts of fits and aggregates are drawn at
 #' random: `--seed` makes them the same again.
 #'
 #' What is written is held to the disclosure check and to the policies of the site ([moe_policy()]): those that the

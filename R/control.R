@@ -27,12 +27,13 @@
 #' @param lambda,l1_share The elastic net: see the section. `lambda` is one number, or
 #'   two: `c(expert = , gate = )`. 0: none.
 #' @param variance_prior A number, at least 0: strength of a weak prior that draws the variances of several
-#'   Gaussian experts to that of one regression, see the section. Without it the likelihood has no upper
+#'   Gaussian experts to that of one regression (dispersions of Gamma and negative binomial ones to 1), see the
+#'   section. Without it the likelihood has no upper
 #'   bound: an expert that fits a few rows exactly raises it without end. It fades as rows come, and costs an
 #'   honest fit next to nothing (below 0.1 of log-likelihood on the data it was tried on). 0: none.
 #' @param dispersion_floor Least variance of a Gaussian expert, as a share of
-#'   the variance of y. It keeps the likelihood bounded without `variance_prior`; experts held at the
-#'   floor are reported.
+#'   the variance of y, or least dispersion of Gamma and negative binomial experts. It keeps the likelihood bounded
+#'   without `variance_prior`; experts held at the   floor are reported.
 #' @param max_reseeds How often an expert that lost its rows (fewer are left
 #'   than it has coefficients) may be placed anew, on the rows that the others
 #'   explain worst. A fit that this does not improve is put back. NULL: 5, but 0

@@ -150,6 +150,14 @@ get_predictions.moe <- function(model, data_grid = NULL, ci_level = 0.95, vcov =
   out
 }
 
+# By what insight calls the families.
+#' @rdname insight.moe
+#' @exportS3Method insight::model_info
+model_info.moe <- function(x, ...) {
+  x$family$family <- gsub("_", " ", x$family$family)
+  utils::getS3method("model_info", "default", envir = asNamespace("insight"))(x, ...)
+}
+
 #' @rdname insight.moe
 #' @exportS3Method parameters::model_parameters
 model_parameters.moe <- function(model, ci = 0.95, exponentiate = FALSE, vcov = NULL, vcov_args = NULL, keep = NULL,

@@ -31,8 +31,8 @@ check_positive <- function(y, name, labels, family) {
   if (length(bad)) {
     input_error("The {name} must be positive for {.code family = {family}(link = \"log\")}; found
       {show_value(y[bad[1]])} in row {bad[1]} ({length(bad)} such row{?s}).",
-      i = if (all(y[bad] == 0)) "Where 0 is a value of its own, model {.code y > 0} by {.code binomial()} experts and the
-        rows with {.code y > 0} by these; for counts there are {.code poisson()} and {.code negative_binomial()}."
+      i = if (all(y[bad] == 0)) "Where 0 is a value of its own, model {.code y > 0} by {.code binomial()} experts and
+        the rows with {.code y > 0} by these; for counts there are {.code poisson()} and {.code negative_binomial()}."
           else "{.code family = gaussian()} takes negative values.")
   }
   # Reciprocals and logarithms must have room.

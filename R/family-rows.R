@@ -14,8 +14,8 @@
 #' multiplied by a Gamma variable that is not seen, of mean 1 and shape \eqn{\theta}.
 #'
 #' Where an expert's counts vary no more than Poisson ones, its dispersion runs to 0: one expert alone
-#' stops at the floor (`dispersion_floor` of [moe_control()]), with a warning; of several the weak `variance_prior` holds
-#' the sizes at some thousands.
+#' stops at the floor (`dispersion_floor` of [moe_control()]), with a warning; of several the weak `variance_prior`
+#' holds the sizes at some thousands.
 #'
 #' Aggregations of such experts are under the cost `"kl"` (whose expectations are sums by quadrature, to 1e-10); the
 #' update of (17) is then a step that never raises the objective, not its minimiser.
@@ -88,7 +88,8 @@ negative_binomial_traits <- list(
   slope = function(mean) mean,
   variance = function(mean, dispersion) mean + mean^2 * each_row(dispersion, mean),
   deviance = function(y, mean, dispersion) {
-    2 * (ifelse(y == 0, 0, y * log(y / mean)) - (y + 1 / dispersion) * log((1 + dispersion * y) / (1 + dispersion * mean)))
+    bent <- (y + 1 / dispersion) * log((1 + dispersion * y) / (1 + dispersion * mean))
+    2 * (ifelse(y == 0, 0, y * log(y / mean)) - bent)
   },
   around = function(y, mean, dispersion) {
     size <- 1 / each_row(dispersion, mean)

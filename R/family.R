@@ -214,7 +214,7 @@ family_or_start <- function(family, asked, start) {
 #   costs              of the transport between experts
 #   slope              of the means in the linear predictors (of a family with one predictor an expert)
 #   variance           of a response, from the experts' means (n x K) and dispersions
-#   deviance           what a response adds to it, given its mean (and, where the variance is no multiple of it, dispersion)
+#   deviance           what a response adds to it, given its mean (and dispersion)
 #   log_tail           of a continuous response: log P(Y <= y) or log P(Y > y) of every expert, n x K
 #   around             of counts: P(Y < y), P(Y = y), P(Y > y) of every expert, vectors as long as the means
 #   draw               responses of rows whose mean and dispersion are known (classes are drawn by probability)

@@ -136,7 +136,7 @@ moe_update <- function(model, messages, control = moe_control(), max_bytes = 5e7
   if (is.null(registered) && !is.null(reader)) registered <- registered_rows(reader$trust$registry)
   check_registered(messages, known_sites(registered, NULL))
   attr(model, "origin") <- NULL
-  if (inherits(model, "moe_hierarchy")) return(update_hierarchy(model, messages))
+  if (inherits(model, "moe_hierarchy")) return(update_hierarchy(model, messages, control))
   masked <- if (any(vapply(messages, function(m) !is.null(m$masked), NA))) {
     refuse_answers(messages, lapply(messages, round_fault, model, round_key(model)))
     masked_total(model, messages, found$seeds, reader$trust$registry)
@@ -302,7 +302,7 @@ begin_rounds <- function(model, messages, control, total) {
 
 # The prior on variances is measured by the residual variance of one regression on all sites' rows.
 needs_cross_y <- function(model, settings) {
-  model$K > 1 && has_dispersion(model) && settings$variance_prior > 0
+  model$K > 1 && has_location_scale(model) && settings$variance_prior > 0
 }
 
 # Products of x and y that a site's version did not send can't be told from the rest; where nothing needs them,

@@ -62,6 +62,10 @@ hatvalues.moe <- function(model, ...) {
   weight <- case_weights(design)
   weight <- (if (is.null(weight)) 1 else weight) * count_trials(design)
   x <- x[, known, drop = FALSE]
+  # Where the link is not canonical, the observed information is another.
+  if (has_dispersion(model) && !has_location_scale(model)) {
+    covariance <- solve(crossprod(x, weight * information[, 1] * x))
+  }
   stats::naresid(model$na.action, weight * information[, 1] * rowSums((x %*% covariance) * x))
 }
 

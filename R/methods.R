@@ -102,7 +102,8 @@ formula.moe <- function(x, which = c("expert", "gate"), ...) {
 #'
 #' @param object A model of class `moe`.
 #' @param ... Not used.
-#' @return `sigma()`: the K standard deviations of Gaussian experts, named by expert:
+#' @return `sigma()`: the K standard deviations of Gaussian experts, named by expert (of Gamma ones their
+#'   coefficients of variation, 1 / sqrt(shape)):
 #'   maximum likelihood estimates, without division by n - p. That of the mixture
 #'   varies with x. For other families an error: their variance follows from the mean.
 #'   `deviance()` is an error: mixtures have no saturated model to be compared
@@ -113,9 +114,11 @@ formula.moe <- function(x, which = c("expert", "gate"), ...) {
 #' @importFrom stats sigma
 #' @export
 sigma.moe <- function(object, ...) {
-  if (!has_dispersion(object)) {
+  if (is.null(family_traits(object)$spread)) {
     input_error("Experts of family {.val {object$family$family}} have no {.fn sigma}: their variance
-      follows from their mean.", i = "{.code predict(model, newdata, type = \"expert\")} gives the means.")
+      follows from their mean{if (has_dispersion(object)) ' and size'}.",
+      i = "{.code predict(model, newdata, type = \"expert\")} gives the means.",
+      i = if (has_dispersion(object)) "The sizes are {.code 1 / model$parameters$dispersion}.")
   }
   sqrt(object$parameters$dispersion)
 }

@@ -30,7 +30,9 @@
 #' @param K Number of experts. May be left out where `start` is a model.
 #' @param family `gaussian()` (default; with a model as `start` that model's family), `binomial()`
 #'   (response 0/1, logical, a factor with two levels, or of several trials a row `cbind(successes, failures)`; see
-#'   the section on trials), `poisson()` (counts) or [multinomial()] (a factor).
+#'   the section on trials), `poisson()` (counts), [negative_binomial()] (counts that vary more than these),
+#'   `Gamma(link = "log")` (positive) or [multinomial()] (a factor). Gaussian, Gamma and negative binomial experts
+#'   have a dispersion each: a variance, 1 / shape (the variance is the mean's square by the shape), 1 / size.
 #' @param gating A one-sided formula: the gates' columns. By default the right
 #'   hand side of `formula` (without its offset). In `moe(x, y, K)` a matrix.
 #' @param weights Case weights: a weight of 2 counts a row twice, one of 0 not at

@@ -10,7 +10,8 @@
 #' \describe{
 #'   \item{`parameters`}{List with `beta` (p x K matrix, experts;
 #'     [multinomial()]: p x K (C - 1), expert by expert), `alpha` (q x (K - 1)
-#'     matrix, gates; the last gate is 0), `dispersion` (K variances; ones where
+#'     matrix, gates; the last gate is 0), `dispersion` (K variances, of Gamma
+#'     experts 1 / shape, of negative binomial ones 1 / size; ones where
 #'     the family has none).}
 #'   \item{`K`}{Number of experts.}
 #'   \item{`family`}{The family object.}

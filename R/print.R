@@ -57,7 +57,8 @@ fit_line <- function(model) {
   }
   if (any(r$empty)) cat("Experts without rows:", which(r$empty), "\n")
   if (any(r$at_floor)) {
-    cat(if (has_location_scale(model)) "Variance" else "Dispersion", "held at its floor: expert", which(r$at_floor), "\n")
+    what <- if (has_location_scale(model)) "Variance" else "Dispersion"
+    cat(what, "held at its floor: expert", which(r$at_floor), "\n")
   }
   doubtful_lines(model)
   separated_lines(model)
@@ -69,6 +70,13 @@ steps_line <- function(r) {
   else cat("NOT CONVERGED after ", steps, " iterations", sep = "")
   if (is.null(r$search) && NROW(r$starts) > 1) cat(", best of", nrow(r$starts), "starts")
   cat("\n")
+}
+
+# Of a hierarchy's message to the sites.
+population_line <- function(model) {
+  if (is.null(model$prior)) return(invisible())
+  cat("The population of a hierarchy, as sites are asked about it in exchange ", model$prior$number + 1, ": their\n",
+    "own parameters are normal about these. A site's answer is moe_statistics(model, rows, site = ).\n", sep = "")
 }
 
 # How sure the maximum is: lines of text, none where there was nothing to search for.
@@ -145,6 +153,7 @@ print.moe <- function(x, digits = 4, ...) {
   cat("Mixture of experts: ", family_words(x), "\n", sep = "")
   print_call(x$call)
   data_line(x)
+  population_line(x)
   fit_line(x)
   print_origin(x)
   cat("\nExperts:\n")
@@ -168,6 +177,7 @@ print.summary.moe <- function(x, digits = x$digits, ...) {
   cat("Mixture of experts: ", family_words(model), "\n", sep = "")
   print_call(model$call)
   data_line(model)
+  population_line(model)
   fit_line(model)
   print_origin(model)
   if (inherits(model, "moe_aggregate")) print_sites(model)
@@ -311,5 +321,6 @@ print_sites <- function(x) {
     cat("Screening by ", a$screening$by, " left out: ", paste(shown_names(left), collapse = ", "), "\n", sep = "")
   }
   print_bounds(a$bounds)
+  homogeneity_line(x)
   if (length(a$notes)) cat(paste0("Note: ", a$notes, "\n"), sep = "")
 }

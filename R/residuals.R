@@ -128,7 +128,8 @@ distribution_at <- function(object, design, gate) {
   }
   if (!is.null(around)) {
     means <- core_predict(design, core_model(object), "expert")
-    return(lapply(around(y, means, unname(object$parameters$dispersion)), function(p) rowSums(gate * array(p, dim(means)))))
+    parts <- around(y, means, unname(object$parameters$dispersion))
+    return(lapply(parts, function(p) rowSums(gate * array(p, dim(means)))))
   }
   p <- response_means(design, object)
   if (!is.matrix(p)) p <- cbind(1 - p, p)

@@ -15,8 +15,8 @@
 #' @param seed NULL: R's generator as it stands. A whole number: the draw that
 #'   belongs to it; the generator's state is put back afterwards.
 #' @param family A family, as in [moe()]. Where the link is the logarithm, slopes are 1 / (10 sqrt(d))
-#'   and the intercept 1 / 5 of the design's, so that means stay small; dispersions of Gamma (negative binomial) experts are
-#'   the variances of the design divided by 20 (10).
+#'   and the intercept 1 / 5 of the design's, so that means stay small; dispersions of Gamma (negative binomial)
+#'   experts are the variances of the design divided by 20 (10).
 #' @param classes Number of classes of a multinomial response, `"a"`, `"b"`, ...
 #' @return A list: `data` (data frame `y, x1, ..., xd`), `model` (the true model,
 #'   class `moe`), `labels` (integer vector: the expert of every row).

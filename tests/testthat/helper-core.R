@@ -23,7 +23,7 @@ nearby_models <- function(model, M, spread, seed) {
     out <- model
     out$beta[] <- shift(model$beta)
     out$alpha[] <- shift(model$alpha)
-    if (model$family == "gaussian") {
+    if (model$family %in% dispersed) {
       out$dispersion <- model$dispersion * exp(spread * stats::rnorm(length(model$dispersion)))
     }
     out
@@ -63,6 +63,8 @@ two_experts <- function(n, family, seed = 1) {
     d$y <- switch(family, gaussian = eta + stats::rnorm(n, sd = 0.5),
       binomial = as.numeric(stats::runif(n) < stats::plogis(2 * eta)),
       poisson = as.numeric(stats::rpois(n, exp(pmin(eta, 3) / 2))),
+      Gamma = stats::rgamma(n, 4, scale = exp(pmin(eta, 3) / 2) / 4),
+      negative_binomial = as.numeric(stats::rnbinom(n, 2, mu = exp(1 + pmin(eta, 3) / 2))),
       multinomial = factor(ifelse(stats::runif(n) < stats::plogis(2 * eta), "a",
         ifelse(stats::runif(n) < stats::plogis(2 * d$v - eta), "b", "c")), c("a", "b", "c")))
     d
@@ -85,8 +87,9 @@ at_theta <- function(fit, theta) {
 
 # One fit of each family, with what makes them differ: offsets, gates of their own, weights, a column too many.
 fits_of_all_kinds <- function() {
-  d <- lapply(c(gaussian = "gaussian", binomial = "binomial", poisson = "poisson", multinomial = "multinomial"),
-    function(family) transform(two_experts(300, family), id = rep(1:30, 10), o = v / 3))
+  d <- lapply(stats::setNames(all_families, all_families), function(family) {
+    transform(two_experts(300, family), id = rep(1:30, 10), o = v / 3)
+  })
   start <- lapply(d, function(d) 1 + (d$x < 0))
   list(
     gaussian = moe(y ~ x + offset(o), d$gaussian, K = 2, weights = w, start = start$gaussian),
@@ -95,5 +98,8 @@ fits_of_all_kinds <- function() {
     poisson = moe(y ~ x + v + I(x - v), d$poisson, gating = ~ g, K = 2, family = poisson(), start = start$poisson,
       control = moe_control(singular_ok = TRUE)),
     multinomial = moe(y ~ x + v, d$multinomial, K = 2, family = multinomial(), weights = w,
-      start = start$multinomial, control = moe_control(expert_ridge = 1)))
+      start = start$multinomial, control = moe_control(expert_ridge = 1)),
+    Gamma = moe(y ~ x + v + offset(o), d$Gamma, K = 2, family = "Gamma", weights = w, start = start$Gamma),
+    negative_binomial = moe(y ~ x + v, d$negative_binomial, K = 2, family = negative_binomial(), gating = ~ x + g,
+      start = start$negative_binomial))
 }

@@ -2,10 +2,11 @@
 # ones. eta: the linear predictors of one expert at one point (multinomial: of the classes after the first).
 
 # Logarithms of the probabilities of all outcomes.
-ref_log_outcomes <- function(family, eta) {
+ref_log_outcomes <- function(family, eta, dispersion = 1) {
   switch(family,
     binomial = stats::plogis(c(-eta, eta), log.p = TRUE),
     poisson = stats::dpois(0:400, exp(eta), log = TRUE),
+    negative_binomial = stats::dnbinom(0:20000, 1 / dispersion, mu = exp(eta), log = TRUE),
     multinomial = c(0, eta) - log(sum(exp(c(0, eta)))))
 }
 
@@ -34,8 +35,8 @@ ref_cost <- function(cost, family, eta1, dispersion1, eta2, dispersion2) {
     if (cost == "kl") return(ref_integral(function(v) ifelse(exp(p(v)) > 0, exp(p(v)) * (p(v) - q(v)), 0)))
     return(1 - ref_integral(function(v) exp((p(v) + q(v)) / 2)))
   }
-  p <- ref_log_outcomes(family, eta1)
-  q <- ref_log_outcomes(family, eta2)
+  p <- ref_log_outcomes(family, eta1, dispersion1)
+  q <- ref_log_outcomes(family, eta2, dispersion2)
   if (cost == "hellinger") 1 - sum(exp((p + q) / 2)) else sum(exp(p) * (p - q))
 }
 
@@ -65,15 +66,18 @@ ref_costs <- function(cost, from, to, x) {
 }
 
 all_costs <- function(family) {
+  if (family == "negative_binomial") return("kl")
   c("kl", "reverse-kl", if (family == "gaussian") "wasserstein", "hellinger")
 }
-all_families <- c("gaussian", "binomial", "poisson", "multinomial", "Gamma")
-dispersed <- c("gaussian", "Gamma")
+all_families <- c("gaussian", "binomial", "poisson", "multinomial", "Gamma", "negative_binomial")
+# Those with one number as the response.
+numeric_families <- setdiff(all_families, "multinomial")
+dispersed <- c("gaussian", "Gamma", "negative_binomial")
 
 # A random model of p columns; multinomial: three classes.
 random_model <- function(family, K, p = 3) {
   parts <- if (family == "multinomial") 2 else 1
-  size <- if (family %in% c("poisson", "Gamma")) 0.5 else 1
+  size <- if (family %in% c("poisson", "Gamma", "negative_binomial")) 0.5 else 1
   list(family = family, beta = matrix(size * stats::rnorm(p * K * parts), p),
     alpha = matrix(stats::rnorm(p * (K - 1)), p, K - 1),
     dispersion = if (family %in% dispersed) stats::rexp(K) + 0.05 else rep(1, K))

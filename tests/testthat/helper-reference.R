@@ -2,7 +2,7 @@
 # Equation numbers (1)-(17), (S4)-(S17): Chamroukhi & Pham, "Optimal Transport Aggregation for
 # Distributed Mixture-of-Experts", main text and supplement.
 #
-# A model is list(family = "gaussian" | "binomial" | "poisson", beta = p x K, alpha = q x (K - 1), dispersion = K);
+# A model is list(family = one of numeric_families, beta = p x K, alpha = q x (K - 1), dispersion = K);
 # the gate of expert K is 0. x is n x p and z is n x q, intercept columns included. offset is added to
 # every expert's linear predictor, gate_offset to that of gates 1..K-1 only; each has n entries or is one
 # number. w: n case weights. v: weights of the S support points. Nothing is rescaled.
@@ -32,8 +32,8 @@ ref_eta <- function(x, beta, offset = 0) unname(x %*% beta + offset)
 
 # Mean of y given x under each expert: identity, logit or log link. (S16), (S17) for the logit.
 ref_mean <- function(family, eta) {
-  switch(family, gaussian = eta, binomial = stats::plogis(eta), poisson = exp(eta),
-    stop("unknown family"))
+  switch(family, gaussian = eta, binomial = stats::plogis(eta), poisson = exp(eta), Gamma = exp(eta),
+    negative_binomial = exp(eta), stop("unknown family"))
 }
 
 # d mean / d eta, and the potential b(eta) of which mean is the derivative.
@@ -53,6 +53,10 @@ ref_log_density <- function(family, y, eta, dispersion) {
       out[, k] <- stats::dnorm(y, mean = eta[, k], sd = sqrt(dispersion[k]), log = TRUE)
     } else if (family == "poisson") {
       out[, k] <- stats::dpois(y, exp(eta[, k]), log = TRUE)
+    } else if (family == "Gamma") {
+      out[, k] <- stats::dgamma(y, 1 / dispersion[k], 1 / dispersion[k] / exp(eta[, k]), log = TRUE)
+    } else if (family == "negative_binomial") {
+      out[, k] <- stats::dnbinom(y, 1 / dispersion[k], mu = exp(eta[, k]), log = TRUE)
     } else {
       out[, k] <- y * stats::plogis(eta[, k], log.p = TRUE) + (1 - y) * stats::plogis(-eta[, k], log.p = TRUE)
     }
@@ -193,9 +197,9 @@ ref_descend <- function(start, objective, gradient, newton, scale = 1) {
 
 # ---- Score and Hessian of the observed log-likelihood, by differences --------------------------------
 
-# Order: beta columns 1..K, alpha columns 1..K-1, then log sigma_k^2 (gaussian only).
+# Order: beta columns 1..K, alpha columns 1..K-1, then log dispersions.
 ref_pack <- function(model) {
-  c(as.vector(model$beta), as.vector(model$alpha), if (model$family == "gaussian") log(model$dispersion))
+  c(as.vector(model$beta), as.vector(model$alpha), if (model$family %in% dispersed) log(model$dispersion))
 }
 
 ref_unpack <- function(theta, model) {
@@ -203,7 +207,7 @@ ref_unpack <- function(theta, model) {
   n_alpha <- length(model$alpha)
   model$beta[] <- theta[seq_len(n_beta)]
   model$alpha[] <- theta[n_beta + seq_len(n_alpha)]
-  if (model$family == "gaussian") {
+  if (model$family %in% dispersed) {
     model$dispersion[] <- exp(theta[n_beta + n_alpha + seq_along(model$dispersion)])
   }
   model
@@ -253,7 +257,7 @@ ref_random_problem <- function(seed, family, n, p, q, K) {
   z <- cbind(rep(1, n), covariates[, seq_len(q - 1), drop = FALSE])
   beta <- matrix(stats::rnorm(p * K), p, K)
   alpha <- matrix(stats::rnorm(q * (K - 1), sd = 0.7), q, K - 1)
-  dispersion <- if (family == "gaussian") stats::runif(K, 0.2, 0.8) else rep(1, K)
+  dispersion <- if (family %in% dispersed) stats::runif(K, 0.2, 0.8) else rep(1, K)
   gates <- ref_gates(z, alpha)
   mu <- ref_mean(family, ref_eta(x, beta))
   y <- numeric(n)
@@ -262,6 +266,8 @@ ref_random_problem <- function(seed, family, n, p, q, K) {
     if (family == "gaussian") y[i] <- stats::rnorm(1, mu[i, k], sqrt(dispersion[k]))
     if (family == "binomial") y[i] <- stats::rbinom(1, 1, mu[i, k])
     if (family == "poisson") y[i] <- stats::rpois(1, mu[i, k])
+    if (family == "Gamma") y[i] <- stats::rgamma(1, 1 / dispersion[k], 1 / dispersion[k] / mu[i, k])
+    if (family == "negative_binomial") y[i] <- stats::rnbinom(1, 1 / dispersion[k], mu = mu[i, k])
   }
   list(x = x, z = z, y = y, w = stats::runif(n, 0.5, 1.5),
        model = list(family = family, beta = beta, alpha = alpha, dispersion = dispersion))

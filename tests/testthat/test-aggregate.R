@@ -231,7 +231,7 @@ test_that("costs and updates that a family has not are refused", {
   expect_error(moe_aggregate(s$sites, s$support, update = "closed-form"), "logistic",
     class = "moe_input_error")
   expect_error(moe_aggregate(s$sites, s$support, update = "quick"), class = "moe_input_error")
-  for (family in list(stats::binomial(), stats::poisson(), multinomial())) {
+  for (family in list(stats::binomial(), stats::poisson(), multinomial(), stats::Gamma("log"), negative_binomial())) {
     truth <- moe_simulate(50, K = 2, d = 2, seed = 1, family = family)
     expect_error(moe_aggregate(list(a = truth$model), truth$data, cost = "wasserstein"), "Gaussian",
       class = "moe_input_error")

@@ -44,7 +44,7 @@ test_that("one MM step, its objective and its gates equal the reference", {
 
 test_that("the objective never rises, over 200 random problems", {
   for (seed in 1:200) {
-    family <- c("gaussian", "binomial", "poisson")[seed %% 3 + 1]
+    family <- numeric_families[seed %% 5 + 1]
     plan <- c("pointwise", "component")[seed %/% 2 %% 2 + 1]
     K <- seed %% 4 + 1
     size <- 40 + seed %% 5 * 30
@@ -62,7 +62,7 @@ test_that("the objective never rises, over 200 random problems", {
 })
 
 test_that("the reduction of one site, and of equal sites, is that site", {
-  for (family in c("gaussian", "binomial", "poisson")) for (plan in c("pointwise", "component")) {
+  for (family in numeric_families) for (plan in c("pointwise", "component")) {
     p <- ref_random_problem(8, family, 300, 3, 3, 3)
     for (M in c(1, 4)) {
       fit <- cpp_reduce(rep(list(p$model), M), rep(1 / M, M), core_data(p), integer(), 3L, NULL,
@@ -76,7 +76,7 @@ test_that("the reduction of one site, and of equal sites, is that site", {
 })
 
 test_that("an affine change of x changes nothing but coefficients", {
-  for (family in c("gaussian", "binomial", "poisson")) {
+  for (family in numeric_families) {
     p <- ref_random_problem(9, family, 200, 3, 3, 2)
     models <- nearby_models(p$model, 4, 0.3, 9)
     A <- rbind(c(1, 3, -700), c(0, 2, 40), c(0, 0, 1000))  # new x = x A, still with its 1s

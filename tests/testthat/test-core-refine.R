@@ -25,7 +25,7 @@ fitted_design <- function(family, n = 150) {
 no_prior <- unclass(moe_control(gate_ridge = 0, variance_prior = 0, threads = 1))
 
 test_that("information and products of scores equal plain sums over rows, on any scale", {
-  for (family in c("gaussian", "binomial", "poisson", "multinomial")) {
+  for (family in all_families) {
     p <- fitted_design(family)
     info <- model_information(p$model, p$design, no_prior, meat = TRUE)
     map <- parameter_map(user_scaling(info$scaling), info$scaling, p$model)
@@ -40,7 +40,7 @@ test_that("information and products of scores equal plain sums over rows, on any
 })
 
 test_that("relabelling and rescaling are linear maps of the parameters", {
-  vector <- function(p, family) c(p$beta, p$alpha, if (family == "gaussian") log(p$dispersion))
+  vector <- function(p, family) c(p$beta, p$alpha, if (family %in% dispersed) log(p$dispersion))
   for (family in c("gaussian", "multinomial")) {
     model <- moe_simulate(50, K = 3, d = 2, seed = 1, family = family)$model
     for (order in list(c(2, 3, 1), c(3, 2, 1), 1:3)) {

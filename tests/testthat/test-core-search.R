@@ -116,7 +116,8 @@ test_that("a weight of 2 is the row twice, and one of 0 is no row", {
 })
 
 test_that("every family, with gates of their own, none, and without columns", {
-  for (family in list(stats::gaussian(), stats::binomial(), stats::poisson(), multinomial())) {
+  for (family in list(stats::gaussian(), stats::binomial(), stats::poisson(), multinomial(), stats::Gamma("log"),
+    negative_binomial())) {
     d <- two_experts(400, family$family, 4)
     models <- list(list(y ~ x + v), list(y ~ x + v, gating = ~1), list(y ~ v, gating = ~x + g), list(y ~ 1),
       list(y ~ 1, gating = ~x))

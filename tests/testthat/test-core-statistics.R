@@ -82,7 +82,7 @@ test_that("shared and separate gate designs give the same sums", {
 })
 
 test_that("score and observed information equal numerical derivatives", {
-  for (family in c("gaussian", "binomial", "poisson")) {
+  for (family in numeric_families) {
     p <- ref_random_problem(11, family, 80, 2, 3, 3)
     offset <- withr::with_seed(1, stats::rnorm(80)) / 3
     gate_offset <- withr::with_seed(2, stats::rnorm(80)) / 3

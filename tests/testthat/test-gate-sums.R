@@ -18,7 +18,7 @@ plain <- function(sites) {
 
 test_that("with all rows as support they are those of the sites asked about their own rows", {
   withr::local_seed(9)
-  for (family in c("gaussian", "poisson")) {
+  for (family in c("gaussian", "poisson", "Gamma", "negative_binomial")) {
     p <- shared_sites(family, seed = 1)  # the experts differ: all runs of the reduction end alike
     all_rows <- moe_support(p$data, site = p$site)
     with <- moe_aggregate(p$sites, moe_support(p$data), weights = "size", control = list(gate_ridge = 0))

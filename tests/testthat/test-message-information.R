@@ -11,7 +11,7 @@ info_data <- function(family, n = 300, seed = 1) {
   d
 }
 
-families <- c("gaussian", "binomial", "poisson", "multinomial")
+families <- all_families
 
 test_that("matrices of honest fits are taken: units, weights, priors, fits that did not converge", {
   file <- withr::local_tempfile(fileext = ".json")

@@ -17,7 +17,7 @@ over_files <- function(model, sources, exchanges, control = moe_control()) {
 }
 
 test_that("r rounds over files are moe_refine(rounds = r)", {
-  for (family in c("gaussian", "binomial", "poisson", "multinomial")) {
+  for (family in all_families) {
     d <- two_experts(900, family, 2)
     fit <- suppressWarnings(moe(y ~ x + v, d[1:400, ], K = 2, family = family))  # binomial: separated
     sources <- split(d, rep(c("A", "B", "C"), c(200, 300, 400)))
@@ -34,7 +34,7 @@ test_that("penalised rounds over files are those of moe_refine()", {
   penalties <- list(ridge = list(expert_ridge = 20, gate_ridge = 3), lasso = list(lambda = 0.05),
     net = list(lambda = c(expert = 0.01, gate = 0.1), l1_share = 0.5, expert_ridge = 2),
     quadratic = list(lambda = c(expert = 0.1, gate = 0.02), l1_share = 0))
-  for (family in c("gaussian", "binomial", "poisson", "multinomial")) {
+  for (family in all_families) {
     d <- two_experts(900, family, 2)
     fit <- suppressWarnings(moe(y ~ x + v + w + g, d[1:400, ], K = 2, family = family))
     sources <- split(d, rep(c("A", "B", "C"), c(200, 300, 400)))

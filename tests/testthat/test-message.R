@@ -1,5 +1,5 @@
 random_model <- function(seed) {
-  family <- c("gaussian", "binomial", "poisson", "multinomial")[1 + seed %% 4]
+  family <- all_families[1 + seed %% 6]
   withr::local_seed(seed)
   d <- two_experts(200, family, seed)
   d$when <- as.Date("2020-01-01") + seq_len(200)

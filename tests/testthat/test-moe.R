@@ -1,6 +1,6 @@
 test_that("the objective never falls, over 200 random problems", {
   for (seed in 1:200) {
-    family <- c("gaussian", "binomial", "poisson")[seed %% 3 + 1]
+    family <- numeric_families[seed %% 5 + 1]
     K <- seed %% 4 + 1
     size <- 80 + seed %% 7 * 60
     p <- ref_random_problem(seed, family, size, seed %% 3 + 2, seed %% 2 + 2, K)
@@ -20,7 +20,7 @@ test_that("the objective never falls, over 200 random problems", {
 })
 
 test_that("a converged fit is a stationary point of the penalised log-likelihood", {
-  for (family in c("gaussian", "binomial", "poisson")) {
+  for (family in numeric_families) {
     p <- ref_random_problem(21, family, 3000, 2, 2, 2)
     set.seed(1)
     fit <- moe(p$x[, -1, drop = FALSE], p$y, 2, family, control = moe_control(gate_ridge = 0))

@@ -54,7 +54,7 @@ test_that("the fit is the best maximum that starts and moves found, and moves co
 })
 
 test_that("all families and weights go through moves", {
-  for (family in list(stats::binomial(), stats::poisson(), multinomial())) {
+  for (family in list(stats::binomial(), stats::poisson(), multinomial(), stats::Gamma("log"), negative_binomial())) {
     sim <- moe_simulate(3000, K = 3, d = 3, seed = 5, family = family)
     w <- withr::with_seed(6, stats::runif(3000, 0.5, 2))
     set.seed(7)

@@ -16,7 +16,7 @@ check_rounds <- function(refined) {
 test_that("refinement until convergence is the pooled fit, with its covariance", {
   equal <- rep(c("A", "B", "C"), each = 500)
   unequal <- rep(c("A", "B", "C"), c(15, 85, 1400))
-  for (family in c("gaussian", "binomial", "poisson", "multinomial")) {
+  for (family in all_families) {
     d <- two_experts(1500, family, seed = 3)
     d$x <- 50 + 3 * d$x
     if (family == "gaussian") d$x <- d$x + rep(c(0, 3, 6), each = 500)

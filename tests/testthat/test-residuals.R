@@ -89,7 +89,7 @@ test_that("quantile residuals are the normal scores of the distribution function
 })
 
 test_that("quantile residuals of a true model are standard normal", {
-  for (family in list(gaussian(), poisson(), binomial(), multinomial())) {
+  for (family in list(gaussian(), poisson(), binomial(), multinomial(), Gamma("log"), negative_binomial())) {
     sim <- moe_simulate(4000, K = 3, d = 3, seed = 5, family = family)
     r <- withr::with_seed(1, residuals(sim$model, "quantile", newdata = sim$data))
     expect_gt(ks.test(r, "pnorm")$p.value, 0.001)

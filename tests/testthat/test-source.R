@@ -132,7 +132,7 @@ test_that("functions are sources, and their chunks must agree", {
 })
 
 test_that("all families, weights, offsets and bases fit alike in chunks of any size", {
-  for (family in c("gaussian", "binomial", "poisson", "multinomial")) {
+  for (family in all_families) {
     d <- two_experts(800, family)
     chunked <- function(rows) moe_source(d, chunk_rows = rows, memory_rows = 0)
     suppressWarnings({  # so few classes are separated

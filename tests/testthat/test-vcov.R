@@ -18,14 +18,14 @@ test_that("one expert has the covariance of lm and glm", {
 
 test_that("two experts have the covariance of numerical derivatives", {
   control <- moe_control(gate_ridge = 0, variance_prior = 0)
-  for (family in c("gaussian", "poisson")) {
+  for (family in setdiff(numeric_families, "binomial")) {
     d <- two_experts(200, family)
     d$o <- d$v / 3
     fit <- moe(y ~ x + offset(o), d, K = 2, family = family, weights = w, control = control)
     x <- cbind(1, d$x)
     model <- c(list(family = family), lapply(fit$parameters, unname))
     inverse <- solve(-ref_hessian(x, x, d$y, model, d$w, d$o))
-    by <- c(rep(1, 6), if (family == "gaussian") unname(fit$parameters$dispersion))
+    by <- c(rep(1, 6), if (family %in% dispersed) unname(fit$parameters$dispersion))
     expect_equal(unname(vcov(fit)), inverse * outer(by, by), tolerance = 1e-5)
     scores <- t(vapply(seq_len(200), function(i) {
       ref_score(x[i, , drop = FALSE], x[i, , drop = FALSE], d$y[i], model, 1, d$o[i])

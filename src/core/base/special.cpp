@@ -41,8 +41,9 @@ double log_minus_digamma(double a) {
   double sum = 0.0, b = a;
   for (; b < large; b += 1.0) sum += 1.0 / b;
   const double r = 1.0 / b, q = r * r;
+  const double b11 = 691.0 / 32760;
   const double rest =
-      0.5 * r + q * (1.0 / 12 - q * (1.0 / 120 - q * (1.0 / 252 - q * (1.0 / 240 - q * (1.0 / 132 - q * 691.0 / 32760)))));
+      0.5 * r + q * (1.0 / 12 - q * (1.0 / 120 - q * (1.0 / 252 - q * (1.0 / 240 - q * (1.0 / 132 - q * b11)))));
   return b == a ? rest : rest + sum + std::log(a / b);
 }
 

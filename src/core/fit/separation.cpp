@@ -77,7 +77,8 @@ Grams grams(const Block& block, const Model& model) {
   MatrixXd with(block.rows(), model.experts() * pairs);
   for (Index k = 0; k < model.experts(); ++k) {
     const auto mean = e.mean().middleCols(k * parts, parts).array();
-    with.middleCols(k * pairs, pairs) = (f.curvature(mean, model.dispersion(k)).colwise() * weighted.col(k).array()).matrix();
+    const ArrayXXd curvature = f.curvature(mean, model.dispersion(k));
+    with.middleCols(k * pairs, pairs) = (curvature.colwise() * weighted.col(k).array()).matrix();
   }
   if (block.trials.size() > 0) with.array().colwise() *= block.trials.array();
   add_weighted_grams(block.x, with, out.with);

@@ -7,9 +7,9 @@ namespace distmoe {
 
 namespace {
 
-// Both are integrals over t of the counts' transform E[exp(-t y)] = (1 + dispersion mean (1 - exp(-t)))^(-1 / dispersion):
+// Both are integrals of the counts' transform E[exp(-t y)] = (1 + dispersion mean (1 - exp(-t)))^(-1 / dispersion):
 //   log Gamma(y + a) / Gamma(a) = int [ y exp(-t) - exp(-a t) (1 - exp(-y t)) / (1 - exp(-t)) ] dt / t,
-//   psi(a + y) = int [ exp(-t) / t - exp(-(a + y) t) / (1 - exp(-t)) ] dt, and the same without / (1 - exp(-t)) for logs.
+//   psi(a + y) = int [ exp(-t) / t - exp(-(a + y) t) / (1 - exp(-t)) ] dt, log a likewise with / t.
 // As functions of log t they are analytic and vanish at both ends, where the trapezoidal rule is exact to
 // exp(-pi^2 / spacing).
 const double spacing = 0.3;
@@ -76,14 +76,15 @@ double most_rate(const ArrayXd& eta, double dispersion, double a) {
 ArrayXd expected_rising_gap(const ArrayXd& eta, double dispersion, double a, double b) {
   if (a == b || eta.size() == 0) return ArrayXd::Zero(eta.size());
   const Nodes at(std::min(a, b), most_rate(eta, dispersion, std::max(a, b)));
-  // y exp(-t) is the same in both.
-  const ArrayXd weight =
-      spacing * ((-a * at.t).exp() * (-(b - a) * at.t).unaryExpr([](double v) { return std::expm1(v); })) / at.fall;
+  // y exp(-t) is the same in both. exp(-a t) - exp(-b t):
+  const double sign = a < b ? spacing : -spacing, gap = std::abs(b - a);
+  const ArrayXd weight = sign * (-std::min(a, b) * at.t).exp() *
+                         (-gap * at.t).unaryExpr([](double v) { return -std::expm1(v); }) / at.fall;
   const double shape = 1.0 / dispersion;
   return at_predictors(eta, [&](double value) {
     const double rate = dispersion * std::exp(value);
     double sum = 0.0;
-    for (Index j = 0; j < weight.size(); ++j) sum -= weight(j) * std::expm1(-shape * std::log1p(rate * at.fall(j)));
+    for (Index j = 0; j < weight.size(); ++j) sum += weight(j) * std::expm1(-shape * std::log1p(rate * at.fall(j)));
     return sum;
   });
 }
@@ -91,15 +92,15 @@ ArrayXd expected_rising_gap(const ArrayXd& eta, double dispersion, double a, dou
 ArrayXd expected_log_gap(const ArrayXd& eta, double dispersion, double a) {
   if (eta.size() == 0) return eta;
   const Nodes at(a, most_rate(eta, dispersion, a));
-  const ArrayXd weight = spacing * (-a * at.t).exp(), ratio = at.t / at.fall;
+  const ArrayXd weight = spacing * (-a * at.t).exp(), ratio = at.t / at.fall;  // 1 / (1 - exp(-t)) dt = ratio dt / t
   const double shape = 1.0 / dispersion;
   return at_predictors(eta, [&](double value) {
     const double mean = std::exp(value);
     double sum = 0.0;
     for (Index j = 0; j < weight.size(); ++j) {
-      // ratio exp(x) - exp(y): ratio - 1 and x - y may be tiny.
-      const double gap = mean * at.t(j) - shape * std::log1p(dispersion * mean * at.fall(j));
-      sum += weight(j) * std::exp(-mean * at.t(j)) * (ratio(j) * std::exp(gap) - 1.0);
+      // ratio exp(x) - exp(y), ratio - 1 and x - y tiny for small t.
+      const double x = -shape * std::log1p(dispersion * mean * at.fall(j)), y = -mean * at.t(j);
+      sum += weight(j) * ((ratio(j) - 1.0) * std::exp(x) + std::exp(x) * -std::expm1(y - x));
     }
     return sum;
   });

@@ -36,11 +36,16 @@ double beta_fraction(double a, double b, double x) {
   return h;
 }
 
+double log_probability(double y, double mean, double dispersion) {
+  const double bent = std::log1p(dispersion * mean);
+  return count_base(y) + count_rising(y, dispersion) + count_rest(y, std::log(mean), mean, bent, dispersion);
+}
+
 // P(Y <= y) = I_p(s, y + 1), s = 1 / dispersion the size, p = 1 / (1 + dispersion mean).
 Tails tails_at(double y, double mean, double dispersion) {
   const double s = 1.0 / dispersion, p = 1.0 / (1.0 + dispersion * mean), q = dispersion * mean * p;
   // p^s q^(y + 1) / B(s, y + 1) is s times this:
-  const double before = std::exp(log_negative_binomial(y, std::log(mean), dispersion) - log_factorial(y)) * q *
+  const double before = std::exp(log_probability(y, mean, dispersion)) * q *
                         (1.0 + dispersion * y);
   if (p < (s + 1.0) / (s + y + 3.0)) {
     const double lower = std::min(before * beta_fraction(s, y + 1.0, p), 1.0);
@@ -84,18 +89,27 @@ double row_quantile(const ArrayXd& share, const ArrayXd& mean, const VectorXd& d
 
 }  // namespace
 
-double log_negative_binomial(double y, double eta, double dispersion) {
-  const double bent = std::log1p(dispersion * std::exp(eta));
-  double rising = 0.0;  // sum over j < y of log(1 + dispersion j)
-  if (y <= 10.0 && dispersion < 1e20) {
+double count_base(double y) { return y > few_counts ? shape_constant(y) - std::log(y) : -log_factorial(y); }
+
+double count_rising(double y, double dispersion) {
+  const double a = 1.0 / dispersion;
+  if (y > few_counts) return shape_constant(a) - shape_constant(y + a);
+  if (y > 10.0) return (y + a) * std::log1p(y * dispersion) - y + shape_constant(a) - shape_constant(y + a);
+  double sum = 0.0;
+  for (double j = 1.0; j < y;) {  // by parts whose product is no more than a number
     double product = 1.0;
-    for (double j = 1.0; j < y; j += 1.0) product *= 1.0 + dispersion * j;
-    rising = std::log(product);
-  } else {
-    const double a = 1.0 / dispersion;
-    rising = (y + a) * std::log1p(y * dispersion) - y + shape_constant(a) - shape_constant(y + a);
+    for (int i = 0; i < 3 && j < y; ++i, j += 1.0) product *= 1.0 + dispersion * j;
+    sum += std::log(product);
   }
-  return rising + (y > 0 ? y * (eta - bent) : 0.0) - bent / dispersion;
+  return sum;
+}
+
+double count_rest(double y, double eta, double mean, double bent, double dispersion) {
+  const double a = 1.0 / dispersion;
+  if (y <= few_counts) return (y > 0 ? y * (eta - bent) : 0.0) - a * bent;
+  // In a form that keeps its digits where y and the mean are large (as Loader's).
+  const double one = 1.0 + dispersion * y, gap = y - mean;
+  return -y * std::log1p(gap / (one * mean)) - a * std::log1p(-dispersion * gap / one);
 }
 
 MatrixXd negative_binomial_quantiles(const ArrayXXd& share, const ArrayXXd& mean, const VectorXd& dispersion,

@@ -94,7 +94,8 @@ ExpertSums sums_of_rows(const Model& model, const MatrixView& x, const VectorVie
   const ExpertSums zero(x.cols(), model.experts(), model.parts());
   return sum_rows(x.rows(), zero, threads, [&](Index start, Index count) {
     const auto rows = x.middleRows(start, count);
-    return expert_sums(model.family, rows, linear_predictors(rows, model.beta, some_rows(offset, start, count)), model.dispersion,
+    const MatrixXd eta = linear_predictors(rows, model.beta, some_rows(offset, start, count));
+    return expert_sums(model.family, rows, eta, model.dispersion,
                        weighted_response.middleRows(start, count), weight.middleRows(start, count));
   });
 }
@@ -147,7 +148,8 @@ MatrixXd fit_experts(const Model& model, const MatrixView& x, const VectorView& 
   if (!f.deviation_is_fit()) gain.setZero();
   for (Index k = 0; f.has_dispersion() && k < model.experts(); ++k) {
     const double mass = weight.col(k).sum();
-    if (mass > 0) dispersion(k) = f.best_dispersion(std::max(deviation(k) - gain(k), 0.0), mass, 0.0, 1.0);
+    const double left = std::max(deviation(k) - gain(k), 0.0);
+    if (mass > 0) dispersion(k) = f.best_dispersion(left, mass, 0.0, 1.0);
   }
   return beta;
 }

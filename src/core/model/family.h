@@ -101,6 +101,8 @@ class Family {
   virtual double deviation(const ArrayView&, const ArrayView&, const ArrayView&, double) const { return 0.0; }
   // Does it fall by as much as expected_fit() rises, of families of which the regressions are no least squares?
   virtual bool deviation_is_fit() const { return false; }
+  // Is it of variables that are not seen, so that best_dispersion() is a step of EM and not the maximiser?
+  virtual bool deviation_is_hidden() const { return false; }
   // Its expectation under `from`, about `to`, row by row.
   virtual ArrayXd expected_deviation(const ExpertAt& from, const ExpertAt&) const {
     return ArrayXd::Zero(from.eta.rows());

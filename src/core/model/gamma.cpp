@@ -13,7 +13,9 @@ namespace {
 const double largest_predictor = 600.0;
 
 // r - 1 - log r of r = exp(v).
-ArrayXd deviation_of(const ArrayXd& v) { return (v.abs() < 1e-4).select(0.5 * v.square() * (1.0 + v / 3.0), v.exp() - 1.0 - v); }
+ArrayXd deviation_of(const ArrayXd& v) {
+  return (v.abs() < 1e-4).select(0.5 * v.square() * (1.0 + v / 3.0), v.exp() - 1.0 - v);
+}
 
 class Gamma : public Family {
  public:

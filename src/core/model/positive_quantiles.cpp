@@ -14,7 +14,7 @@ double log_quantile(const ArrayXd& share, const ArrayXd& mean, double p, const T
   const bool low = p <= 0.5;
   const double goal = std::log(low ? p : 1.0 - p), sign = low ? 1.0 : -1.0;
   struct Point {
-    double gap, slope;  // of the tail's logarithm above the goal, which rises with the lower and falls with the upper one
+    double gap, slope;  // of the lower tail's logarithm above the goal, or of the upper one's below
   };
   const auto look = [&](double v) {
     double tail = 0.0, density = 0.0;

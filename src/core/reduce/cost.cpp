@@ -24,6 +24,8 @@ void regress(Model& model, const MatrixView& x, const VectorView& offset, const 
 // KL(from || to): the experts' means are regressed on x, (S8), (S15).
 class Forward : public Cost {
  public:
+  double longest_step(const Family& family) const override { return family.deviation_is_hidden() ? 256.0 : 1.0; }
+
   ArrayXd value(const ExpertAt& from, const ExpertAt& to) const override { return kl(from, to); }
 
   void values(const Model& from, const MatrixXd& eta_from, const VectorXd& dispersion_to,
@@ -139,7 +141,7 @@ class Wasserstein : public Cost {
 class Hellinger : public Cost {
  public:
   bool suits(const Family& family) const override { return family.has_middle(); }
-  bool exact() const override { return false; }
+  double longest_step(const Family&) const override { return 2.0; }  // towards midpoints: half the way
 
   ArrayXd value(const ExpertAt& from, const ExpertAt& to) const override {
     return 1.0 - coefficient(from, to);

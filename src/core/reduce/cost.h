@@ -26,8 +26,9 @@ class Cost {
  public:
   virtual ~Cost() = default;
   virtual bool suits(const Family&) const { return true; }
-  // Is update() the minimiser? Else it only lowers the sum, and is repeated.
-  virtual bool exact() const { return true; }
+  // 1: update() is the minimiser. Else it only lowers the sum and is repeated, and steps up to so many times as long
+  // are worth a trial.
+  virtual double longest_step(const Family&) const { return 1.0; }
   // The cost on the user's scale, in units of that of a response divided by y_scale.
   virtual double unit(double) const { return 1.0; }
   // Row by row, never negative.

@@ -20,6 +20,7 @@ class Coupling {
         moments_(std::move(given)) {}
 
   const Cost& cost_object() const { return cost_; }
+  double longest_step() const { return cost_.longest_step(family_of(components_.family())); }
 
   Index components() const { return components_.count(); }
   Index parts() const { return components_.parts(); }

@@ -21,30 +21,41 @@ bool reseed(const Coupling& coupling, Model& model, const Assigned& a) {
   return true;
 }
 
-// A step of an update that only lowers the objective, made twice as long where that pays: towards
-// midpoints (see cost.cpp) it goes half the way. A long step that gains nothing to speak of is not taken,
-// so that it can't be mistaken for convergence.
+// A step of an update that only lowers the objective, made `reach` times as long where that pays: twice to begin with,
+// and twice as long as the last where that one did. A long step that gains nothing to speak of is not taken, so that
+// it can't be mistaken for convergence. Where steps may be longer than twice, it is the dispersions that lag.
 Assigned step_down(const ReduceProblem& problem, const ReduceOptions& options, PlanKind plan,
-                   Assigned& now, Model& model) {
-  const Model next = update(problem, model, now);
-  if (!problem.coupling.cost_object().exact()) {
+                   Assigned& now, Model& model, double& reach) {
+  Model next = update(problem, model, now);
+  const double longest = problem.coupling.longest_step();
+  for (; longest > 1.0; reach /= 4.0) {
+    reach = std::min(std::max(reach, 2.0), longest);
     Model far = next;
-    far.beta += next.beta - model.beta;
-    far.dispersion = (next.dispersion.array().square() / model.dispersion.array()).matrix();
+    if (longest == 2.0) far.beta += next.beta - model.beta;
+    far.dispersion.array() *= (next.dispersion.array() / model.dispersion.array()).pow(reach - 1.0);
     Assigned there = assign(problem.coupling, far, plan);
     if (now.objective - there.objective > std::abs(options.tolerance) * now.objective + 1e-14) {
       model = far;
+      reach *= 2.0;
       return there;
     }
+    if (reach == 2.0) break;
+  }
+  Assigned there = assign(problem.coupling, next, plan);
+  if (longest > 2.0 && there.objective > now.objective) {
+    // Coefficients at these dispersions and dispersions at these coefficients are steps down, but perhaps not both.
+    next.dispersion = model.dispersion;
+    there = assign(problem.coupling, next, plan);
   }
   model = next;
-  return assign(problem.coupling, model, plan);
+  return there;
 }
 
 ReduceResult descend(const ReduceProblem& problem, const Model& start, const ReduceOptions& options,
                      PlanKind plan, int most, const Services& services) {
   ReduceResult out;
-  const bool exact = problem.coupling.cost_object().exact();
+  const bool exact = problem.coupling.longest_step() == 1.0;
+  double reach = 2.0;
   Model model = start;
   Assigned now = assign(problem.coupling, model, plan);
   out.objective.push_back(now.objective);
@@ -56,7 +67,7 @@ ReduceResult descend(const ReduceProblem& problem, const Model& start, const Red
       out.objective.push_back(now.objective);
       continue;
     }
-    Assigned next = step_down(problem, options, plan, now, model);
+    Assigned next = step_down(problem, options, plan, now, model, reach);
     const double change = next.objective - now.objective;
     if (change > 1e-12 + 1e-9 * now.objective) ++out.rises;
     const bool still = std::abs(change) <= options.tolerance * now.objective + 1e-14;
