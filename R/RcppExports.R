@@ -49,6 +49,10 @@ cpp_site_covariance <- function(curvature, covariance) {
     .Call(`_distmoe_cpp_site_covariance`, curvature, covariance)
 }
 
+cpp_congruent <- function(a, map) {
+    .Call(`_distmoe_cpp_congruent`, a, map)
+}
+
 cpp_positive_part <- function(a) {
     .Call(`_distmoe_cpp_positive_part`, a)
 }
@@ -59,6 +63,10 @@ cpp_covariance_root <- function(a) {
 
 cpp_site_mode <- function(data, shape, scaling, prior, starts, options) {
     .Call(`_distmoe_cpp_site_mode`, data, shape, scaling, prior, starts, options)
+}
+
+cpp_site_distances <- function(sites, blocks) {
+    .Call(`_distmoe_cpp_site_distances`, sites, blocks)
 }
 
 cpp_assign <- function(cost) {
@@ -127,6 +135,18 @@ cpp_stop_threads <- function() {
 
 cpp_pass <- function(data, model, what, threads, passes = 1L) {
     .Call(`_distmoe_cpp_pass`, data, model, what, threads, passes)
+}
+
+cpp_fixed_encode <- function(values) {
+    .Call(`_distmoe_cpp_fixed_encode`, values)
+}
+
+cpp_fixed_sum <- function(terms, minus) {
+    .Call(`_distmoe_cpp_fixed_sum`, terms, minus)
+}
+
+cpp_fixed_decode <- function(bytes) {
+    .Call(`_distmoe_cpp_fixed_decode`, bytes)
 }
 
 cpp_predict <- function(data, model, what, threads = 1L) {

@@ -3,7 +3,10 @@
 #' Aggregates again without each site in turn, the algorithm going on from the
 #' aggregate itself, and says how far the result moves.
 #'
-#' @param object A model made by [moe_aggregate()] with `method = "reduction"`.
+#' Of a hierarchy ([moe_hierarchy()]) population and spread are found without each site in turn, from what the centre
+#' holds, and the site is looked at from there.
+#'
+#' @param object A model made by [moe_aggregate()] with `method = "reduction"`, or by [moe_hierarchy()].
 #' @param support The support sample, as for [moe_aggregate()]; NULL: the one that the aggregate keeps. Where it
 #'   holds the response, the change of the log-likelihood is given too.
 #' @return A data frame of class `moe_influence` with a row a site, the most
@@ -11,7 +14,13 @@
 #'   aggregate to that without the site), `loglik` (mean log-likelihood a
 #'   support point without the site, less that with it; NA without y) and `score`
 #'   (of the screening, see [moe_aggregate()]; NA where there was none).
-#'   `plot()` draws the transport of every site.
+#'   Of a hierarchy instead of `transport` and `score`: `change` (how far the population's mean moves without the
+#'   site: squared distance by its covariance, a parameter; as Cook's), `loglik` (the marginal log-likelihood of the
+#'   site's rows under the others' population, by Laplace's approximation), `distance`, `df` and `p`: how far the
+#'   site's own estimate is from the others' population, by the spread between sites and the errors of both, chi-square
+#'   if the site is one of them. Small p: it is not (where sites are few their spread is hardly known, and p too
+#'   small).
+#'   `plot()` draws the transport (the change) of every site.
 #' @examples
 #' sim <- moe_simulate(3000, K = 2, d = 2, seed = 1)
 #' site <- rep(c("A", "B", "C"), each = 1000)
@@ -19,8 +28,18 @@
 #' support <- moe_support(sim$data, site = site)
 #' moe_influence(moe_aggregate(sites, support))
 #' @export
-moe_influence <- function(object, support = NULL) {
-  if (!inherits(object, "moe_aggregate") || object$aggregation$method != "reduction") {
+moe_influence <- function(object, ...) UseMethod("moe_influence")
+
+#' @export
+moe_influence.default <- function(object, ...) {
+  input_error("{.arg object} must be an aggregate or a hierarchy, not {.obj_type_friendly {object}}.")
+}
+
+#' @rdname moe_influence
+#' @export
+moe_influence.moe_aggregate <- function(object, support = NULL, ...) {
+  check_dots(...)
+  if (object$aggregation$method != "reduction") {
     input_error("{.arg object} must be an aggregate made with {.code method = \"reduction\"}.")
   }
   a <- object$aggregation

@@ -108,6 +108,15 @@
 #' averaged. Negative binomial experts have `"kl"`, whose expectations are integrals, to 1e-10; its update of the
 #' sizes is a step of EM.
 #'
+#' @section Homogeneity:
+#' Where two sites or more sent their information (`moe_sites(information = TRUE)`) the field `homogeneity` and the
+#' print say whether one model for all is what the sites say: Cochran's
+#' \eqn{Q = \sum_m (\hat\theta_m - \bar\theta)' \Lambda_m (\hat\theta_m - \bar\theta)} with the information matrices
+#' \eqn{\Lambda_m} and the mean that makes it least, chi-square without difference. Sites take part whose every expert
+#' has ten rows a column (and no units, `group`); each counts with at most the 95 % quantile of its distance, so that
+#' one site in a poor mode is no difference between sites. \eqn{(Q - df) / 2} a row (all of every site's distance)
+#' estimates what models of their own would gain in log-likelihood. [moe_hierarchy()] goes on from there.
+#'
 #' @section Departures from the paper:
 #' The variance update is the minimiser of (S7), not the printed (S8b), with
 #' which the objective can rise. Experts of other families are updated by a
@@ -145,7 +154,8 @@
 #'   that must be in the aggregate; with less there is an error that names the missing. Rows of
 #'   sites that did not tell how many they have are not counted in the share; the error and
 #'   the print say so.
-#' @param registered NULL, or what the centre knows of the sites' sizes: numbers of rows, named by site. See the section
+#' @param registered NULL (of messages read with a registry: its rows), or what the centre knows of the sites' sizes:
+#'   numbers of rows, named by site. See the section
 #'   on influence.
 #' @param expected_sites NULL, or the names of the sites that take part.
 #' @param max_weight_share NULL, or the largest share (0 to 1) of the weights that one site may have; what is above
@@ -179,7 +189,9 @@
 #'   `"response"` or `"transport"`; or `why` there is none; NULL with
 #'   `screen = FALSE`), `bounds` (NULL, or data frame of the sites that were bounded: `site`, `claimed` and
 #'   `counted` weight, `away`: distance d, `counts`: by how much the weight was multiplied), `control`, `seconds`,
-#'   `notes`. Where sites are bounded the models in `sites` are the bounded ones.
+#'   `notes`. Where sites are bounded the models in `sites` are the bounded ones. And `homogeneity`, see the section:
+#'   NULL where it can't be told, or a list of `sites` (that took part), `Q`, `df`, `p`, `gain` (a row) and `differ` (is
+#'   p below 0.005).
 #' @seealso [vcov.moe()] for standard errors, [moe_refine()] for more rounds.
 #' @examples
 #' sim <- moe_simulate(3000, K = 2, d = 2, seed = 1)
@@ -203,7 +215,7 @@ moe_aggregate <- function(sites, support, K = NULL,
   plan <- check_choice(plan, c("component", "pointwise"), "plan")
   asked <- if (!missing(weights)) weights
   control <- aggregate_control(control)
-  bound <- bound_claims(as_sites(sites), registered, expected_sites, max_weight_share)
+  bound <- bound_claims(as_sites(sites), centre_knows(registered, sites), expected_sites, max_weight_share)
   sites <- bound$sites
   warn_refused(sites$table)
   cost <- check_cost(cost, sites$models[[1]]$family)
@@ -244,6 +256,7 @@ moe_aggregate <- function(sites, support, K = NULL,
       screening = kept$screening, bounds = bounds_record(bound),
       control = control, seconds = proc.time()[[3]] - started,
       notes = c(problem$notes, bound$away$notes)))
+  out$homogeneity <- test_homogeneity(models, out$aggregation$order)
   warn_about_aggregate(out$aggregation)
   out
 }

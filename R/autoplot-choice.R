@@ -48,8 +48,8 @@ autoplot.moe_influence <- function(object, most = 40, ...) {
   shown <- influence_points(object, most)
   points <- shown$points
   points$site <- factor(points$site, rev(points$site))
-  ggplot2::ggplot(points, ggplot2::aes(.data$transport, .data$site)) +
-    ggplot2::geom_segment(ggplot2::aes(x = 0, xend = .data$transport, yend = .data$site), colour = "grey60") +
+  ggplot2::ggplot(points, ggplot2::aes(.data$value, .data$site)) +
+    ggplot2::geom_segment(ggplot2::aes(x = 0, xend = .data$value, yend = .data$site), colour = "grey60") +
     ggplot2::geom_point(size = 2) +
     small_names(nrow(points)) +
     ggplot2::labs(x = shown$xlab, y = NULL, title = shown$title, subtitle = shown$subtitle,

@@ -22,14 +22,15 @@ cli_choice <- function(o, name, choices) {
   }
 }
 
-cli_model <- function(file) {
-  model <- read_moe(file)
+cli_model <- function(file, o) {
+  model <- read_moe(file, registry = o$registry, log = o$log)
   if (!inherits(model, "moe")) input_error("{.file {file}} holds no model.")
   model
 }
 
 cli_write <- function(object, file, o, ...) {
-  limits <- c("min_rows", "min_expert_rows", "min_rows_per_parameter", "overwrite")
+  limits <- c("min_rows", "min_expert_rows", "min_rows_per_parameter", "overwrite", "key",
+    if (!is.null(o$key)) c("registry", "log"))
   policy <- if (isTRUE(o$no_check)) list(policy = FALSE)
   do.call(write_moe, c(list(object, file, ...), policy, Filter(Negate(is.null), o[limits])))
   say_written(file, format_big(file.size(file)), "bytes")
@@ -60,6 +61,25 @@ print_sites_table <- function(sites) {
   print(sites)
 }
 
+# Who signs does so by the name that the registry has.
+cli_site <- function(o, name) if (is.null(o$key)) name else cli_member(o)$site
+
+cli_member <- function(o) {
+  if (is.null(o$registry)) usage_error("--key needs --registry, the study's registry")
+  member <- own_member(read_secret(o$key), open_trust(o$registry, o$log)$registry, o$key)
+  if (!is.null(o$site) && o$site != member$site) {
+    usage_error("--site is \"", o$site, "\", and the registry's name for --key is \"", member$site, "\"")
+  }
+  member
+}
+
+trust_options <- function(key = TRUE, answers = FALSE) {
+  c(list(cli_option("registry", "FILE", "registry of the study: only what its members signed is read")),
+    if (key) list(cli_option("key", "FILE", "own secret file (distmoe keys): what is written is signed")),
+    if (answers) list(cli_option("answers", "FILE", "message that sites answer [what the log has as sent last]")),
+    list(cli_option("log", "FILE", "log of what was sent and received [beside the registry]")))
+}
+
 limit_options <- function() {
   list(cli_option("min-rows", "N", "disclosure check: fewest rows [50]"),
     cli_option("min-expert-rows", "N", "disclosure check: fewest rows behind an expert [10]"),
@@ -79,12 +99,12 @@ cli_fit <- function(o) {
   cli_choice(o, "share", c("x", "moments", "gates"))
   formula <- if (!is.null(o$formula)) cli_formula(o$formula, "formula")
   gating <- if (!is.null(o$gating)) cli_formula(o$gating, "gating")
-  start <- if (!is.null(o$start)) cli_model(o$start)
+  start <- if (!is.null(o$start)) cli_model(o$start, o)
   family <- if (!is.null(o$family)) known_families[[o$family]]$make()
             else if (is.null(start)) stats::gaussian() else start$family
   if (is.null(formula)) formula <- formula(start)
   if (is.null(gating)) gating <- start$schema$gating
-  site <- if (is.null(o$site)) sub("[.]json$", "", basename(o$out), ignore.case = TRUE) else o$site
+  site <- cli_site(o, if (is.null(o$site)) sub("[.]json$", "", basename(o$out), ignore.case = TRUE) else o$site)
   rows <- cli_rows(o$data, o, fit_columns(formula, gating, start$schema, o$weights), start$schema)
   sites <- moe_sites(formula, stats::setNames(list(rows), site), K = o$experts, family = family, gating = gating,
     weights = o$weights, start = start, share = cli_words(o$share), information = o$information)
@@ -92,7 +112,8 @@ cli_fit <- function(o) {
   if (row$status != "fitted") input_error("{.file {o$data}}: {row$message}")
   if (row$message != "") say_error("note: ", row$message)
   print(sites$models[[1]])
-  cli_write(sites$models[[1]], o$out, o, site = site, information = o$information)
+  answers <- if (!is.null(o$key) && cli_member(o)$role == "site") start
+  cli_write(sites$models[[1]], o$out, o, site = site, information = o$information, answers = answers)
 }
 
 # NULL: all, where a dot may stand for any.
@@ -115,7 +136,8 @@ fit_options <- function() {
     cli_option("share", "WORDS", "what is sent beside the model, by commas: x, moments, gates (see ?moe_sites)"),
     cli_option("information", NULL, "send the information matrix, for standard errors"),
     cli_option("seed", "N", "seed of the random starts"),
-    cli_option("out", "FILE", "message to write; its name should end in .json")), limit_options(), row_options())
+    cli_option("out", "FILE", "message to write; its name should end in .json")),
+    limit_options(), trust_options(), row_options())
 }
 
 # ---- inspect ---------------------------------------------------------------------------------
@@ -131,6 +153,8 @@ cli_inspect <- function(o) {
     } else if (inherits(found, "moe_sites")) {
       print_sites_table(found)
       if (say_refused(found)) bad <- bad + 1
+    } else if (inherits(found, c("moe_recovery", "moe_seeds"))) {
+      print(found)
     } else {
       print(cli_message(file, found))
       if (o$coefficients && inherits(found, "moe")) {
@@ -156,7 +180,7 @@ cli_aggregate <- function(o) {
   cli_choice(o, "method", c("reduction", "middle", "average"))
   cli_choice(o, "weights", c("site", "density", "size"))
   if (!dir.exists(o$messages)) input_error("There is no folder {.file {o$messages}}.")
-  sites <- read_moe(o$messages)
+  sites <- read_moe(o$messages, registry = o$registry, answers = o$answers, log = o$log)
   print_sites_table(sites)
   say_refused(sites)
   if (!length(sites$models)) input_error("No message of {.file {o$messages}} can be used.")
@@ -169,7 +193,7 @@ cli_aggregate <- function(o) {
   model$call <- NULL
   cat("\n")
   print(summary(model))
-  cli_write(model, o$out, o, site = o$name)
+  cli_write(model, o$out, o, site = cli_site(o, o$name))
 }
 
 cli_support <- function(sites, o) {
@@ -196,7 +220,8 @@ aggregate_options <- function() {
     cli_option("min-share", "N", "least share of the rows (0 to 1) that an aggregate is made of"),
     cli_option("name", "NAME", "name of the aggregate [%default]", "aggregate"),
     cli_option("seed", "N", "seed of drawn points and starts"),
-    cli_option("out", "FILE", "aggregate to write")), limit_options(), row_options())
+    cli_option("out", "FILE", "aggregate to write")),
+    limit_options(), trust_options(answers = TRUE), row_options())
 }
 
 # ---- refine ----------------------------------------------------------------------------------
@@ -204,23 +229,30 @@ aggregate_options <- function() {
 cli_refine <- function(o) {
   if (is.null(o$data) == is.null(o$messages)) usage_error("At a site give --data, at the centre --messages")
   if (!is.null(o$data)) {
-    if (is.null(o$site)) usage_error("--site, this site's name, is missing")
+    if (is.null(o$site) && is.null(o$key)) usage_error("--site, this site's name, is missing")
     if (!is.null(o$send)) usage_error("--send is for the centre")
   }
-  model <- cli_model(o$model)
+  model <- cli_model(o$model, o)
   if (!is.null(o$data)) {
+    o$site <- cli_site(o, o$site)
     rows <- cli_rows(o$data, o, fit_columns(NULL, NULL, model$schema, o$weights), model$schema)
-    statistics <- moe_statistics(model, rows, site = o$site, weights = o$weights)
+    if (o$masked && is.null(o$key)) usage_error("--masked needs --key and --registry")
+    arguments <- list(model, rows, site = o$site, weights = o$weights, masked = o$masked)
+    if (o$masked) arguments <- c(arguments, Filter(Negate(is.null), o[c("key", "registry", "log")]))
+    statistics <- do.call(moe_statistics, arguments)
     cat("Answer of site \"", o$site, "\" in exchange ", statistics$round + 1, ", from ",
       format_big(statistics$counts$n), " rows; no row is in it. distmoe inspect shows what is.\n", sep = "")
     return(cli_write(statistics, o$out, o))
   }
   if (!dir.exists(o$messages)) input_error("There is no folder {.file {o$messages}}.")
-  model <- moe_update(model, o$messages)
+  model <- moe_update(model, o$messages, registry = o$registry, answers = o$answers, log = o$log)
   print(if (is.null(model$refinement)) model else summary(model))
   say_next(model)
-  cli_write(model, o$out, o, site = o$name, information = TRUE)
-  if (!is.null(o$send)) cli_write(model, o$send, o, site = o$name, state = FALSE)
+  site <- cli_site(o, o$name)
+  cli_write(model, o$out, o, site = site, information = TRUE)
+  # Two copies of one message are of one exchange.
+  exchange <- if (!is.null(o$key)) sent_last(open_trust(o$registry, o$log))$exchange
+  if (!is.null(o$send)) cli_write(model, o$send, o, site = site, state = FALSE, exchange = exchange)
 }
 
 say_next <- function(model) {
@@ -238,11 +270,12 @@ refine_options <- function() {
     cli_option("data", "FILE", "at a site: its rows"),
     cli_option("site", "NAME", "at a site: its name, the same in every exchange"),
     cli_option("weights", "COLUMN", "at a site: case weights"),
+    cli_option("masked", NULL, "at a site: masked sums, of which the centre sees the total alone"),
     cli_option("messages", "FOLDER", "at the centre: the sites' sums of this exchange, and no other files"),
     cli_option("name", "NAME", "at the centre: name of the model [%default]", "refined"),
     cli_option("out", "FILE", "file to write"),
     cli_option("send", "FILE", "at the centre: write also a copy without the sums of all sites, to be sent to them")),
-    limit_options(), row_options())
+    limit_options(), trust_options(answers = TRUE), row_options())
 }
 
 # ---- predict ---------------------------------------------------------------------------------
@@ -252,7 +285,7 @@ predict_types <- c("response", "expert", "gate", "posterior", "class", "label", 
 cli_predict <- function(o) {
   cli_choice(o, "type", predict_types)
   cli_choice(o, "interval", c("none", "prediction"))
-  model <- cli_model(o$model)
+  model <- cli_model(o$model, o)
   schema <- model$schema
   o$memory_rows <- .Machine$integer.max
   rows <- cli_rows(o$data, o, schema$needs, schema, schema$response_variables)
@@ -271,30 +304,6 @@ predict_options <- function() {
     cli_option("type", "NAME", paste0(paste(predict_types, collapse = ", "), " [%default]"), "response"),
     cli_option("interval", "NAME", "none or prediction [%default]", "none"),
     cli_option("level", "N", "level of the interval [%default]", 0.95),
-    cli_option("out", "FILE", "CSV file to write [standard output]"), overwrite_option()), row_options())
-}
-
-# ---- the table of commands -------------------------------------------------------------------
-
-cli_commands <- function() {
-  list(
-    fit = list(run = cli_fit, options = fit_options, needs = c("data", "out"),
-      usage = "--data FILE (--formula TEXT --experts N | --start FILE) --out FILE",
-      title = "Fit a model to the rows of one site and write its message.",
-      example = "distmoe fit --data rows.csv --start pilot.json --site north --out north.json"),
-    inspect = list(run = cli_inspect, options = inspect_options, takes_files = TRUE, usage = "FILE ...",
-      title = "Check messages (or folders of them) and show what they hold.",
-      example = "distmoe inspect north.json"),
-    aggregate = list(run = cli_aggregate, options = aggregate_options, needs = c("messages", "out"),
-      usage = "--messages FOLDER (--support FILE | --draw N) --out FILE",
-      title = "Aggregate the models of a folder of messages into one.",
-      example = "distmoe aggregate --messages messages --support shared.csv --out model.json"),
-    refine = list(run = cli_refine, options = refine_options, needs = c("model", "out"),
-      usage = "--model FILE (--data FILE --site NAME | --messages FOLDER) --out FILE",
-      title = "A round between sites: sums at a site (--data), or the next model at the centre (--messages).",
-      example = paste("distmoe refine --model model.json --data rows.csv --site north --out north-1.json",
-        "\n         distmoe refine --model model.json --messages round-1 --out model-1.json")),
-    predict = list(run = cli_predict, options = predict_options, needs = c("model", "data"),
-      usage = "--model FILE --data FILE [--out FILE]", title = "Predict for the rows of a file; writes CSV.",
-      example = "distmoe predict --model model.json --data new.csv --interval prediction --out predictions.csv"))
+    cli_option("out", "FILE", "CSV file to write [standard output]"), overwrite_option()),
+    trust_options(FALSE), row_options())
 }

@@ -4,8 +4,9 @@
 #' The command line
 #'
 #' For people who do not write R: a program `distmoe` with the commands `fit`, `inspect`, `aggregate`,
-#' `refine` and `predict`, which read and write the messages of [moe_message] and files of rows. It is
-#' installed with the package; `moe_cli_path()` says where. It needs the package `optparse`.
+#' `refine`, `hierarchy` and `predict`, which read and write the messages of [moe_message] and files of rows, and
+#' `keys`, `register`, `check`, `log` and `unmask` for signed exchange. It is installed with the package;
+#' `moe_cli_path()` says where. It needs the package `optparse`.
 #'
 #' @section Commands:
 #' Once, for a program that the shell finds by its name (where `~/bin` is among the folders of `PATH`):
@@ -24,17 +25,39 @@
 #' # one more round: at every site, then at the centre (the first one only brings the columns' means)
 #' distmoe refine --model model.json --data rows.csv --site north --out round/north.json
 #' distmoe refine --model model.json --messages round --out model-1.json
+#' # where sites differ, from messages with information (fit --information): a population, rounds, a model a site
+#' distmoe hierarchy --messages messages --out population.json
+#' distmoe refine --model population.json --data rows.csv --site north --out round-1/north.json
+#' distmoe hierarchy --messages messages --rounds round-1 --out population-1.json --models models
 #' # anywhere
 #' distmoe predict --model model.json --data new.csv --out predictions.csv
 #' }
 #' What `fit` gives is what [moe_sites()] gives for that one site, `aggregate` is [moe_aggregate()],
-#' `refine` is [moe_statistics()] at a site and [moe_update()] at the centre. A file that is there
-#' already is only replaced where `--overwrite` says so. Some starts of fits and aggregates are drawn at
+#' `refine` is [moe_statistics()] at a site and [moe_update()] at the centre, `hierarchy` is [moe_hierarchy()] and a
+#' [moe_update()] for every round: it keeps nothing and is given the answers of all rounds each time. A file that is
+#' there already is only replaced where `--overwrite` says so. Some starts of fits and aggregates are drawn at
 #' random: `--seed` makes them the same again.
 #'
 #' What is written is held to the disclosure check and to the policies of the site ([moe_policy()]): those that the
 #' environment variable `DISTMOE_POLICY` names, and `distmoe-policy.json` in the folder of `--data`. `--min-rows` and
 #' the like, and `--no-check`, set other limits where there is no such file.
+#'
+#' @section Signed exchange:
+#' With `--key` what is written is signed, with `--registry` only what members of the study's registry signed is
+#' read (see [moe_signed]); the log beside the registry is kept by itself.
+#' \preformatted{
+#' # everybody, once: the public part goes to the centre
+#' distmoe keys --key north.key
+#' # at the centre: the registry, which goes to all
+#' distmoe register --registry trial.json --key centre.key --study trial
+#' distmoe register --registry trial.json --key centre.key --site north --public dm1-... --rows 1200
+#' # at the site: is the registry the centre's? (the fingerprint by telephone)
+#' distmoe check --registry trial.json --centre 3f2a-... pilot.json
+#' distmoe fit --data rows.csv --start pilot.json --registry trial.json --key north.key --out north.json
+#' # at the centre
+#' distmoe aggregate --messages messages --registry trial.json --key centre.key --draw 1000 --out model.json
+#' distmoe log --registry trial.json
+#' }
 #'
 #' @section Files of rows:
 #' Text files with a header line, or Parquet files (see [moe_source()]). Only the columns that the
@@ -197,7 +220,7 @@ option_problem <- function(parsed, known) {
   if (length(empty)) return(paste0("--", gsub("_", "-", empty[1]), " is empty"))
   number <- names(given)[vapply(given, function(v) is.numeric(v) && is.na(v), NA)]
   if (length(number)) return(paste0("--", gsub("_", "-", number[1]), " must be a number"))
-  if (length(parsed$args) && !isTRUE(known$takes_files)) {
+  if (length(parsed$args) && is.null(known$takes_files)) {
     return(paste0("\"", parsed$args[1], "\" is not understood"))
   }
   if (isTRUE(known$takes_files) && !length(parsed$args)) return("a file is missing")

@@ -30,7 +30,8 @@
 #' @param method,plan,cost,update Passed to [moe_aggregate()].
 #' @param aggregate_weights,aggregate_control `weights` and `control` of
 #'   [moe_aggregate()]; NULL: its default weights.
-#' @param information,timeout,retries,cache,share Passed to [moe_sites()]. By default sites share
+#' @param information,timeout,retries,cache,share Passed to [moe_sites()]. With `information = TRUE` the print also says
+#'   whether sites differ, and [moe_hierarchy()] can go on from the result. By default sites share
 #'   their `"moments"` (Gaussian experts) and, with a pilot, the sums for `"gates"`, so that the aggregate is
 #'   that of all rows and not of the support alone; `share = NULL`: nothing but their models.
 #' @param min_sites,min_share Passed to [moe_aggregate()].

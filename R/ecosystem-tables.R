@@ -24,16 +24,19 @@ glance_custom.moe <- function(x, ...) {
 # texreg has S4 methods, in its own place; theirs is the table of all that glance() says.
 welcome_by_texreg <- function(...) {
   methods::setOldClass("moe", where = texreg_methods)
-  for (class in c("moe_aggregate", "moe_pool")) methods::setOldClass(c(class, "moe"), where = texreg_methods)
+  for (class in c("moe_aggregate", "moe_hierarchy", "moe_pool")) {
+    methods::setOldClass(c(class, "moe"), where = texreg_methods)
+  }
   methods::setMethod(getExportedValue("texreg", "extract"), "moe", texreg_columns, where = texreg_methods)
 }
 
 texreg_methods <- new.env()
 
 texreg_columns <- function(model, include.variances = TRUE, vcov = NULL, ...) {
-  table <- tidy.moe(model, vcov = vcov)
+  table <- tidy(model, vcov = vcov)
   if (!include.variances) table <- table[table$component != "dispersion", ]
-  value <- if (is.na(model$log_lik)) NULL else stats::logLik(model)
+  known <- inherits(model, "moe_hierarchy") || !is.na(model$log_lik)
+  value <- if (known) stats::logLik(model)
   fit <- if (is.null(value)) NULL else c(as.numeric(value), stats::AIC(value), stats::BIC(value))
   texreg::createTexreg(coef.names = table$term, coef = table$estimate, se = table$std.error,
     pvalues = ifelse(is.na(table$p.value), 1, table$p.value), model.name = character(),

@@ -55,4 +55,17 @@ name_keys <- function(names) {
   }, "", USE.NAMES = FALSE)
 }
 
+# Of what was read of a message; NULL: it was read of none.
+origin_line <- function(origin) {
+  if (is.null(origin)) return(NULL)
+  if (!isTRUE(origin$authenticated)) return("not authenticated: read without a registry")
+  paste0("signed by ", origin$role, " \"", shown_names(origin$site), "\", study ", shown_names(origin$study),
+    ", exchange ", origin$exchange)
+}
+
+print_origin <- function(x) {
+  line <- origin_line(attr(x, "origin"))
+  if (!is.null(line)) cat("Message: ", line, "\n", sep = "")
+}
+
 deparse_one <- function(x) paste(deparse(x, width.cutoff = 500L), collapse = " ")

@@ -112,8 +112,10 @@ common_scaling <- function(scalings, weight) {
   number <- function(field) vapply(scalings, function(s) s[[field]], 0)
   y <- pool_spreads(rbind(number("y_centre")), rbind(number("y_scale")), share)
   standard <- any(number("y_scale") != 1)
-  list(x = columns("x"), z = columns("z"), y_centre = if (standard) y$centre else 0,
-    y_scale = if (standard) y$scale else 1, y_residual = 1)
+  scale <- if (standard) y$scale else 1
+  residual <- sum(share * number("y_residual") * number("y_scale")^2) / scale^2
+  list(x = columns("x"), z = columns("z"), y_centre = if (standard) y$centre else 0, y_scale = scale,
+    y_residual = min(1, residual))
 }
 
 # A column that is constant at a site has no spread there, whatever its standardisation says.

@@ -12,7 +12,8 @@
 #' @param draws Number of models that are drawn for `"integrated"`.
 #' @return `object`, with `hierarchy$new_site` the best of `"average"`, `"integrated"`, `"population"` and (where the
 #'   hierarchy was made of an aggregate that keeps its support) `"aggregate"`, and
-#'   `hierarchy$left_out`: data frame with `site`, `n` (rows) and the mean log-likelihood a row of each candidate.
+#'   `hierarchy$left_out`: data frame with `site`, `n` (rows), `weight` (the sum of their weights, by which sites
+#'   count) and the mean log-likelihood a row of each candidate.
 #' @examples
 #' sim <- moe_simulate(1200, K = 2, d = 2, seed = 1)
 #' sources <- split(sim$data, rep(c("A", "B", "C"), each = 400))
@@ -29,7 +30,7 @@ leave_sites_out <- function(object, sources, weights = NULL, draws = 100, timeou
   }
   sources <- listed_sources(sources, sites, object$schema$formula, object$schema$gating)
   known <- object$hierarchy$table$site
-  check_all_asked(object, sources)
+  check_all_asked(object, sources, "sources")
   if (length(known) < 3) {
     input_error("Leaving sites out needs three or more; the hierarchy has {length(known)}.")
   }
@@ -41,8 +42,9 @@ leave_sites_out <- function(object, sources, weights = NULL, draws = 100, timeou
   items <- lapply(known, function(site) list(data = sources[[site]], models = left_out_models(object, site, draws)))
   found <- at_sites(stats::setNames(items, known), task, left_out_score, at_scored_site)
   table <- data.frame(site = known, n = vapply(found, function(f) f$n, 0),
+    weight = vapply(found, function(f) f$weight, 0),
     do.call(rbind, lapply(found, function(f) f$loglik)), stringsAsFactors = FALSE, row.names = NULL)
-  total <- colSums(table[-(1:2)] * table$n)
+  total <- colSums(table[-(1:3)] * table$weight)
   object$hierarchy$left_out <- table
   object$hierarchy$new_site <- names(which.max(total))
   object
@@ -93,5 +95,5 @@ left_out_score <- function(design, task) {
     }
     base::sum(w * (top + log(sum / length(models)))) / base::sum(w)
   }, 0)
-  list(n = base::sum(w), loglik = loglik)
+  list(n = base::sum(w > 0), weight = base::sum(w), loglik = loglik)
 }

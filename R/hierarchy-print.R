@@ -6,12 +6,12 @@ print.moe_hierarchy <- function(x, digits = 4, ...) {
   cat("Hierarchy of mixtures of experts: ", family_words(x), "\n", sep = "")
   print_call(x$call)
   hierarchy_lines(x)
-  found <- heterogeneity(x)
+  found <- heterogeneity(x, at = "mean")
   found <- found[found$tau > 0, ]
   # A column that is constant within the sites has no Q: no site alone tells its coefficients.
   found <- utils::head(found[order(-found$Q / pmax(found$df, 1), -found$tau), ], 5)
   if (nrow(found)) {
-    cat("Sites differ most in (tau: standard deviation between sites):\n")
+    cat("Sites differ most in (tau: standard deviation between sites; intercepts at the columns' means):\n")
     print(format(data.frame(tau = found$tau, I2 = round(found$I2, 1), row.names = found$term), digits = 3))
   } else {
     cat("No difference between sites was found in what may vary.\n")
@@ -35,7 +35,8 @@ hierarchy_lines <- function(x) {
     cat(nrow(r$rounds), if (nrow(r$rounds) == 1) " round" else " rounds", " at the sites, ",
       if (r$converged) "converged" else "not yet converged", sep = "")
   }
-  cat("; marginal log-likelihood ", if (is.na(h$log_lik)) "not known" else format(round(h$log_lik, 2), nsmall = 2),
+  cat("; ", if (h$method == "REML") "restricted" else "marginal", " log-likelihood ",
+    if (is.na(h$log_lik)) "not known" else format(round(h$log_lik, 2), nsmall = 2),
     ", df = ", hierarchy_df(x), "\n", sep = "")
   words <- c(average = "the mean of all sites' models", integrated = "the mean over the spread between sites",
     population = "the population's model", aggregate = "the aggregate")
@@ -78,14 +79,15 @@ print.summary.moe_hierarchy <- function(x, digits = x$digits, ...) {
 }
 
 #' @rdname logLik.moe
-#' @param site Of a hierarchy: as for [predict.moe_hierarchy()].
+#' @param site,allow_new_sites Of a hierarchy: as for [predict.moe_hierarchy()].
 #' @export
-logLik.moe_hierarchy <- function(object, newdata = NULL, site = NULL, ...) {
+logLik.moe_hierarchy <- function(object, newdata = NULL, site = NULL, allow_new_sites = FALSE, ...) {
   check_dots(...)
   value <- object$hierarchy$log_lik
   n <- object$weight
   if (!is.null(newdata)) {
-    density <- predict(object, newdata, site = site, type = "density", log = TRUE)
+    density <- predict(object, newdata, site = site, type = "density", log = TRUE,
+      allow_new_sites = allow_new_sites)
     density <- density[!is.na(density)]
     value <- sum(density)
     n <- length(density)
@@ -99,12 +101,16 @@ logLik.moe_hierarchy <- function(object, newdata = NULL, site = NULL, ...) {
 #'   parameters).
 #' @export
 tidy.moe_hierarchy <- function(x, effects = c("fixed", "ran_pars", "ran_vals", "ran_coefs"), conf.int = FALSE,
-                               conf.level = 0.95, ...) {
+                               conf.level = 0.95, exponentiate = FALSE, vcov = NULL, ...) {
   check_dots(..., known = tidier_arguments)
   effects <- check_choice(effects, c("fixed", "ran_pars", "ran_vals", "ran_coefs"), "effects")
   conf.int <- check_flag(conf.int, "conf.int")
   conf.level <- check_number(conf.level, "conf.level", strict = TRUE, most = 1)
-  if (effects == "fixed") return(tidy.moe(tested_population(x), conf.int = conf.int, conf.level = conf.level))
+  if (effects == "fixed") return(tidy.moe(tested_population(x), conf.int, conf.level, exponentiate, vcov))
+  if (check_flag(exponentiate, "exponentiate")) {
+    input_error("{.code exponentiate = TRUE} is for {.code effects = \"fixed\"}, not for {.val {effects}}.")
+  }
+  if (!is.null(vcov)) input_error("{.arg vcov} is for {.code effects = \"fixed\"}, not for {.val {effects}}.")
   if (effects == "ran_pars") {
     spread <- VarCorr(x)
     return(data.frame(group = "site", term = rownames(spread), estimate = unname(attr(spread, "stddev")),
@@ -124,12 +130,12 @@ tidy.moe_hierarchy <- function(x, effects = c("fixed", "ran_pars", "ran_vals", "
 }
 
 #' @rdname glance.moe
-#' @param site Of a hierarchy: whose rows `newdata` are, as for [predict.moe_hierarchy()].
+#' @param site,allow_new_sites Of a hierarchy: whose rows `newdata` are, as for [predict.moe_hierarchy()].
 #' @export
-glance.moe_hierarchy <- function(x, newdata = NULL, site = NULL, ...) {
+glance.moe_hierarchy <- function(x, newdata = NULL, site = NULL, allow_new_sites = FALSE, ...) {
   check_dots(..., known = tidier_arguments)
   h <- x$hierarchy
-  value <- logLik.moe_hierarchy(x, newdata, site)
+  value <- logLik.moe_hierarchy(x, newdata, site, allow_new_sites)
   data.frame(family = x$family$family, K = x$K, nobs = attr(value, "nobs"), df = attr(value, "df"),
     logLik = as.numeric(value), AIC = stats::AIC(value), BIC = stats::BIC(value), converged = x$record$converged,
     sites = nrow(h$table), rounds = if (is.null(x$refinement)) 0L else nrow(x$refinement$rounds),
@@ -137,10 +143,11 @@ glance.moe_hierarchy <- function(x, newdata = NULL, site = NULL, ...) {
 }
 
 #' @rdname simulate.moe
-#' @param site Of a hierarchy: as for [predict.moe_hierarchy()]. For the rows of a new site every simulation draws the
-#'   site's parameters anew from the population.
+#' @param site,allow_new_sites Of a hierarchy: as for [predict.moe_hierarchy()]. For the rows of a new site every
+#'   simulation draws the site's parameters anew from the population; names that are not known are so many new sites.
 #' @export
-simulate.moe_hierarchy <- function(object, nsim = 1, seed = NULL, newdata = NULL, site = NULL, ...) {
+simulate.moe_hierarchy <- function(object, nsim = 1, seed = NULL, newdata = NULL, site = NULL,
+                                   allow_new_sites = FALSE, ...) {
   check_dots(...)
   nsim <- check_count(nsim, "nsim")
   if (is.null(newdata)) input_error("{.arg newdata} is needed: a hierarchy holds no rows.")
@@ -149,9 +156,10 @@ simulate.moe_hierarchy <- function(object, nsim = 1, seed = NULL, newdata = NULL
   back <- use_seed(seed)
   on.exit(back())
   h <- object$hierarchy
-  named <- row_sites(object, newdata, site)
+  check_newdata(object, newdata)
+  named <- row_sites(object, newdata, site, allow_new_sites)
   # New sites of different names are drawn one by one.
-  groups <- split(seq_len(nrow(newdata)), factor(named, unique(named), exclude = NULL))
+  groups <- split(seq_len(count_rows(newdata)), factor(named, unique(named), exclude = NULL))
   root <- population_prior(hierarchy_setting(object), h)$root
   drawn <- function() {
     p <- user_parameters(drop(h$mean + root %*% stats::rnorm(ncol(root))), object, h$scaling)
@@ -160,11 +168,12 @@ simulate.moe_hierarchy <- function(object, nsim = 1, seed = NULL, newdata = NULL
   names <- unique(named)
   names[!names %in% h$table$site] <- NA
   parts <- Map(function(name, rows) {
-    part <- newdata[rows, , drop = FALSE]
+    part <- some_rows_of(object, newdata, rows)
     if (!is.na(name)) return(as.list(simulate.moe(bare_site_model(object, name), nsim, newdata = part)))
     lapply(seq_len(nsim), function(i) simulate.moe(drawn(), 1, newdata = part)[[1]])
   }, names, groups)
-  out <- lapply(seq_len(nsim), function(i) together(lapply(parts, `[[`, i), groups, nrow(newdata)))
-  structure(stats::setNames(out, paste0("sim_", seq_len(nsim))), row.names = attr(newdata, "row.names"),
+  out <- lapply(seq_len(nsim), function(i) together(lapply(parts, `[[`, i), groups, count_rows(newdata)))
+  names <- if (is.data.frame(newdata)) attr(newdata, "row.names") else seq_len(count_rows(newdata))
+  structure(stats::setNames(out, paste0("sim_", seq_len(nsim))), row.names = names,
     class = "data.frame", seed = if (is.null(seed)) state else structure(seed, kind = as.list(RNGkind())))
 }

@@ -44,7 +44,12 @@ ask_sites <- function(sources, task, setting, solved, starts) {
 
 # A site's answer as a quadratic; `shift`: what a row adds to the log-likelihood on the user's scale of y; `root`: of
 # the prior's covariance.
-answer_quadratic <- function(answer, shift, root) {
+answer_quadratic <- function(answer, shift, root, site) {
+  if (!all(is.finite(unlist(answer[c("parameters", "score", "curvature", "log_lik")])))) {
+    input_error("The answer of site {.val {shown_names(site)}} is not finite: its likelihood has no maximum under the
+      population's prior.", i = "An expert may fit single rows exactly: take a smaller {.arg K}, or let fewer
+        {.arg effects} vary.")
+  }
   curvature <- cpp_positive_part(answer$curvature)
   curvature <- curvature + least_curvature(curvature, answer$score, root)
   list(at = answer$parameters, slope = answer$score, curvature = curvature,
@@ -72,19 +77,29 @@ pseudo_inverse <- function(m) {
 
 refine_hierarchy <- function(object, sources, task, rounds, control) {
   setting <- hierarchy_setting(object)
-  check_all_asked(object, sources)
+  check_all_asked(object, sources, "sources")
   task$shape <- core_model(object)
   task$scaling <- setting$scaling
   task$tolerance <- mode_tolerance
-  run <- hierarchy_rounds(object, sources, task, setting, rounds, control$tolerance)
-  refined_hierarchy(object, run, setting)
+  state <- rounds_state(object)
+  starts <- site_starts(object, names(sources), state$asked$mean)
+  for (round in seq_len(rounds)) {
+    clock <- proc.time()[[3]]
+    answers <- ask_sites(sources, task, setting, state$asked, starts)
+    state <- judge_answers(state, answers, setting, control$tolerance, clock)
+    if (!state$fell) starts <- lapply(answers, function(a) matrix(a$parameters))
+    if (state$stop != "rounds") break
+  }
+  refined_hierarchy(object, state, setting)
 }
 
-check_all_asked <- function(object, sources) {
-  lacks <- setdiff(object$hierarchy$table$site, names(sources))
+# `given`: the name of the argument that holds what sites say.
+check_all_asked <- function(object, sites, given) {
+  lacks <- setdiff(object$hierarchy$table$site, names(sites))
   if (!length(lacks)) return(invisible())
   input_error("{cli::qty(lacks)}Site{?s} {.val {shown_names(lacks)}} of the hierarchy {?is/are} not among the
-    {.arg sources}.", i = "Make a hierarchy without {cli::qty(lacks)}{?it/them}, or ask {?it/them} too.")
+    {.arg {given}}; nothing was changed.", i = "{.code update(h, drop = )} makes a hierarchy without
+      {cli::qty(lacks)}{?it/them}; or ask {?it/them} too.")
 }
 
 # Where every site starts: at its present estimate; at first also at the population's mean, and at its own model.
@@ -97,60 +112,59 @@ site_starts <- function(object, names, mean) {
   })
 }
 
-# A full step may go too far, and on small sites back and forth without end: where the marginal likelihood falls the
-# sites are asked again nearer to the population before, and further steps are shorter.
-hierarchy_rounds <- function(object, sources, task, setting, rounds, tolerance) {
+# Rounds as far as they have come: `asked`, the population that sites are asked about next; `best`, the one of the
+# largest marginal likelihood so far with the answers to it; `share`, how long steps are.
+rounds_state <- function(object) {
   h <- object$hierarchy
-  asked <- list(mean = h$mean, spread = h$spread)
-  starts <- site_starts(object, names(sources), h$mean)
-  table <- list()
-  stop <- "rounds"
-  best <- rows <- risen <- NULL
-  share <- 1
-  for (round in seq_len(rounds)) {
-    clock <- proc.time()[[3]]
-    answers <- ask_sites(sources, task, setting, asked, starts)
-    now <- vapply(answers, function(a) a$rows, 0)
-    if (is.null(rows)) rows <- now
-    check_same_rows(now, rows)
-    step <- next_population(asked, answers, setting, h$exchanges + round, clock)
-    table[[round]] <- step$table
-    fell <- is_fall(step$table, best$table, setting$method)
-    if (fell) {
-      share <- share / 2
-    } else {
-      best <- c(step, list(asked = asked))
-      share <- min(1, 1.2 * share)
-      starts <- lapply(answers, function(a) matrix(a$parameters))
-      if (isTRUE(step$table$promise <= tolerance)) stop <- "newton"
-    }
-    risen <- c(risen, best$table$marginal)
-    if (stop == "newton") break
-    if (share < 1 && has_settled(risen, setting$method)) stop <- "small gain"
-    else if (share < 1 / 100) stop <- "no rise"
-    if (stop != "rounds") break
-    asked <- part_way(best, share, setting)
+  if (!is.null(h$rounds)) {
+    out <- h$rounds
+    out$stop <- "rounds"
+    return(out)
   }
-  best$solved <- part_way(best, if (stop == "newton") 1 else if (fell) 0 else share, setting)
-  list(solved = best$solved, quadratics = best$quadratics, answers = best$answers, marginal = best$marginal,
-    table = rbind(object$refinement$rounds, do.call(rbind, table)), stop = stop)
+  list(asked = h[c("mean", "spread")], best = NULL, rows = NULL, risen = NULL, share = 1, fell = FALSE,
+    number = h$exchanges, table = object$refinement$rounds, stop = "rounds")
 }
 
-# Restricted likelihood is not the marginal one: on the way to its maximum that falls a little.
-is_fall <- function(now, before, method) {
+# A full step may go too far, and on small sites back and forth without end: where the marginal likelihood falls the
+# sites are asked again nearer to the population before, and further steps are shorter.
+judge_answers <- function(state, answers, setting, tolerance, clock) {
+  now <- vapply(answers, function(a) as.numeric(a$rows), 0)
+  if (!is.null(state$rows) && setequal(names(now), names(state$rows))) check_same_rows(now, state$rows[names(now)])
+  else if (!is.null(state$rows)) state[c("best", "risen")] <- list(NULL, NULL)  # other sites, another likelihood
+  state$rows <- now
+  state$number <- state$number + 1L
+  step <- next_population(state$asked, answers, setting, state$number, clock)
+  state$table <- rbind(state$table, step$table)
+  state$fell <- is_fall(step$table, state$best$table)
+  stop <- "rounds"
+  if (state$fell) {
+    state$share <- state$share / 2
+  } else {
+    state$best <- c(step, list(asked = state$asked))
+    state$share <- min(1, 1.2 * state$share)
+    if (isTRUE(step$table$promise <= tolerance)) stop <- "newton"
+  }
+  state$risen <- c(state$risen, state$best$table$marginal)
+  if (stop == "rounds" && state$share < 1 && has_settled(state$risen)) stop <- "small gain"
+  else if (stop == "rounds" && state$share < 1 / 100) stop <- "no rise"
+  state$stop <- stop
+  state$asked <- part_way(state$best, if (stop == "newton") 1 else state$share, setting)[c("mean", "spread")]
+  state
+}
+
+is_fall <- function(now, before) {
   if (is.null(before)) {
     if (is.finite(now$marginal) && is.finite(now$promise)) return(FALSE)
     input_error("The sites' answers give no finite marginal likelihood: the spread between sites has no bound.",
       i = "Let fewer {.arg effects} vary: small sites do not tell all of them.")
   }
-  !is.finite(now$marginal) || !is.finite(now$promise) ||
-    now$marginal < before$marginal - if (method == "REML") 1 else 1e-5
+  !is.finite(now$marginal) || !is.finite(now$promise) || now$marginal < before$marginal - 1e-5
 }
 
 # Where steps were shortened: has the marginal likelihood come to its end?
-has_settled <- function(risen, method, rounds = 8) {
+has_settled <- function(risen, rounds = 8) {
   count <- length(risen)
-  method == "ML" && count > rounds && risen[count] - risen[count - rounds] < 1e-4
+  count > rounds && risen[count] - risen[count - rounds] < 1e-4
 }
 
 # A population between the one that the sites were asked about (0) and what their answers led to (1).
@@ -165,9 +179,12 @@ part_way <- function(step, share, setting) {
 # The centre's part of a round: the population from the sites' answers at `before`.
 next_population <- function(before, answers, setting, number, clock) {
   shift <- -log(setting$scaling$y_scale)
-  quadratics <- lapply(answers, answer_quadratic, shift, population_prior(setting, before)$root)
+  root <- population_prior(setting, before)$root
+  quadratics <- Map(function(a, site) answer_quadratic(a, shift, root, site), answers, names(answers))
   solved <- solve_population(quadratics, setting, if (setting$covariance == "diagonal") before$spread)
-  table <- data.frame(round = number, marginal = sum(vapply(answers, function(a) a$marginal + shift * a$weight, 0)),
+  marginal <- sum(vapply(answers, function(a) a$marginal + shift * a$weight, 0))
+  if (setting$method == "REML") marginal <- marginal + restriction_asked(before, quadratics, setting)
+  table <- data.frame(round = number, marginal = marginal,
     promise = population_promise(before, solved), iterations = max(vapply(answers, function(a) a$iterations, 0L)),
     change = max(abs(solved$mean - before$mean)), seconds = proc.time()[[3]] - clock)
   list(solved = solved, quadratics = quadratics, answers = answers, table = table, marginal = table$marginal)
@@ -183,23 +200,51 @@ population_promise <- function(before, solved) {
   sum(moved^2) / 2 + sum(((is - was) / unit)[is > 1e-8 | was > 1e-8]^2)
 }
 
-refined_hierarchy <- function(object, run, setting) {
-  answers <- run$answers
+# What restricted likelihood has beside the marginal one, at the population that the sites were asked about.
+restriction_asked <- function(asked, quadratics, setting) {
+  there <- solve_population(quadratics, setting, asked$spread, fixed = TRUE)
+  gap <- there$mean - asked$mean
+  known <- diag(there$mean_covariance) > 0
+  gain <- sum(gap[known] * (pseudo_inverse(there$mean_covariance[known, known, drop = FALSE]) %*% gap[known])) / 2
+  gain + restriction(there$mean_covariance, setting)
+}
+
+# An expert whose variance went to its floor fits rows exactly, and the likelihood is that of spikes.
+warn_exact <- function(object) {
+  if (!has_dispersion(object) || object$K == 1) return(invisible())
+  p <- object$parameters$dispersion / object$hierarchy$scaling$y_scale^2
+  bad <- which(p < 1e-4 & p < 1e-3 * max(p))
+  if (length(bad)) {
+    shown <- as.character(bad)
+    cli::cli_warn(c("{cli::qty(shown)}Expert{?s} {shown} of the population {?has/have} no variance left:
+      {?it fits/they fit} rows exactly.",
+      i = "Responses with few values (scores, rounded numbers) do that: take a smaller {.arg K}, or a family of counts
+        or classes."))
+  }
+}
+
+refined_hierarchy <- function(object, state, setting) {
+  best <- state$best
+  answers <- best$answers
   sites <- names(answers)
   table <- data.frame(site = sites, n = vapply(answers, function(a) as.numeric(a$n), 0),
     weight = vapply(answers, function(a) a$weight, 0), own = sites %in% names(object$sites$models),
     stringsAsFactors = FALSE, row.names = NULL)
-  out <- new_hierarchy(run$solved, run$quadratics, setting, table, object$sites, object$call)
+  # The step that the best answers led to, unless it is known to go too far.
+  share <- if (state$stop == "newton") 1 else if (state$fell) 0 else state$share
+  out <- new_hierarchy(part_way(best, share, setting), best$quadratics, setting, table, object$sites, object$call)
   out$aggregate <- object$aggregate
-  out$hierarchy$exchanges <- nrow(run$table)
+  out$hierarchy$exchanges <- state$number
   out$hierarchy$own <- object$hierarchy$own
-  out$hierarchy$log_lik <- run$marginal
-  out$record$objective <- run$table$marginal
+  out$hierarchy$log_lik <- best$marginal
+  out$record$objective <- state$table$marginal
   out$dropped <- sum(vapply(answers, function(a) a$dropped, 0L))
   out$hierarchy$order <- object$hierarchy$order
   out$hierarchy$new_site <- object$hierarchy$new_site
-  out$record$converged <- run$stop %in% c("newton", "small gain")
-  out$refinement <- list(rounds = run$table, sites = table[c("site", "n")], exchanges = nrow(run$table),
-    converged = out$record$converged, stop = run$stop)
+  out$hierarchy$rounds <- state
+  warn_exact(out)
+  out$record$converged <- state$stop %in% c("newton", "small gain")
+  out$refinement <- list(rounds = state$table, sites = table[c("site", "n")], exchanges = state$number,
+    converged = out$record$converged, stop = state$stop)
   out
 }

@@ -13,6 +13,13 @@ hierarchy_models <- function(sites) {
     input_error("A hierarchy needs the models of two sites or more; {.arg sites} holds {length(models)}.",
       i = "{.code sites$table} says what became of the others.")
   }
+  check_hierarchy_models(models)
+  list(models = models, table = listed$table, sites = listed, schema = listed$schema,
+    order = if (aggregate) sites$aggregation$order, aggregate = if (aggregate) sites)
+}
+
+# Can these be sites of a hierarchy?
+check_hierarchy_models <- function(models) {
   counts <- vapply(models, function(m) m$K, 0L)
   if (length(unique(counts)) > 1) {
     input_error("The sites' models have {.val {sort(unique(counts))}} experts; a hierarchy needs as many at every
@@ -30,8 +37,6 @@ hierarchy_models <- function(sites) {
     input_error("{cli::qty(sparse)}Site{?s} {.val {shown_names(sparse)}} {?was/were} fitted with LASSO
       ({.code lambda}): what it sets to 0 has no normal distribution.", i = "Fit again without it.")
   }
-  list(models = models, table = listed$table, sites = listed, schema = listed$schema,
-    order = if (aggregate) sites$aggregation$order, aggregate = if (aggregate) sites)
 }
 
 # One site's quadratic under given labels, in parameters on columns standardised by `scaling`.
@@ -41,7 +46,7 @@ site_quadratic <- function(model, scaling, order) {
   information$curvature[fixed, ] <- 0
   information$curvature[, fixed] <- 0
   map <- parameter_map(scaling, information$scaling, model)
-  information$curvature <- t(map) %*% information$curvature %*% map
+  information$curvature <- cpp_congruent(information$curvature, map)
   relabelled <- model
   if (any(order != seq_along(order))) {
     information <- relabel_information(information, order, model)
@@ -82,16 +87,13 @@ match_by_information <- function(models, scaling) {
 match_costs <- function(quadratic, towards, model) {
   index <- parameter_index(model)
   K <- model$K
-  out <- matrix(0, K, K)
-  for (l in seq_len(K)) {
-    own <- which(index$kind != "gate" & index$owner == l)
-    about <- quadratic$curvature[own, own, drop = FALSE]
-    for (k in seq_len(K)) {
-      gap <- quadratic$at[own] - towards[index$kind != "gate" & index$owner == k]
-      out[k, l] <- sum(gap * (about %*% gap)) / 2
-    }
-  }
-  out
+  of <- lapply(seq_len(K), function(k) which(index$kind != "gate" & index$owner == k))
+  meant <- vapply(of, function(at) towards[at], numeric(length(of[[1]])))
+  out <- vapply(of, function(own) {
+    gap <- quadratic$at[own] - meant
+    colSums(gap * (quadratic$curvature[own, own, drop = FALSE] %*% gap)) / 2
+  }, numeric(K))
+  matrix(out, K, K)
 }
 
 # Where all sites' quadratics together have their maximum, were nothing to vary.

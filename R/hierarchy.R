@@ -42,7 +42,8 @@
 #'   `"gate:x"`, `"expert1:x"`, `"dispersion"` (log variances).
 #' @param covariance `"diagonal"` (default) or `"expert"`.
 #' @param method `"ML"` (default) or `"REML"`, which takes account of the degrees of freedom that the population's
-#'   parameters cost in the spread.
+#'   parameters cost in the spread. The log-likelihood is then the restricted one, before and after rounds: compare
+#'   it with that of others with the same columns alone.
 #' @param new_site What a new site gets, see the section.
 #' @param control List of settings: `max_iterations` (500), `tolerance` (1e-10: the gain in marginal log-likelihood
 #'   that one more step may promise).
@@ -146,10 +147,10 @@ check_order <- function(order, model) {
 solve_population <- function(quadratics, setting, start = NULL, fixed = FALSE) {
   lift <- setting$index$lift
   origin <- common_mean(quadratics)
-  known <- diag(crossprod(lift, Reduce(`+`, lapply(quadratics, function(q) q$curvature)) %*% lift)) > 0
+  known <- diag(cpp_congruent(Reduce(`+`, lapply(quadratics, function(q) q$curvature)), lift)) > 0
   blocks <- effect_blocks(setting$varies & known, setting$covariance, setting$index)
   sites <- lapply(quadratics, function(q) {
-    list(curvature = crossprod(lift, q$curvature %*% lift),
+    list(curvature = cpp_congruent(q$curvature, lift),
       slope = drop(crossprod(lift, q$slope + q$curvature %*% (q$at - origin))))
   })
   fit <- cpp_hierarchy(unname(sites), blocks, start, list(reml = setting$method == "REML", fixed = fixed,
@@ -160,10 +161,29 @@ solve_population <- function(quadratics, setting, start = NULL, fixed = FALSE) {
     q$value + sum(gap * q$slope) - sum(gap * (q$curvature %*% gap)) / 2
   }, 0))
   mean <- origin + drop(lift %*% fit$mean)
+  objective <- value + fit$objective
+  if (setting$method == "REML" && !fixed) {
+    # The core's differs by a constant.
+    there <- solve_population(quadratics, utils::modifyList(setting, list(method = "ML")), fit$covariance, TRUE)
+    last <- there$objective[length(there$objective)] + restriction(there$mean_covariance, setting)
+    objective <- objective + last - objective[length(objective)]
+  }
   list(mean = mean, spread = fit$covariance, mean_covariance = lift %*% fit$mean_covariance %*% t(lift),
     effect_mean_covariance = fit$mean_covariance,
     effects = matrix(origin + lift %*% fit$effects, length(origin), dimnames = list(NULL, names(quadratics))),
-    objective = value + fit$objective, converged = fit$converged, blocks = blocks, known = known)
+    objective = objective, converged = fit$converged, blocks = blocks, known = known)
+}
+
+# What the restricted log-likelihood has beside the marginal one: the integral over the population's parameters, on the
+# scale of the data with log variances, as that of lme4.
+restriction <- function(mean_covariance, setting) {
+  map <- scaling_map(setting$scaling, setting$shape)
+  covariance <- map %*% mean_covariance %*% t(map)
+  free <- diag(covariance) > 0
+  size <- sqrt(diag(covariance)[free])
+  values <- eigen(covariance[free, free, drop = FALSE] / outer(size, size), symmetric = TRUE)$values
+  known <- values > 1e-11 * max(values)
+  (sum(log(values[known])) + 2 * sum(log(size)) + sum(known) * log(2 * pi)) / 2
 }
 
 new_hierarchy <- function(solved, quadratics, setting, table, sites, call) {

@@ -58,9 +58,8 @@ coefficient_map <- function(from, to) {
 parameter_map <- function(from, to, model) {
   experts <- ncol(model$parameters$beta)
   units <- if (has_dispersion(model)) from$y_scale / to$y_scale else 1
-  block_diagonal(kronecker(diag(experts), units * coefficient_map(from$x, to$x)),
-    kronecker(diag(model$K - 1L), coefficient_map(from$z, to$z)),
-    if (has_dispersion(model)) diag(model$K))
+  do.call(block_diagonal, c(rep(list(units * coefficient_map(from$x, to$x)), experts),
+    rep(list(coefficient_map(from$z, to$z)), model$K - 1L), list(if (has_dispersion(model)) diag(model$K))))
 }
 
 block_diagonal <- function(...) {

@@ -26,15 +26,8 @@ check_packed_grams <- function(gram, at, size, own) {
   check_squares(gram[own, diagonal], at, max(abs(gram), 0))
 }
 
-# The log-likelihood is not finite there. The sums have a size only where that of a model is known.
+# The log-likelihood is not finite there.
 not_finite <- list(log_lik = -Inf)
-
-nothing_finite <- function(shape) {
-  lapply(message_objects$sums, function(f) {
-    size <- shape_number(f$size, shape)
-    if (length(size) == 2) matrix(-Inf, size[1], size[2]) else rep(-Inf, max(size, 1))
-  })
-}
 
 # ---- statistics ------------------------------------------------------------------------------
 
@@ -46,6 +39,10 @@ statistics_tree <- function(s) {
     package = as.character(utils::packageVersion("distmoe")), site = s$site, round = s$round, model = s$model,
     family = s$family, K = s$K, parts = s$parts, columns = fields_tree(s$columns, "columns"), n = s$counts$n,
     moments = if (!is.null(m)) fields_tree(moments, "moments"), sums = sums_tree(s$sums)), "statistics")
+  if (!is.null(s$masked)) {
+    out$schema <- signed_schema
+    out$masked <- masked_tree(s$masked)
+  }
   if (!is.null(s$maximum)) out$maximum <- fields_tree(s$maximum, "maximum")
   check_tree_texts(out)
   out
@@ -54,12 +51,19 @@ statistics_tree <- function(s) {
 tree_statistics <- function(x) {
   as_is <- function(x, at) x
   out <- take_fields(x, "", "statistics", list(family = take_family(x)), list(schema = as_is, kind = as_is,
-    checksum = as_is, moments = as_is, sums = as_is, maximum = as_is))
+    checksum = as_is, moments = as_is, sums = as_is, maximum = as_is, masked = as_is))
   shape <- list(p = length(out$columns$expert), q = length(out$columns$gate), K = out$K, parts = out$parts,
     family = out$family)
   n <- out$n
   if (!is.null(x$maximum)) return(maximum_statistics(x, out, shape))
   first <- out$round == 0
+  asked <- out[c("site", "round", "model", "family", "K", "columns", "parts")]
+  if (!is.null(x$masked)) {
+    if (!is.null(x$moments) || !is.null(x$sums)) bad_field("masked", "goes with neither `moments` nor `sums`")
+    return(list(site = out$site, statistics = structure(c(asked, list(moments = NULL, sums = NULL,
+      counts = list(n = n, share = NULL, parameters = shape_size(shape)),
+      masked = take_masked(x$masked, "masked", shape, first))), class = "moe_statistics")))
+  }
   if (first == is.null(x$moments)) bad_field("moments", "must be there in exchange 0, and only then")
   if (first && !is.null(x$sums)) bad_field("sums", "must be null in exchange 0")
   moments <- if (first) take_moments(x$moments, "moments", shape)
@@ -67,7 +71,6 @@ tree_statistics <- function(x) {
   if (first && moments$n != n) bad_field("moments.n", "must be `n`, ", format(n, digits = 15))
   if (!is.null(x$sums) && sums$rows < n) bad_field("sums.rows", "must be `n` or more, ", format(n, digits = 15))
   share <- if (!is.null(x$sums)) sums$mass / sum(sums$mass)
-  asked <- out[c("site", "round", "model", "family", "K", "columns", "parts")]
   list(site = out$site, statistics = structure(c(asked, list(moments = moments, sums = sums,
     counts = list(n = n, share = share, parameters = shape_size(shape)))), class = "moe_statistics"))
 }

@@ -30,15 +30,14 @@ formula_fields <- function(schema) {
   bases <- !mapply(identical, unname(calls), unname(given))
   constants <- formula_constants(schema, given, env)
   check_written_bases(calls, given, schema, constants)
-  list(
-    response_variables = I(schema$response_variables), needs = I(schema$needs),
-    group = if (length(schema$group)) I(schema$group),
+  c(list(response_variables = I(schema$response_variables), needs = I(schema$needs)),
+    if (length(schema$group)) list(group = I(schema$group)), list(
     formula = list(response = formula_tree(schema$formula[[2]], env), experts = side(schema$formula)),
     gating = if (!schema$same) side(schema$gating),
     classes = as_map(as.list(attr(schema$frame, "dataClasses"))),
     levels = as_map(lapply(schema$levels, I)),
     bases = as_map(lapply(stats::setNames(given[bases], names(calls)[bases]), formula_tree, env)),
-    constants = as_map(constants))
+    constants = as_map(constants)))
 }
 
 # What a reader would refuse is not written.
@@ -100,8 +99,10 @@ check_variable <- function(call, refuse, outermost = TRUE) {
 
 take_design <- function(x, at, family) {
   formula <- is.list(x) && identical(x$kind, "formula")
-  # Those that need not be there are a formula's.
-  x <- take_object(x, at, if (formula) names(message_objects$design) else needed_fields(message_objects$design))
+  # Those that need not be there are a formula's; some of these not even there.
+  rows <- message_objects$design
+  optional <- names(rows)[vapply(rows, function(f) f$absent == "left out", NA)]
+  x <- take_object(x, at, if (formula) setdiff(names(rows), optional) else needed_fields(rows), if (formula) optional)
   in_at <- function(name) field_at(at, name)
   out <- list(kind = take_text(x$kind, in_at("kind"), among = c("formula", "matrix")),
     same = take_flag(x$same, in_at("same")), family = family,

@@ -4,8 +4,10 @@
 asked_population <- function(object) {
   h <- object$hierarchy
   out <- population(object)
+  asked <- rounds_state(object)$asked
+  out$parameters <- user_parameters(asked$mean, object, h$scaling)
   out$prior <- c(list(number = h$exchanges, tolerance = mode_tolerance, scaling = h$scaling),
-    population_prior(hierarchy_setting(object), h))
+    population_prior(hierarchy_setting(object), asked))
   out$information <- NULL
   out
 }

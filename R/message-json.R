@@ -44,10 +44,31 @@ message_file_text <- function(tree) {
   paste0("{\n", paste0(json_names(names), ": ", parts, collapse = ",\n"), "\n}\n")
 }
 
+# Whole or not at all: nobody shall read half of a text.
+write_text <- function(text, file, overwrite) {
+  if (file.exists(file) && !overwrite) refuse_overwrite(file)
+  if (!dir.exists(dirname(file))) input_error("There is no folder {.file {dirname(file)}}.")
+  part <- tempfile(".part-", dirname(file))
+  on.exit(unlink(part))
+  written <- tryCatch({
+    bytes <- charToRaw(enc2utf8(text))
+    writeBin(bytes, part)
+    # A full disk is not always an error.
+    file.size(part) == length(bytes) && file.rename(part, file)
+  }, error = function(e) FALSE, warning = function(w) FALSE)
+  if (!written) input_error("The file {.file {file}} can't be written.",
+    i = "Is there room in the folder, and may you write there?")
+}
+
+refuse_overwrite <- function(file) {
+  input_error("The file {.file {file}} is there already.", i = "{.code overwrite = TRUE} replaces it.")
+}
+
 # ---- reading ---------------------------------------------------------------------------------
 
-# From a file to a tree of lists whose checksum is right, with all fields of today. `most`: bytes.
-message_tree <- function(file, most) {
+# From a file to a tree of lists whose checksum is right, with all fields of today. `most`: bytes. `origin(tree, text)`
+# looks at the tree and the very text of the file; what it gives is the tree's attribute of that name.
+message_tree <- function(file, most, origin = function(tree, text) NULL) {
   size <- file.size(file)
   if (is.na(size) || dir.exists(file)) bad_field("(file)", "is not a file that can be read")
   if (size == 0) bad_field("(file)", "is empty, or no plain file: a pipe or a device")
@@ -62,6 +83,7 @@ message_tree <- function(file, most) {
   }
   if (!is.list(tree) || is.null(names(tree))) bad_field("(file)", "holds no JSON object")
   version <- check_envelope(tree)
+  attr(tree, "origin") <- origin(tree, text)
   if (version[2] == message_version[2] || !isTRUE(tree$kind %in% c("model", "statistics"))) return(tree)
   upgraded_tree(tree, tree$kind, version[2])
 }

@@ -21,20 +21,16 @@ mode_answer <- function(model, data, task, site) {
 
 # ---- at the centre ---------------------------------------------------------------------------
 
-update_hierarchy <- function(object, messages) {
+update_hierarchy <- function(object, messages, control) {
   asked <- asked_population(object)
   key <- prior_key(asked)
   faults <- lapply(messages, mode_fault, asked, object$hierarchy$table, key)
   refuse_answers(messages, faults)
-  check_all_asked(object, messages)
+  check_all_asked(object, messages, "messages")
   answers <- lapply(messages, function(m) c(m$maximum, list(n = m$counts$n, iterations = NA_integer_)))
   clock <- proc.time()[[3]]
   setting <- hierarchy_setting(object)
-  step <- next_population(object$hierarchy, answers, setting, object$hierarchy$exchanges + 1L, clock)
-  before <- object$refinement$rounds
-  step$table <- rbind(before, step$table)
-  step$stop <- if (step$table$promise[nrow(step$table)] <= 1e-6) "newton" else "rounds"
-  refined_hierarchy(object, step, setting)
+  refined_hierarchy(object, judge_answers(rounds_state(object), answers, setting, control$tolerance, clock), setting)
 }
 
 mode_fault <- function(m, model, table, key) {

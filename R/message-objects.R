@@ -129,6 +129,14 @@ take_site <- function(x) {
   site
 }
 
+# Sums of which nothing is finite, of their sizes.
+nothing_finite <- function(shape) {
+  lapply(message_objects$sums, function(f) {
+    size <- shape_number(f$size, shape)
+    if (length(size) == 2) matrix(-Inf, size[1], size[2]) else rep(-Inf, max(size, 1))
+  })
+}
+
 # ---- earlier versions ------------------------------------------------------------------------
 
 # A tree as today's version would have written it: what was added since the minor version `minor` has its default.

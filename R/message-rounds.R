@@ -24,7 +24,12 @@
 #'   `moe_update()` gave.
 #' @param data The site's rows: a data frame, or a source ([moe_source()]).
 #' @param weights NULL, or the name of a column of `data` with case weights.
-#' @param site Name of the site.
+#' @param site Name of the site; by default "site", or with a key the name that the registry has for it.
+#' @param masked,key,registry,log TRUE: masked sums (see [moe_refine()]) among the sites of the rounds, at first all
+#'   of the
+#'   registry. `key` is then the site's own secret file ([moe_keys()]), `registry` the study's
+#'   ([moe_registry()]), with which `model` must have been read, `log` as in [read_moe()]. Such an answer is written
+#'   signed, once for each message of the centre; [moe_recovery()] is for sites that then are missing.
 #' @param messages A list of what `moe_statistics()` gave at all sites, the names of
 #'   their files, or a folder that holds them and no other `.json` files. Every site of the
 #'   first exchange must be in every later one.
@@ -34,6 +39,10 @@
 #' @param registered NULL, or numbers of rows, named by site, that the centre knows: answers of others, or of more rows,
 #'   are refused. (Sums are added as they are: a site that takes part can make any of them. See `Influence` of
 #'   [moe_aggregate()] for what is bounded.)
+#' @param answers At the centre, the message that sites answer: a file's name or what was read of it. By default `model`
+#'   if that was read with the registry, else what the log ([moe_log()]) has as sent last. With a `registry` only
+#'   files are read that registered sites signed as such answers (see [moe_signed]). What is refused takes no
+#'   place: a warning (class `moe_refused_warning`) names it, and registered sites of which nothing was read.
 #' @return `moe_statistics()`: a list of class `moe_statistics` with `site`, `round` (exchanges made before),
 #'   `model` (a checksum of what it was computed at), `family`, `K`, `columns`, `parts`, `moments` (in the first
 #'   exchange), `sums` (later) or `maximum` (of hierarchies), see [moe_message], and
@@ -55,8 +64,11 @@
 #' }
 #' model
 #' @export
-moe_statistics <- function(model, data, weights = NULL, site = "site") {
+moe_statistics <- function(model, data, weights = NULL, site = NULL, masked = FALSE, key = NULL, registry = NULL,
+                           log = NULL) {
   weights <- weights_column(substitute(weights), weights)
+  who <- open_masks(masked, key, registry, log, site)
+  site <- if (!is.null(who)) who$site else if (is.null(site)) "site" else site
   check_round_model(model)
   if (inherits(model, "moe_hierarchy")) model <- asked_population(model)
   if (!is.character(site) || length(site) != 1 || is.na(site) || !nzchar(trimws(site))) {
@@ -65,7 +77,8 @@ moe_statistics <- function(model, data, weights = NULL, site = "site") {
   task <- list(schema = model$schema, family = model$family, weights = weights, threads = moe_threads(),
     formula = model$schema$formula, gating = model$schema$gating)
   environment(task$formula) <- environment(model$schema$frame)
-  if (!is.null(model$prior)) return(mode_answer(model, data, task, site))
+  if (!is.null(model$prior) && !is.null(who)) refuse_masked_hierarchy()
+  if (!is.null(model$prior)) return(asked_by(mode_answer(model, data, task, site), model))
   design <- site_design(data, task)
   rounds <- model$rounds
   found <- if (is.null(rounds)) site_moments(design, task)
@@ -76,12 +89,20 @@ moe_statistics <- function(model, data, weights = NULL, site = "site") {
   }
   n <- if (is.null(rounds)) found$n else if (is.null(design$weight)) length(design$y) else sum(design$weight > 0)
   share <- if (!is.null(rounds)) drop(sums$mass) / sum(sums$mass)
-  structure(list(site = site, round = if (is.null(rounds)) 0L else rounds$number, model = round_key(model),
+  out <- structure(list(site = site, round = if (is.null(rounds)) 0L else rounds$number, model = round_key(model),
     family = model$family$family, K = model$K,
     columns = list(expert = model$schema$expert$columns, gate = model$schema$gate$columns),
     parts = count_parts(model$schema), moments = found, sums = if (!is.null(rounds)) sums,
     counts = statistics_counts(model, as.numeric(n), share, site_behind(model, design, data, data, weights))),
     class = "moe_statistics")
+  out <- asked_by(out, model)
+  if (is.null(who)) out else masked_answer(out, model, who)
+}
+
+# A signed answer says to which message it is one.
+asked_by <- function(answer, model) {
+  if (isTRUE(attr(model, "origin")$authenticated)) attr(answer, "asked") <- attr(model, "origin")
+  answer
 }
 
 check_round_model <- function(model) {
@@ -104,15 +125,25 @@ round_key <- function(model) {
 
 #' @rdname moe_statistics
 #' @export
-moe_update <- function(model, messages, control = moe_control(), max_bytes = 5e7, registered = NULL) {
+moe_update <- function(model, messages, control = moe_control(), max_bytes = 5e7, registered = NULL, registry = NULL,
+                       answers = NULL, log = NULL) {
   check_round_model(model)
   control <- check_control(control)
-  messages <- round_messages(messages, max_bytes)
+  if (!is.null(registry) && is.null(answers) && isTRUE(attr(model, "origin")$authenticated)) answers <- model
+  reader <- open_reader(registry, NULL, answers, log, TRUE, max_bytes)
+  found <- round_messages(messages, max_bytes, reader)
+  messages <- found$statistics
+  if (is.null(registered) && !is.null(reader)) registered <- registered_rows(reader$trust$registry)
   check_registered(messages, known_sites(registered, NULL))
-  if (inherits(model, "moe_hierarchy")) return(update_hierarchy(model, messages))
-  check_round_messages(model, messages)
-  if (is.null(model$rounds)) return(begin_rounds(model, messages, control))
-  next_round(model, messages)
+  attr(model, "origin") <- NULL
+  if (inherits(model, "moe_hierarchy")) return(update_hierarchy(model, messages, control))
+  masked <- if (any(vapply(messages, function(m) !is.null(m$masked), NA))) {
+    refuse_answers(messages, lapply(messages, round_fault, model, round_key(model)))
+    masked_total(model, messages, found$seeds, reader$trust$registry)
+  }
+  check_round_messages(model, messages, masked$lost)
+  if (is.null(model$rounds)) return(begin_rounds(model, messages, control, masked$total))
+  next_round(model, messages, masked)
 }
 
 # Answers are added up as they are: what can be checked is who sends them, and of how many rows.
@@ -133,18 +164,19 @@ check_registered <- function(messages, known) {
   refuse_answers(messages, faults)
 }
 
-round_messages <- function(messages, max_bytes) {
+round_messages <- function(messages, max_bytes, reader) {
   if (inherits(messages, "moe_statistics")) messages <- list(messages)
+  seeds <- NULL
   if (is.character(messages)) {
-    files <- if (length(messages) == 1 && dir.exists(messages)) message_files(messages) else messages
-    messages <- lapply(files, function(file) {
-      found <- read_moe(file, max_bytes)
-      if (!inherits(found, "moe_statistics")) {
-        input_error("{.file {shown_names(file)}} holds no answer of a site, which {.fn moe_statistics} gives.")
-      }
-      found$file <- shown_names(basename(file))
-      found
-    })
+    files <- files_of_messages(messages)
+    messages <- if (is.null(reader)) lapply(files, round_message, max_bytes)
+      else signed_answers(files, max_bytes, reader)
+    if (!is.null(reader)) {
+      seeds <- messages$seeds
+      messages <- messages$statistics
+    }
+  } else if (!is.null(reader)) {
+    input_error("With {.arg registry} the {.arg messages} must be files: signatures are of their bytes.")
   }
   ok <- is.list(messages) && length(messages) && all(vapply(messages, inherits, NA, "moe_statistics"))
   if (!ok) input_error("{.arg messages} must be a list of what {.fn moe_statistics} gave, or their files.")
@@ -156,13 +188,62 @@ round_messages <- function(messages, max_bytes) {
     input_error("{.arg messages} hold the answer of a site twice.", stats::setNames(from, rep("x", length(from))))
   }
   names(messages) <- sites
-  messages[order(sites)]
+  list(statistics = messages[order(sites)], seeds = seeds)
 }
 
-check_round_messages <- function(model, messages) {
+files_of_messages <- function(messages) {
+  if (length(messages) == 1 && dir.exists(messages)) message_files(messages) else messages
+}
+
+round_message <- function(file, max_bytes) {
+  found <- read_moe(file, max_bytes)
+  if (!inherits(found, "moe_statistics")) {
+    input_error("{.file {shown_names(file)}} holds no answer of a site, which {.fn moe_statistics} gives.")
+  }
+  found$file <- shown_names(basename(file))
+  found
+}
+
+# With a registry what is refused takes no place: others may have put it there. Whom it leaves out is said.
+signed_answers <- function(files, max_bytes, reader) {
+  shown <- shown_names(basename(files))
+  found <- lapply(seq_along(files), function(i) {
+    found <- try_message(files[i], max_bytes, reader)
+    if (!is.null(found$reason)) return(paste0(shown[i], ": field ", found$field, " ", found$reason))
+    if (!is.null(found$statistics)) found$statistics$file <- shown[i]
+    else if (is.null(found$seeds)) return(paste0(shown[i], ": field kind is that of no answer of a site"))
+    found
+  })
+  found <- of_one_exchange(found, shown, reader)
+  site <- vapply(found, function(f) if (is.list(f)) f$site else NA_character_, "")
+  what <- paste(site, vapply(found, function(f) is.list(f) && is.null(f$seeds), NA))
+  for (i in which(!is.na(site) & what %in% what[duplicated(what)])) {
+    found[[i]] <- paste0(shown[i], ": field site is \"", shown_names(site[i]), "\" in ",
+      first_of(shown[setdiff(which(what == what[i]), i)], 3), " too")
+  }
+  taken <- vapply(found, is.list, NA)
+  log_read(reader$trust, lapply(found, function(f) if (is.list(f)) f$origin), files,
+    lapply(found, function(f) if (!is.list(f)) f))
+  answers <- vapply(found, function(f) is.list(f) && is.null(f$seeds), NA)
+  lacks <- setdiff(registry_sites(reader$trust$registry), site[answers])
+  if (length(lacks) || !all(taken)) {
+    words <- c(stats::setNames(escape_braces(unlist(found[!taken])), rep("x", sum(!taken))),
+      if (length(lacks)) c(x = escape_braces(paste("No message was read of", first_of(shown_names(lacks), 20)))))
+    if (!any(answers)) input_error("No message is what a site of the registry sent as its answer.", words)
+    all <- length(registry_sites(reader$trust$registry))
+    cli::cli_warn(c("{sum(answers)} of {all} registered sites {?answers/answer}.", words),
+      class = "moe_refused_warning")
+  }
+  seeds <- lapply(found[taken & !answers], function(f) f$seeds)
+  names(seeds) <- vapply(seeds, function(f) f$site, "")
+  list(statistics = lapply(found[answers], function(f) f$statistics), seeds = seeds)
+}
+
+# `lost`: sites that are missing, and whose masks were taken off.
+check_round_messages <- function(model, messages, lost = NULL) {
   key <- round_key(model)
   refuse_answers(messages, lapply(messages, round_fault, model, key))
-  asked <- model$rounds$sites$site
+  asked <- setdiff(model$rounds$sites$site, lost)
   lacks <- setdiff(asked, names(messages))
   extra <- if (!is.null(asked)) setdiff(names(messages), asked)
   if (length(lacks) || length(extra)) {
@@ -191,7 +272,9 @@ round_fault <- function(m, model, key) {
   if (length(before) && !is.na(before) && before != m$counts$n) {
     return(paste0("has ", format_big(m$counts$n), " rows, and had ", format_big(before), " in the first exchange"))
   }
-  if (number == 0 && !same_intercepts(m$moments, schema)) return("has its intercept in another column than the model")
+  if (number == 0 && is.null(m$masked) && !same_intercepts(m$moments, schema)) {
+    return("has its intercept in another column than the model")
+  }
 }
 
 same_intercepts <- function(moments, schema) {
@@ -200,12 +283,17 @@ same_intercepts <- function(moments, schema) {
 }
 
 # The first exchange: the common standardisation.
-begin_rounds <- function(model, messages, control) {
+# `total`: moments of all rows, where sites' own are masked.
+begin_rounds <- function(model, messages, control, total) {
   settings <- core_control(control, model)[round_settings]
-  first <- messages[[1]]$moments
-  scaling <- cpp_pooled_scaling(lapply(unname(messages), whole_moments, needs_cross_y(model, settings)),
-    model$family$family, first$x_intercept, first$z_intercept)
-  count <- function(name) vapply(messages, function(m) as.numeric(m$moments[[name]]), 0, USE.NAMES = FALSE)
+  first <- if (is.null(total)) messages[[1]]$moments else total
+  moments <- if (is.null(total)) lapply(unname(messages), whole_moments, needs_cross_y(model, settings))
+    else list(total$moments)
+  scaling <- cpp_pooled_scaling(moments, model$family$family, first$x_intercept, first$z_intercept)
+  count <- function(name) {
+    of <- function(m) as.numeric(if (is.null(m$masked)) m$moments[[name]] else c(m$counts, m$masked)[[name]])
+    vapply(messages, of, 0, USE.NAMES = FALSE)
+  }
   model$rounds <- list(number = 1L, settings = settings, scaling = scaling,
     sites = data.frame(site = names(messages), n = count("n"), dropped = count("dropped")),
     tried = cpp_to_internal(core_model(model), scaling), stop = "rounds", state = NULL, table = NULL)
@@ -231,7 +319,7 @@ whole_moments <- function(m, needs_cross_y) {
   moments
 }
 
-next_round <- function(model, messages) {
+next_round <- function(model, messages, masked = NULL) {
   r <- model$rounds
   if (r$number > 1 && is.null(r$state)) {
     input_error("{.arg model} lacks the state of its rounds: it was written with {.code state = FALSE}, for sites.",
@@ -240,7 +328,12 @@ next_round <- function(model, messages) {
   shape <- list(p = nrow(model$parameters$beta), q = nrow(model$parameters$alpha), K = model$K,
     parts = count_parts(model$schema), family = model$family$family)
   all <- lapply(unname(messages), function(m) if (length(m$sums) > 1) m$sums else nothing_finite(shape))
-  sums <- Reduce(function(a, b) Map(`+`, a, b), all)
+  sums <- if (is.null(masked)) Reduce(function(a, b) Map(`+`, a, b), all) else masked$total
+  if (length(masked$lost)) {
+    # On fewer rows nothing can be compared with what was before.
+    r[c("state", "table")] <- list(NULL)
+    r$sites <- r$sites[!r$sites$site %in% masked$lost, ]
+  }
   if (!all(is.finite(unlist(sums)))) sums$log_lik <- -Inf
   propose <- function(state) propose_step(state, r$scaling, r$settings)
   clock <- proc.time()[[3]]
@@ -276,8 +369,11 @@ judged_model <- function(model, r, step, shift) {
 print.moe_statistics <- function(x, ...) {
   cat("Answer of site \"", shown_names(x$site), "\" in exchange ", x$round + 1, ": ",
     if (!is.null(x$maximum)) "parameters and curvature under the population's prior"
+    else if (!is.null(x$masked)) paste("masked sums, which tell nothing without those of", length(x$masked$among) - 1,
+      "other sites")
     else if (is.null(x$sums)) "means and second moments of columns" else "sums at the model", "\n", sep = "")
   cat(format_big(x$counts$n), " rows, ", x$K, if (x$K == 1) " expert" else " experts",
     "; no row is in it. moe_message() shows what is.\n", sep = "")
+  print_origin(x)
   invisible(x)
 }

@@ -24,6 +24,15 @@ envelope_fields <- entries(
   entry("package", "text", "version that wrote it", most = 50L),
   entry("site", "site", "the site's name"))
 
+# Of messages that are signed, all of them.
+signature_fields <- entries(
+  entry("study", "text", "the study's name and number, as the registry has them", since = 2L, absent = "left out"),
+  entry("exchange", "count", "number of the exchange, which the centre counts", least = 1, since = 2L,
+    absent = "left out"),
+  entry("answers", "text", "checksum of the message that it answers, or empty", most = 64L, since = 2L,
+    absent = "left out"),
+  entry("signature", "text", "Ed25519 signature of all other fields", most = 128L, since = 2L, absent = "left out"))
+
 checksum_field <- entries(entry("checksum", "own", "SHA-256 of all that"))
 
 message_objects <- list(
@@ -42,7 +51,7 @@ message_objects <- list(
     entry("shared", "object", "summaries of x, moments of columns", of = "shared", absent = "null"),
     entry("rounds", "object", "state of the rounds", of = "rounds", absent = "null"),
     entry("prior", "object", "how sites' parameters are distributed about this model, in rounds of a hierarchy",
-      of = "prior", since = 1L, absent = "left out")), checksum_field),
+      of = "prior", since = 1L, absent = "left out")), signature_fields, checksum_field),
   statistics = c(envelope_fields, entries(
     entry("round", "count", "exchange that it belongs to"),
     entry("model", "text", "the model it was computed at", most = 64L),
@@ -55,7 +64,18 @@ message_objects <- list(
     entry("moments", "object", "means and second moments of columns", of = "moments", absent = "null"),
     entry("sums", "object", "sums over the rows at the model", of = "sums", absent = "null"),
     entry("maximum", "object", "where likelihood and prior are largest, in rounds of a hierarchy", of = "maximum",
-      since = 1L, absent = "left out")), checksum_field),
+      since = 1L, absent = "left out"),
+    entry("masked", "object", "masked moments or sums", of = "masked", since = 2L, absent = "left out")),
+    signature_fields, checksum_field),
+  registry = c(envelope_fields, entries(
+    entry("study", "text", "the study's name and number"),
+    entry("edition", "count", "how often it was signed", least = 1),
+    entry("members", "object", "who takes part", of = "members")), signature_fields["signature"], checksum_field),
+  members = entries(
+    entry("site", "names", "their names", most = 10000L),
+    entry("role", "texts", "\"centre\", once, or \"site\"", lines, among = c("centre", "site")),
+    entry("rows", "numbers", "registered rows of a site", lines, 1, most_rows, whole = TRUE, gaps = TRUE),
+    entry("key", "texts", "public keys", lines)),
   columns = entries(
     entry("expert", "names", "of the experts", most = most_columns),
     entry("gate", "names", "of the gates", most = most_columns)),
@@ -227,6 +247,23 @@ message_objects <- list(
       absent = "left out"),
     entry("gate_score", "matrix", "of an EM step of the gates", c(q, gates)),
     entry("gate_gram", "matrix", "the same of the gates' columns", c(gates * (gates + 1) / 2, q * (q + 1) / 2))))
+
+# What masked sums need.
+message_objects$masked <- entries(
+  entry("among", "names", "the sites whose masks cancel"),
+  entry("dropped", "count", "rows left out as incomplete"),
+  entry("values", "texts", "numbers of 256 bits, each 64 hexadecimal digits, the least byte first", most = 1e5))
+message_objects$recovery <- c(envelope_fields, entries(
+  entry("request", "text", "checksum of the message whose answers lack", most = 64L),
+  entry("among", "names", "the sites that were asked"),
+  entry("missing", "names", "those whose answers lack")), signature_fields, checksum_field)
+message_objects$seeds <- c(envelope_fields, entries(
+  entry("request", "text", "checksum of the message whose answers lack", most = 64L),
+  entry("shared", "object", "what this site shares with those that are missing", of = "shared_seeds")),
+  signature_fields, checksum_field)
+message_objects$shared_seeds <- entries(
+  entry("site", "names", "their names"),
+  entry("seed", "texts", "of this exchange, 64 hexadecimal digits each", lines))
 
 # What rounds of a hierarchy need.
 message_objects$prior <- entries(

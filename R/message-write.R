@@ -49,6 +49,13 @@
 #' @param policy NULL: that in force, see [moe_policy()]. A policy, or FALSE for no check, where the rows are not
 #'   secret; where the site has a policy file it can only be stricter.
 #' @param overwrite TRUE: an existing file is replaced.
+#' @param key,registry NULL: not signed. Else the name of one's own secret file ([moe_keys()]) and the study's registry
+#'   ([moe_registry()]): the message is signed (see [moe_signed]), under the name that the registry has for the key.
+#' @param answers At a site, what the message answers: the centre's message, as a file's name or as [read_moe()] gave
+#'   it. Answers of [moe_statistics()] know it; by default it is the centre's last model that the log knows.
+#' @param exchange At the centre, the number of the exchange; by default one more than the last in the log. A second
+#'   copy of a message has the first one's.
+#' @param log The log's file ([moe_log()]); by default beside the registry. FALSE: none.
 #' @param ... For methods.
 #' @return `moe_message()`: a list of class `moe_message` with `tree` (nested lists of the fields, all but the
 #'   checksum), `text` (the file's), `counts` (what the disclosure check looks at: `n`, the experts'
@@ -96,32 +103,39 @@ write_moe <- function(fit, file, ...) UseMethod("write_moe")
 #' @export
 write_moe.default <- function(fit, file, site = NULL, information = FALSE, state = TRUE, min_rows = NULL,
                               min_expert_rows = NULL, min_rows_per_parameter = NULL, policy = NULL, overwrite = FALSE,
-                              ...) {
+                              key = NULL, registry = NULL, answers = NULL, exchange = NULL, log = NULL, ...) {
   check_dots(...)
   check_file_name(file)
   limits <- asked_limits(min_rows, min_expert_rows, min_rows_per_parameter)
+  sender <- open_sender(fit, key, registry, log, exchange, answers)
+  if (!is.null(sender)) site <- sender_name(sender, if (inherits(fit, "moe_statistics")) fit$site else site)
   if (is.null(site)) site <- sub("\\.json$", "", basename(file), ignore.case = TRUE)
   overwrite <- check_flag(overwrite, "overwrite")
   if (file.exists(file) && !overwrite) refuse_overwrite(file)
   told <- inherits(fit, c("moe_message", "moe_statistics"))
   folder <- if (told) fit$counts$behind$folder else check_moe(fit, "fit")$behind$folder
   policy <- policy_in_force(policy, limits, folder)
-  message <- new_message(fit, site, information, state, policy)
+  message <- signed_message(new_message(fit, site, information, state, policy), sender)
+  check_first_answer(message, sender)
   let_leave(list(message), list(policy), function(bad) "The model")
-  write_message(message, file, overwrite)
+  write_text(message$text, file, overwrite)
+  log_sent(sender, list(message), file)
   invisible(file)
 }
 
 #' @rdname moe_message
 #' @export
 write_moe.moe_sites <- function(fit, file, information = TRUE, min_rows = NULL, min_expert_rows = NULL,
-                                min_rows_per_parameter = NULL, policy = NULL, overwrite = FALSE, ...) {
+                                min_rows_per_parameter = NULL, policy = NULL, overwrite = FALSE, key = NULL,
+                                registry = NULL, answers = NULL, exchange = NULL, log = NULL, ...) {
   check_dots(...)
   check_file_name(file)
+  sender <- open_sender(fit, key, registry, log, exchange, answers)
   limits <- asked_limits(min_rows, min_expert_rows, min_rows_per_parameter)
   overwrite <- check_flag(overwrite, "overwrite")
   if (!length(fit$models)) input_error("No site has a model to be written.")
   names <- names(fit$models)
+  if (!is.null(sender)) for (site in names) sender_name(sender, site)
   policies <- lapply(fit$models, function(m) policy_in_force(policy, limits, m$behind$folder))
   messages <- lapply(stats::setNames(names, names), function(site) {
     new_message(fit$models[[site]], site, information, TRUE, policies[[site]])
@@ -134,11 +148,26 @@ write_moe.moe_sites <- function(fit, file, information = TRUE, min_rows = NULL, 
   if (!dir.exists(file) && !dir.create(file, recursive = TRUE)) {
     input_error("The folder {.file {file}} can't be made.")
   }
-  for (i in seq_along(files)) write_message(messages[[i]], files[i], overwrite)
+  messages <- lapply(messages, signed_message, sender)
+  for (i in seq_along(files)) write_text(messages[[i]]$text, files[i], overwrite)
+  log_sent(sender, messages, files)
   invisible(stats::setNames(files, names))
 }
 
+# Who signs does so by the registry's name.
+sender_name <- function(sender, site) {
+  if (!is.null(site) && !identical(enc2utf8(site), sender$site)) {
+    input_error("{.arg key} signs for {.val {shown_names(sender$site)}}, and this message is of
+      {.val {shown_names(site)}}.", i = "Give the site the name that the registry has.")
+  }
+  sender$site
+}
 
+check_file_name <- function(file) {
+  if (!is.character(file) || length(file) != 1 || is.na(file) || file == "") {
+    input_error("{.arg file} must be the name of a file, not {show_value(file)}.")
+  }
+}
 
 asked_limits <- function(min_rows, min_expert_rows, min_rows_per_parameter) {
   limit <- function(v, name) if (!is.null(v)) check_number(v, name)
@@ -146,22 +175,6 @@ asked_limits <- function(min_rows, min_expert_rows, min_rows_per_parameter) {
     parameters_per_row = if (!is.null(min_rows_per_parameter)) {
       1 / limit(min_rows_per_parameter, "min_rows_per_parameter")
     })
-}
-
-# Whole or not at all: nobody shall read half a message.
-write_message <- function(message, file, overwrite) {
-  if (file.exists(file) && !overwrite) refuse_overwrite(file)
-  if (!dir.exists(dirname(file))) input_error("There is no folder {.file {dirname(file)}}.")
-  part <- tempfile(".part-", dirname(file))
-  on.exit(unlink(part))
-  written <- tryCatch({
-    bytes <- charToRaw(enc2utf8(message$text))
-    writeBin(bytes, part)
-    # A full disk is not always an error.
-    file.size(part) == length(bytes) && file.rename(part, file)
-  }, error = function(e) FALSE, warning = function(w) FALSE)
-  if (!written) input_error("The file {.file {file}} can't be written.",
-    i = "Is there room in the folder, and may you write there?")
 }
 
 # Names that every file system takes, different also where case does not count.

@@ -9,7 +9,7 @@
 #'   [moe_simulate()].
 #' @param labels NULL, or the true expert of every row of `newdata`; by default
 #'   the one of largest posterior under `truth`.
-#' @param site Of a hierarchy: whose rows they are, as for [predict.moe_hierarchy()].
+#' @param site,allow_new_sites Of a hierarchy: whose rows they are, as for [predict.moe_hierarchy()].
 #' @return A data frame with one row: `n` (complete rows), `loglik` (mean log
 #'   density a row), `rpe` (sum of squared errors over sum of squared
 #'   responses), `rmse`, `si` (scatter index: rmse over the absolute mean
@@ -25,14 +25,14 @@
 #' fit <- moe(y ~ ., sim$data[1:800, ], K = 2)
 #' moe_metrics(fit, sim$data[801:1000, ], truth = sim$model)
 #' @export
-moe_metrics <- function(model, newdata, truth = NULL, labels = NULL, site = NULL) {
+moe_metrics <- function(model, newdata, truth = NULL, labels = NULL, site = NULL, allow_new_sites = FALSE) {
   check_moe(model, "model")
   if (!is.null(site)) check_hierarchy(model, "model")
   check_has_response(model, newdata, TRUE, "metrics")
   design <- design_new(model$schema, newdata, need_response = TRUE)
   if (!any(design$complete)) input_error("No row of {.arg newdata} is complete.")
   core <- core_model(model)
-  found <- scored_rows(model, newdata, design, site)
+  found <- scored_rows(model, newdata, design, site, allow_new_sites)
   mean <- found$mean
   y <- response_indicators(design$y, model$schema)
   rmse <- sqrt(mean((y - mean)^2))
@@ -66,14 +66,15 @@ moe_metrics <- function(model, newdata, truth = NULL, labels = NULL, site = NULL
 }
 
 # Means and log densities of the complete rows.
-scored_rows <- function(model, newdata, design, site) {
+scored_rows <- function(model, newdata, design, site, allow_new_sites) {
   if (!inherits(model, "moe_hierarchy")) {
     return(list(mean = response_means(design, model),
       log_density = core_predict(design, core_model(model), "log_density")))
   }
-  mean <- as.matrix(predict(model, newdata, site = site))[design$complete, , drop = FALSE]
+  by_site <- function(...) predict(model, newdata, site = site, allow_new_sites = allow_new_sites, ...)
+  mean <- as.matrix(by_site())[design$complete, , drop = FALSE]
   list(mean = if (has_many_classes(model)) mean else mean[, 1],
-    log_density = predict(model, newdata, site = site, type = "density", log = TRUE)[design$complete])
+    log_density = by_site(type = "density", log = TRUE)[design$complete])
 }
 
 # Adjusted Rand index (Hubert and Arabie): pairs put together by both, corrected for chance.

@@ -41,8 +41,11 @@ log_lambda <- function(x) all(x$path$lambda > 0)
 
 influence_points <- function(x, most) {
   shown <- utils::head(as.data.frame(x), check_count(most, "most"))
+  hierarchy <- !is.null(shown$change)
+  shown$value <- if (hierarchy) shown$change else shown$transport
   list(points = shown, hidden = nrow(x) - nrow(shown), title = "Influence of sites",
-    subtitle = "how far the aggregate moves without a site", xlab = "transport divergence")
+    subtitle = paste("how far the", if (hierarchy) "population's mean" else "aggregate", "moves without a site"),
+    xlab = if (hierarchy) "squared distance a parameter" else "transport divergence")
 }
 
 # The experts' coefficients at the first sites, with intervals where the sites sent their information.
@@ -130,11 +133,11 @@ plot.moe_influence <- function(x, most = 40, ...) {
   old <- graphics::par(mar = c(4, names_lines(p$site), 3.5, 1), mgp = c(2.4, 0.8, 0))
   on.exit(graphics::par(old))
   at <- rev(seq_along(p$site))
-  panel(p$transport, at, yaxt = "n", ylab = "", type = "n", las = 1,
-    xlim = c(0, max(p$transport)), ylim = c(0.5, nrow(p) + 0.5), xlab = shown$xlab, user = list(...))
+  panel(p$value, at, yaxt = "n", ylab = "", type = "n", las = 1,
+    xlim = c(0, max(p$value)), ylim = c(0.5, nrow(p) + 0.5), xlab = shown$xlab, user = list(...))
   titles(shown$title, shown$subtitle, list(...))
-  graphics::segments(0, at, p$transport, at, col = "grey60", lwd = 2)
-  graphics::points(p$transport, at, pch = 16)
+  graphics::segments(0, at, p$value, at, col = "grey60", lwd = 2)
+  graphics::points(p$value, at, pch = 16)
   names_axis(at, p$site)
   if (shown$hidden > 0) {
     graphics::mtext(paste(shown$hidden, "more sites not shown"), side = 1, line = 2.9, adj = 1, cex = 0.8)

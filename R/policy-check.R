@@ -100,7 +100,8 @@ model_counts <- function(model, information = FALSE) {
   if (length(r$own_knots)) behind$own_knots <- r$own_knots
   units <- length(model$schema$group) > 0
   c(list(n = if (units) min(model$n, model$weight) else model$n, share = model$share,
-    parameters = count_parameters(model$schema, model$K), at_floor = isTRUE_each(r$at_floor, model$K), degenerate = isTRUE_each(r$degenerate, model$K), behind = behind,
+    parameters = count_parameters(model$schema, model$K), at_floor = isTRUE_each(r$at_floor, model$K),
+    degenerate = isTRUE_each(r$degenerate, model$K), behind = behind,
     shares = c(names(Filter(length, model$shared)), if (information && !is.null(model$information)) "information")),
     formula_words(model$schema))
 }

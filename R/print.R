@@ -72,6 +72,13 @@ steps_line <- function(r) {
   cat("\n")
 }
 
+# Of a hierarchy's message to the sites.
+population_line <- function(model) {
+  if (is.null(model$prior)) return(invisible())
+  cat("The population of a hierarchy, as sites are asked about it in exchange ", model$prior$number + 1, ": their\n",
+    "own parameters are normal about these. A site's answer is moe_statistics(model, rows, site = ).\n", sep = "")
+}
+
 # How sure the maximum is: lines of text, none where there was nothing to search for.
 search_words <- function(search) {
   if (!has_searched(search)) return(character())
@@ -146,7 +153,9 @@ print.moe <- function(x, digits = 4, ...) {
   cat("Mixture of experts: ", family_words(x), "\n", sep = "")
   print_call(x$call)
   data_line(x)
+  population_line(x)
   fit_line(x)
+  print_origin(x)
   cat("\nExperts:\n")
   print_coefficients(expert_table(x), digits, most = 12)
   invisible(x)
@@ -168,7 +177,9 @@ print.summary.moe <- function(x, digits = x$digits, ...) {
   cat("Mixture of experts: ", family_words(model), "\n", sep = "")
   print_call(model$call)
   data_line(model)
+  population_line(model)
   fit_line(model)
+  print_origin(model)
   if (inherits(model, "moe_aggregate")) print_sites(model)
   cat(strwrap(paste0("Standard errors: ", x$standard_errors, weights_note(model, x$standard_errors)), width = 100,
     exdent = 2), sep = "\n")
@@ -310,5 +321,6 @@ print_sites <- function(x) {
     cat("Screening by ", a$screening$by, " left out: ", paste(shown_names(left), collapse = ", "), "\n", sep = "")
   }
   print_bounds(a$bounds)
+  homogeneity_line(x)
   if (length(a$notes)) cat(paste0("Note: ", a$notes, "\n"), sep = "")
 }

@@ -26,6 +26,21 @@
 #' parameters)^2, and no row. Sums over few rows can tell much about them: a
 #' site may want to take part only with many more rows than parameters.
 #'
+#' @section Masked sums:
+#' With `masked = TRUE` sites send their sums as integers of 256 bits (in units of 2^-128) to which every two of them
+#' have
+#' added and subtracted the same random numbers (Bonawitz et al. 2017): AES-256 in counter mode, other ones in
+#' every exchange. Each site's numbers are uniform modulo
+#' 2^256; in the total the masks cancel, exactly, so that rounds are those without masks (to 1e-12 of the
+#' sums). Sums of more than 2^112 = 5e33 are refused.
+#'
+#' What masks do not hide: the totals; who takes part; a site's numbers of rows, used and left out; a site's sums
+#' from the centre together with all other sites, who can take theirs off the total, or from a centre that invents
+#' the others. With two sites each can do so by itself. What masks cost: a site that sends what is not true
+#' can't be told from the total. In memory the session makes the seeds (package `openssl`) and could undo the masks:
+#' they then hide the sums from whoever sees the workers' answers. Between institutions every two sites agree on
+#' seeds by their own keys (X25519, HKDF on SHA-256), and the centre has none of them: see [moe_statistics()].
+#'
 #' @param model A model of class `moe` that was fitted with a formula: an
 #'   aggregate, or any other.
 #' @param sources A named list of data frames or sources, one a site, as in [moe_sites()];
@@ -41,6 +56,8 @@
 #'   `dispersion_floor`, `max_iterations`, `threads` and the penalties are used.
 #' @param timeout,retries Seconds that a site may take in one exchange, and how often it is
 #'   asked again where it does not answer, as in [moe_sites()].
+#' @param masked TRUE: the centre sees the sum of all sites' answers alone, see the section on masked sums. Not for
+#'   hierarchies.
 #' @return The refined model, of the class of `model`, with its log-likelihood
 #'   on all sites' rows and their summed information (so [vcov()][vcov.moe] is exact).
 #'   An aggregate keeps its `sites` and `aggregation`. The new field `refinement` is a list:
@@ -55,6 +72,8 @@
 #'   * `exchanges`: number of times that the sites were asked.
 #'   * `converged`, `stop` (`"newton"`, `"small gain"` or `"rounds"`; of a hierarchy also `"no rise"`: however
 #'     short the step, the marginal likelihood fell).
+#' @references Bonawitz, K. et al. (2017). Practical secure aggregation for privacy-preserving machine learning.
+#'   Proceedings of CCS 2017.
 #' @seealso [moe_aggregate()], [vcov.moe()]
 #' @examples
 #' sim <- moe_simulate(3000, K = 2, d = 2, seed = 1)
@@ -66,7 +85,7 @@
 #' refined$refinement$rounds
 #' @export
 moe_refine <- function(model, sources, rounds = 1, weights = NULL, control = moe_control(),
-                       timeout = Inf, retries = 0, sites = NULL) {
+                       timeout = Inf, retries = 0, sites = NULL, masked = FALSE) {
   started <- proc.time()[[3]]
   weights <- weights_column(substitute(weights), weights)
   check_moe(model, "model")
@@ -85,16 +104,20 @@ moe_refine <- function(model, sources, rounds = 1, weights = NULL, control = moe
   environment(task$formula) <- environment(model$schema$frame)
   task$gating <- model$schema$gating
   sources <- sources[order(names(sources))]
+  masked <- check_flag(masked, "masked")
   if (inherits(model, "moe_hierarchy")) {
+    if (masked) refuse_masked_hierarchy()
     out <- refine_hierarchy(model, sources, task, rounds, control)
     out$record$seconds <- proc.time()[[3]] - started
     if (endless) warn_not_refined(out)
     return(out)
   }
 
-  found <- at_sites(sources, task, site_moments)
+  task$masks <- if (masked) call_masks(names(sources))
+  found <- first_exchange(sources, task)
   first <- found[[1]]
-  task$scaling <- cpp_pooled_scaling(lapply(unname(found), function(f) f$moments),
+  pooled <- attr(found, "total")
+  task$scaling <- cpp_pooled_scaling(if (masked) list(pooled) else lapply(unname(found), function(f) f$moments),
     model$family$family, first$x_intercept, first$z_intercept)
   rows <- vapply(found, function(f) as.numeric(f$rows), 0)
   run <- refine_rounds(cpp_to_internal(core_model(model), task$scaling), sources, task, rounds, settings, rows)
@@ -113,6 +136,29 @@ site_moments <- function(design, task) {
     n = seen$counted, dropped = seen$dropped, rows = seen$rows)
 }
 
+# All sites' moments; masked: their total as attribute, and of every site what is not masked.
+first_exchange <- function(sources, task) {
+  if (is.null(task$masks)) return(at_sites(sources, task, site_moments))
+  numbers <- function(found) moment_numbers(found$moments)
+  found <- masked_exchange(sources, task, site_moments, numbers, task$masks, 0)
+  structure(found$open, total = total_moments(found$total, length(task$schema$expert$columns),
+    length(task$schema$gate$columns)))
+}
+
+# The sum of all sites' sums at the model, and how many rows each has.
+later_exchange <- function(sources, task, number) {
+  if (is.null(task$masks)) {
+    answers <- at_sites(sources, task, site_sums)
+    return(list(sums = Reduce(function(a, b) Map(`+`, a, b), answers), rows = vapply(answers, function(s) s$rows, 0)))
+  }
+  found <- masked_exchange(sources, task, site_sums, sum_numbers, task$masks, number)
+  list(sums = total_sums(found$total, found$open[[1]]$like), rows = vapply(found$open, function(f) f$rows, 0))
+}
+
+refuse_masked_hierarchy <- function() {
+  input_error("Rounds of a hierarchy can't be masked: sites answer with estimates of their own, which do not add.")
+}
+
 site_sums <- function(design, task) cpp_site_sums(design, task$model, task$scaling, task$threads)
 
 # ---- the centre's ----------------------------------------------------------------------------
@@ -120,11 +166,13 @@ site_sums <- function(design, task) cpp_site_sums(design, task$model, task$scali
 # Rounds from a model on standardised columns. Gives the last model, what is known there, and the table.
 # `rows`: of every site, when it was asked first.
 refine_rounds <- function(model, sources, task, rounds, settings, rows) {
+  number <- 0
   exchange <- function(model) {
     task$model <- model
-    answers <- at_sites(sources, task, site_sums)
-    check_same_rows(vapply(answers, function(sums) sums$rows, 0), rows)
-    Reduce(function(a, b) Map(`+`, a, b), answers)
+    number <<- number + 1
+    found <- later_exchange(sources, task, number)
+    check_same_rows(found$rows, rows)
+    found$sums
   }
   propose <- function(state) propose_step(state, task$scaling, settings)
   clock <- proc.time()[[3]]

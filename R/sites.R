@@ -138,5 +138,6 @@ print.moe_sites <- function(x, ...) {
   shown$site <- shown_names(shown$site)
   print(shown, digits = 4, row.names = FALSE)
   if (nrow(t) > 20) cat("...", nrow(t) - 20, "more sites: see $table\n")
+  if (!is.null(x$origin)) cat("Messages: ", x$origin, "\n", sep = "")
   invisible(x)
 }

@@ -252,19 +252,24 @@ augment.moe <- function(x, data = NULL, newdata = NULL, se_fit = FALSE,
   if (inherits(data, "moe_support")) {
     data <- if (x$schema$kind == "matrix") data[c("x", "y")] else support_data(data, x$schema)
   }
-  fitted <- predict(x, data)
+  augmented(x, data, function(...) predict(x, data, ...), se_fit, interval, conf.level)
+}
+
+# `by`: predictions of the rows.
+augmented <- function(x, data, by, se_fit, interval, conf.level) {
+  fitted <- by()
   out <- as_rows(x, data)
   out <- add_columns(out, ".fitted", fitted)
-  if (se_fit) out <- add_columns(out, ".se.fit", predict(x, data, se.fit = TRUE)$se.fit)
+  if (se_fit) out <- add_columns(out, ".se.fit", by(se.fit = TRUE)$se.fit)
   if (interval != "none") {
-    ends <- predict(x, data, interval = interval, level = conf.level)
+    ends <- by(interval = interval, level = conf.level)
     out[c(".lower", ".upper")] <- list(ends[, "lwr"], ends[, "upr"])
   }
-  if (has_classes(x$schema)) out$.class <- predict(x, data, "label")
-  probability <- predict(x, data, "gate")
+  if (has_classes(x$schema)) out$.class <- by(type = "label")
+  probability <- by(type = "gate")
   if (holds_response(x, data)) {
     y <- known_response(x, data)
-    posterior <- predict(x, data, "posterior")
+    posterior <- by(type = "posterior")
     known <- !is.na(posterior[, 1])
     probability[known, ] <- posterior[known, ]
     indicators <- response_indicators(ifelse(is.na(y), 0, y), x$schema)

@@ -2,6 +2,9 @@
 
 # The names of the columns that a formula such as ~ id tells units by; NULL without one.
 unit_columns <- function(group) {
+  group <- tryCatch(group, error = function(e) {
+    input_error("{.arg group} must be a one-sided formula such as {.code ~ id}.", x = "{conditionMessage(e)}")
+  })
   if (is.null(group)) return(NULL)
   if (is.character(group)) names <- group
   else if (inherits(group, "formula") && length(group) == 2) names <- all.vars(group)
@@ -19,7 +22,8 @@ unit_columns <- function(group) {
 
 # Those asked for, or those of the model to start from.
 group_columns_of <- function(group, start) {
-  if (is.null(group) && inherits(start, "moe")) start$schema$group else unit_columns(group)
+  columns <- unit_columns(group)
+  if (is.null(columns) && inherits(start, "moe")) start$schema$group else columns
 }
 
 check_group_columns <- function(columns, data) {
@@ -78,6 +82,16 @@ weigh_units <- function(weight, design) {
       {weight[first[other[1]]]} and {weight[other[1]]}.")
   }
   weight / design$unit_size
+}
+
+# A cluster holds units whole: what they tell is not a sum over their rows.
+check_unit_clusters <- function(design, cluster) {
+  if (is.null(design$unit)) return(invisible())
+  first <- match(design$unit, design$unit)
+  other <- which(cluster != cluster[first])
+  if (!length(other)) return(invisible())
+  input_error("Rows {first[other[1]]} and {other[1]} are of one unit, by {.arg group}, but of two clusters.",
+    i = "A cluster must hold its units whole.")
 }
 
 # One expert for all rows of a unit: so its gates must be the same in all.

@@ -100,6 +100,7 @@ cluster_rows <- function(object, cluster, newdata, weights, named = FALSE) {
     input_error("{.arg cluster} is missing for {sum(is.na(value))} row{?s} of the fit.",
       i = "A row without a cluster can be one of its own: give it a name that no other has.")
   }
+  check_unit_clusters(design, value)
   list(design = design, cluster = if (named) as.character(value) else match(value, unique(value)))
 }
 

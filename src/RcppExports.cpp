@@ -158,6 +158,17 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_congruent
+Rcpp::NumericMatrix cpp_congruent(Rcpp::NumericMatrix a, Rcpp::NumericMatrix map);
+RcppExport SEXP _distmoe_cpp_congruent(SEXP aSEXP, SEXP mapSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< Rcpp::NumericMatrix >::type a(aSEXP);
+    Rcpp::traits::input_parameter< Rcpp::NumericMatrix >::type map(mapSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_congruent(a, map));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_positive_part
 Rcpp::NumericMatrix cpp_positive_part(Rcpp::NumericMatrix a);
 RcppExport SEXP _distmoe_cpp_positive_part(SEXP aSEXP) {
@@ -190,6 +201,17 @@ BEGIN_RCPP
     Rcpp::traits::input_parameter< Rcpp::NumericMatrix >::type starts(startsSEXP);
     Rcpp::traits::input_parameter< Rcpp::List >::type options(optionsSEXP);
     rcpp_result_gen = Rcpp::wrap(cpp_site_mode(data, shape, scaling, prior, starts, options));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_site_distances
+Rcpp::NumericVector cpp_site_distances(Rcpp::List sites, Rcpp::IntegerMatrix blocks);
+RcppExport SEXP _distmoe_cpp_site_distances(SEXP sitesSEXP, SEXP blocksSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< Rcpp::List >::type sites(sitesSEXP);
+    Rcpp::traits::input_parameter< Rcpp::IntegerMatrix >::type blocks(blocksSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_site_distances(sites, blocks));
     return rcpp_result_gen;
 END_RCPP
 }
@@ -389,6 +411,37 @@ BEGIN_RCPP
     return rcpp_result_gen;
 END_RCPP
 }
+// cpp_fixed_encode
+SEXP cpp_fixed_encode(Rcpp::NumericMatrix values);
+RcppExport SEXP _distmoe_cpp_fixed_encode(SEXP valuesSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< Rcpp::NumericMatrix >::type values(valuesSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_fixed_encode(values));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_fixed_sum
+Rcpp::RawVector cpp_fixed_sum(Rcpp::List terms, Rcpp::LogicalVector minus);
+RcppExport SEXP _distmoe_cpp_fixed_sum(SEXP termsSEXP, SEXP minusSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< Rcpp::List >::type terms(termsSEXP);
+    Rcpp::traits::input_parameter< Rcpp::LogicalVector >::type minus(minusSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_fixed_sum(terms, minus));
+    return rcpp_result_gen;
+END_RCPP
+}
+// cpp_fixed_decode
+Rcpp::NumericMatrix cpp_fixed_decode(Rcpp::RawVector bytes);
+RcppExport SEXP _distmoe_cpp_fixed_decode(SEXP bytesSEXP) {
+BEGIN_RCPP
+    Rcpp::RObject rcpp_result_gen;
+    Rcpp::traits::input_parameter< Rcpp::RawVector >::type bytes(bytesSEXP);
+    rcpp_result_gen = Rcpp::wrap(cpp_fixed_decode(bytes));
+    return rcpp_result_gen;
+END_RCPP
+}
 // cpp_predict
 Rcpp::NumericMatrix cpp_predict(Rcpp::List data, Rcpp::List model, std::string what, int threads);
 RcppExport SEXP _distmoe_cpp_predict(SEXP dataSEXP, SEXP modelSEXP, SEXP whatSEXP, SEXP threadsSEXP) {
@@ -584,9 +637,11 @@ static const R_CallMethodDef CallEntries[] = {
     {"_distmoe_cpp_trust_step", (DL_FUNC) &_distmoe_cpp_trust_step, 4},
     {"_distmoe_cpp_hierarchy", (DL_FUNC) &_distmoe_cpp_hierarchy, 4},
     {"_distmoe_cpp_site_covariance", (DL_FUNC) &_distmoe_cpp_site_covariance, 2},
+    {"_distmoe_cpp_congruent", (DL_FUNC) &_distmoe_cpp_congruent, 2},
     {"_distmoe_cpp_positive_part", (DL_FUNC) &_distmoe_cpp_positive_part, 1},
     {"_distmoe_cpp_covariance_root", (DL_FUNC) &_distmoe_cpp_covariance_root, 1},
     {"_distmoe_cpp_site_mode", (DL_FUNC) &_distmoe_cpp_site_mode, 6},
+    {"_distmoe_cpp_site_distances", (DL_FUNC) &_distmoe_cpp_site_distances, 2},
     {"_distmoe_cpp_assign", (DL_FUNC) &_distmoe_cpp_assign, 1},
     {"_distmoe_cpp_mean_quantiles", (DL_FUNC) &_distmoe_cpp_mean_quantiles, 4},
     {"_distmoe_cpp_model_information", (DL_FUNC) &_distmoe_cpp_model_information, 5},
@@ -604,6 +659,9 @@ static const R_CallMethodDef CallEntries[] = {
     {"_distmoe_cpp_use_instructions", (DL_FUNC) &_distmoe_cpp_use_instructions, 1},
     {"_distmoe_cpp_stop_threads", (DL_FUNC) &_distmoe_cpp_stop_threads, 0},
     {"_distmoe_cpp_pass", (DL_FUNC) &_distmoe_cpp_pass, 5},
+    {"_distmoe_cpp_fixed_encode", (DL_FUNC) &_distmoe_cpp_fixed_encode, 1},
+    {"_distmoe_cpp_fixed_sum", (DL_FUNC) &_distmoe_cpp_fixed_sum, 2},
+    {"_distmoe_cpp_fixed_decode", (DL_FUNC) &_distmoe_cpp_fixed_decode, 1},
     {"_distmoe_cpp_predict", (DL_FUNC) &_distmoe_cpp_predict, 4},
     {"_distmoe_cpp_quantiles", (DL_FUNC) &_distmoe_cpp_quantiles, 4},
     {"_distmoe_cpp_keyed_hash", (DL_FUNC) &_distmoe_cpp_keyed_hash, 2},

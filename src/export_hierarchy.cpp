@@ -3,6 +3,7 @@
 #include "core/fit/site_mode.h"
 #include "core/model/quantiles.h"
 #include "core/reduce/hierarchy.h"
+#include "core/reduce/homogeneity.h"
 #include "core/reduce/transport_problem.h"
 
 using namespace distmoe;
@@ -53,6 +54,11 @@ Rcpp::NumericMatrix cpp_site_covariance(Rcpp::NumericMatrix curvature, Rcpp::Num
 }
 
 // [[Rcpp::export(rng = false)]]
+Rcpp::NumericMatrix cpp_congruent(Rcpp::NumericMatrix a, Rcpp::NumericMatrix map) {
+  return Rcpp::wrap(congruent(Rcpp::as<MatrixXd>(a), Rcpp::as<MatrixXd>(map)));
+}
+
+// [[Rcpp::export(rng = false)]]
 Rcpp::NumericMatrix cpp_positive_part(Rcpp::NumericMatrix a) {
   return Rcpp::wrap(positive_part(Rcpp::as<MatrixXd>(a)));
 }
@@ -76,6 +82,7 @@ Rcpp::List cpp_site_mode(Rcpp::List data, Rcpp::List shape, Rcpp::List scaling, 
   o.tolerance = options["tolerance"];
   o.max_iterations = options["max_iterations"];
   o.mean_score_weight = options["mean_score_weight"];
+  o.residual = s.y_residual;
   const MatrixXd all = Rcpp::as<MatrixXd>(starts);
   std::vector<VectorXd> from;
   for (Index j = 0; j < all.cols(); ++j) from.push_back(all.col(j));
@@ -88,6 +95,31 @@ Rcpp::List cpp_site_mode(Rcpp::List data, Rcpp::List shape, Rcpp::List scaling, 
       Rcpp::_["marginal"] = mode.marginal, Rcpp::_["promise"] = mode.promise,
       Rcpp::_["iterations"] = mode.iterations, Rcpp::_["converged"] = mode.converged,
       Rcpp::_["rows"] = static_cast<double>(source.rows()));
+}
+
+// sites: lists with `curvature`, `at`, `size`, `shift` and `weight`, in memory that stays; blocks: a column each with
+// place (from 0), size, and the intercept's place within it or -1.
+// [[Rcpp::export(rng = false)]]
+Rcpp::NumericVector cpp_site_distances(Rcpp::List sites, Rcpp::IntegerMatrix blocks) {
+  const auto vector = [](SEXP v) {
+    return Eigen::Map<const VectorXd>(REAL(v), static_cast<Index>(Rf_xlength(v)));
+  };
+  std::vector<SiteEstimate> all;
+  std::vector<ParameterBlock> parts;
+  for (int b = 0; b < blocks.ncol(); ++b) parts.push_back({blocks(0, b), blocks(1, b), blocks(2, b)});
+  const Index size = parts.back().from + parts.back().size;
+  for (R_xlen_t m = 0; m < sites.size(); ++m) {
+    const Rcpp::List site = sites[m];
+    const SEXP curvature = site["curvature"], at = site["at"], scale = site["size"], shift = site["shift"];
+    for (SEXP v : {curvature, at, scale, shift}) {
+      if (TYPEOF(v) != REALSXP || Rf_xlength(v) != (v == curvature ? size * size : size)) {
+        throw std::invalid_argument("a site's estimate has another size");
+      }
+    }
+    all.push_back({Eigen::Map<const MatrixXd>(REAL(curvature), size, size), vector(at), vector(scale), vector(shift),
+                   Rcpp::as<double>(site["weight"])});
+  }
+  return numbers(site_distances(all, parts));
 }
 
 // The assignment of least cost: for every row (of a square matrix) its column, from 1.

@@ -54,7 +54,8 @@ for mode in "$@"; do
       optional+=$'\n'$(suggested 'flexmix|ggplot2')$'\nAER\ncarData\ninsuranceData\nmixtools\nMoEClust'
       openblas=yes ;;
     engines)
-      optional+=$'\n'$(suggested 'DBI|RSQLite|RPostgres|batchtools|future.batchtools')$'\nDBI\nRSQLite\nRPostgreSQL'
+      optional+=$'\n'$(suggested 'DBI|RSQLite|RPostgres|batchtools|future.batchtools|openssl|optparse')
+      optional+=$'\nDBI\nRSQLite\nRPostgreSQL'
       services+=" ip=iproute2 ssh=openssh-client sshd=openssh-server munged=munge slurmctld=slurmctld
         slurmd=slurmd sinfo=slurm-client initdb=postgresql" ;;
     lint)

@@ -130,6 +130,77 @@ data_base <- function(open, what) {
   same_as_reference(fit(sources))
 }
 
+# A study by the command line alone: at the two hosts, and at the centre.
+signed_exchange <- function() {
+  if (!requireNamespace("openssl", quietly = TRUE) || !requireNamespace("optparse", quietly = TRUE)) {
+    return(check("openssl and optparse are installed", FALSE))
+  }
+  sites <- c(north = hosts[1], south = hosts[2])
+  home <- path("files")
+  dir.create(home)
+  program <- paste(shQuote(file.path(R.home("bin"), "Rscript")), shQuote(moe_cli_path()))
+  libraries <- paste0("R_LIBS=", shQuote(paste(.libPaths(), collapse = ":")))
+  run <- function(command) suppressWarnings(system(paste(command, "2>&1"), intern = TRUE))
+  failed <- character()
+  must <- function(out) {
+    if (!is.null(attr(out, "status"))) failed <<- c(failed, utils::tail(out, 3))
+    out
+  }
+  ssh <- function(host, command) run(paste("ssh -F", path("ssh.conf"), host, shQuote(command)))
+  scp <- function(from, to) must(run(paste("scp -q -F", path("ssh.conf"), from, to)))
+  # Every site's folder is another one, though here they may lie on one disk.
+  there <- function(m, name = "") path(paste0("files-", m), name)
+  centre <- function(...) run(paste("cd", home, "&&", libraries, program, ...))
+  site <- function(m, ...) ssh(sites[[m]], paste("cd", there(m), "&&", libraries, program, ...))
+  send <- function(name, m) scp(file.path(home, name), paste0(sites[[m]], ":", there(m)))
+  fetch <- function(m, name, to) scp(paste0(sites[[m]], ":", there(m, name)), file.path(home, to))
+  public <- function(out) regmatches(out, regexpr("dm1-[A-Za-z0-9+/]{88}", out))
+  trusted <- "--registry trial.json --key own.key"
+  parts <- list(north = tables$A, south = tables$B)
+  must(centre("keys --key own.key"))
+  must(centre("register", trusted, "--study trial"))
+  for (m in names(sites)) {
+    must(ssh(sites[[m]], paste("mkdir -p", there(m))))
+    exact <- as.data.frame(lapply(parts[[m]], sprintf, fmt = "%.17g"))
+    utils::write.csv(exact, file.path(home, "rows.csv"), row.names = FALSE, quote = FALSE)
+    send("rows.csv", m)
+    key <- public(must(site(m, "keys --key own.key")))
+    must(centre("register", trusted, "--site", m, "--rows 1000 --public", shQuote(key)))
+  }
+  for (m in names(sites)) send("trial.json", m)
+  exact <- as.data.frame(lapply(tables$C, sprintf, fmt = "%.17g"))
+  utils::write.csv(exact, file.path(home, "shared.csv"), row.names = FALSE, quote = FALSE)
+  must(centre("fit --data shared.csv --formula 'y ~ x1 + x2 + x3' -K 2 --seed 1 --out model-0.json", trusted))
+  for (round in 0:2) {
+    dir.create(file.path(home, paste0("round-", round)))
+    for (m in names(sites)) {
+      send(paste0("model-", round, ".json"), m)
+      must(site(m, "refine --data rows.csv --model", paste0("model-", round, ".json"), "--out answer.json --overwrite",
+        if (round == 2) "--masked", trusted))
+      fetch(m, "answer.json", paste0("round-", round, "/", m, ".json"))
+    }
+    must(centre("refine --messages", paste0("round-", round), "--model", paste0("model-", round, ".json"), "--out",
+      paste0("model-", round + 1, ".json"), trusted))
+  }
+  check("two hosts and a centre run signed rounds by files, the last one masked", !length(failed), failed)
+  plain <- read_moe(file.path(home, "model-0.json"))
+  for (round in 0:2) {
+    plain <- moe_update(plain, lapply(names(sites), function(m) moe_statistics(plain, parts[[m]], site = m)))
+  }
+  signed <- read_moe(file.path(home, "model-3.json"))
+  gap <- max(abs(numbers(signed) - numbers(plain)) / pmax(1, abs(numbers(plain))))
+  check("they give the model of unsigned rounds, to 1e-10", gap <= 1e-10, gap)
+  # The last answer of one host in the other's name, and a start of the earlier exchange.
+  file.copy(file.path(home, "round-1", "north.json"), file.path(home, "round-2", "north.json"), overwrite = TRUE)
+  out <- centre("refine --messages round-2 --model model-2.json --out forged.json", trusted)
+  check("an answer of an earlier exchange is refused", !file.exists(file.path(home, "forged.json")) &&
+    any(grepl("north.json: field exchange is 2", out)), utils::tail(out, 3))
+  out <- site("north", "refine --data rows.csv --model model-1.json --out forged.json", trusted)
+  check("a host refuses an earlier model", any(grepl("of exchange 3 has come", out)), utils::tail(out, 3))
+  check("all logs are whole", all(grepl("Whole", c(paste(centre("log --registry trial.json"), collapse = " "),
+    vapply(names(sites), function(m) paste(site(m, "log --registry trial.json"), collapse = " "), "")))))
+}
+
 switch(group,
   reference = {
     sites <- fit()
@@ -187,6 +258,8 @@ switch(group,
     }
     again(b)
   },
+  # Institutions that share no disk: each host has a folder of its own, files go by scp, all are signed.
+  files = signed_exchange(),
   slurm = {
     slurm()
     same_as_reference(fit())

@@ -161,6 +161,7 @@ AuthorizedKeysFile $scratch/authorized
 PasswordAuthentication no
 PermitRootLogin prohibit-password
 StrictModes no
+Subsystem sftp internal-sftp
 UsePAM no
 EOF
     ip netns exec $tag-host$h "$(command -v sshd)" -D -e -f "$scratch/sshd$h.conf" 2>"$log-sshd$h" &
@@ -190,6 +191,7 @@ else
   ip netns del $tag-try
   if make_hosts 2>"$log-hosts"; then
     group ssh ip netns exec $tag-centre
+    group files ip netns exec $tag-centre
     group_with_fault ssh-cut cut_off ip netns exec $tag-centre
     # A link that has just come up has no route yet.
     for h in 1 2; do

@@ -4,8 +4,8 @@
 #   Rscript hierarchy.R [quick] [draws of the simulation, 300]
 #
 # Each part is kept, once done, in the folder HIERARCHY_KEEP (_build/bench/hierarchy), the simulation draw by draw: a
-# run that was stopped goes on. Words in HIERARCHY_PARTS (flights airports diamonds men gates simulation time) choose
-# parts. The men of MMASH (inst/paper/mmash.R) are in it where MMASH names the folder of the data.
+# run that was stopped goes on. Words in HIERARCHY_PARTS (flights airports diamonds men gates homogeneity simulation
+# time) choose parts. The men of MMASH (inst/paper/mmash.R) are in it where MMASH names the folder of the data.
 
 source(system.file("bench/tools.R", package = "distmoe"))
 draws <- size(1, 300, 2)
@@ -13,7 +13,8 @@ header("hierarchy: sites that differ")
 future::plan(future::sequential)
 keep <- Sys.getenv("HIERARCHY_KEEP", if (quick) tempfile() else "_build/bench/hierarchy")
 dir.create(keep, FALSE, TRUE)
-chosen <- strsplit(Sys.getenv("HIERARCHY_PARTS", "flights airports diamonds men gates simulation time"), " +")[[1]]
+parts_of_all <- "flights airports diamonds men gates homogeneity simulation time"
+chosen <- strsplit(Sys.getenv("HIERARCHY_PARTS", parts_of_all), " +")[[1]]
 
 kept <- function(name, code) {
   file <- file.path(keep, paste0(name, ".rds"))
@@ -46,32 +47,36 @@ real_case <- function(train, test, site, formula, K, rounds = 10, left_out = TRU
   for (s in names(fitted$models)) own[at == s] <- log_density(fitted$models[[s]], test[at == s, ])
   has_own <- at %in% names(fitted$models)
   density <- list(pooled = log_density(pooled, test), aggregate = log_density(aggregate, test), own = own,
-    "one shot" = log_density(h, test, site = at, new_site = "population"),
+    "one shot" = log_density(h, test, site = at, new_site = "population", allow_new_sites = TRUE),
     rounds = log_density(refined, test, site = at))
   y <- test[[all.vars(formula)[1]]]
   rpe <- c(pooled = moe_metrics(pooled, test)$rpe, aggregate = moe_metrics(aggregate, test)$rpe, own = NA,
-    "one shot" = moe_metrics(h, test, site = at)$rpe, rounds = moe_metrics(refined, test, site = at)$rpe)
+    "one shot" = moe_metrics(h, test, site = at, allow_new_sites = TRUE)$rpe,
+    rounds = moe_metrics(refined, test, site = at)$rpe)
   out <- list(density = density, site = at, has_own = has_own, rpe = rpe, clock = clock,
-    left_out = NULL, trace = refined$refinement$rounds)
+    left_out = NULL, new_site = NULL, trace = refined$refinement$rounds)
   # What a new site gets may be the aggregate too.
   refined$aggregate <- aggregate
-  if (left_out) out$left_out <- new_sites(refined, parts, split(test, at), formula, K, pooled, most_left)
+  if (left_out) out[c("left_out", "new_site")] <- new_sites(refined, parts, split(test, at), formula, K, most_left)
   out
 }
 
-# Every site left out: what the hierarchy of the others gives it, and the pooled fit to the others.
-new_sites <- function(h, parts, tests, formula, K, pooled, most) {
+# Every site left out: what the hierarchy of the others gives it, and a pooled fit to the others, which has its own
+# search: it must not start from a fit that saw the site.
+new_sites <- function(h, parts, tests, formula, K, most) {
   known <- h$hierarchy$table$site
   lack <- setdiff(known, names(tests))
   for (s in lack) tests[[s]] <- parts[[s]]
-  t <- leave_sites_out(h, tests[known])$hierarchy$left_out
+  chosen <- leave_sites_out(h, tests[known])$hierarchy
+  t <- chosen$left_out
   t$pooled_of_others <- NA
   for (i in utils::head(order(-t$n), most)) {
     rest <- do.call(rbind, parts[setdiff(names(parts), t$site[i])])
-    fit <- moe(formula, rest, start = pooled, keep = FALSE)
+    set.seed(2013)
+    fit <- suppressWarnings(moe(formula, rest, K = K, keep = FALSE))
     t$pooled_of_others[i] <- mean(log_density(fit, tests[[t$site[i]]]))
   }
-  t
+  list(t, chosen$new_site)
 }
 
 show_case <- function(found, title) {
@@ -102,7 +107,8 @@ show_case <- function(found, title) {
   used <- !is.na(t$pooled_of_others)
   fields <- c("average", "integrated", "population", "aggregate", "pooled_of_others")
   total <- colSums(t[used, fields] * t$n[used]) / sum(t$n[used])
-  cat("New sites (each of ", sum(used), " left out), held-out log-likelihood a row: ",
+  cat("New sites (each of ", sum(used), " left out; leave_sites_out() takes \"", found$new_site,
+    "\"), held-out log-likelihood a row: ",
     paste(c("average", "integrated", "population", "aggregate", "pooled fit to the others"), four(total),
       collapse = ", "), "\n",
     sep = "")
@@ -179,19 +185,60 @@ if ("gates" %in% chosen) {
     start <- moe(y ~ x + v, train[sample(9600, 500), ], K = 2)
     sites <- suppressWarnings(moe_sites(y ~ x + v, parts, start = start, information = TRUE))
     pooled <- moe(y ~ x + v, train, K = 2, gating = ~ x + v + site)
+    free <- moe(y ~ x + v, train, K = 2, gating = ~ (x + v) * site)
     plain <- moe(y ~ x + v, train, K = 2)
-    h <- moe_hierarchy(sites, effects = "gate:(Intercept)")
-    r <- moe_refine(h, parts, rounds = 15)
-    all <- moe_hierarchy(sites, effects = "gates")
     score <- function(m, ...) mean(log_density(m, test, ...))
-    c(plain = score(plain), factor = score(pooled), "one shot" = score(h, site = "site"),
-      rounds = score(r, site = "site"), "effects = gates" = score(all, site = "site"),
-      "gates, rounds" = score(moe_refine(all, parts, rounds = 15), site = "site"))
+    scores <- function(h) {
+      c(score(h, site = "site"), score(moe_refine(h, parts, rounds = 15), site = "site"))
+    }
+    chosen <- moe_effects(sites, list("none", "gate:(Intercept)", "gates", "experts", "all"))
+    stats::setNames(c(score(plain), score(pooled), score(free),
+      scores(moe_hierarchy(sites, effects = "gate:(Intercept)")), scores(moe_hierarchy(sites, effects = "gates")),
+      scores(chosen$model), chosen$model$hierarchy$effects == "gate:(Intercept)"), c("plain", "factor", "free",
+      "one", "rounds", "gates", "gates rounds", "chosen", "chosen rounds", "right"))
   }
-  found <- kept("gates", vapply(seq_len(if (quick) 2 else 10), one, numeric(6)))
-  print(data.frame(model = c("pooled", "pooled, site as factor in gating", "hierarchy, gates' intercepts, one shot",
-    "the same, rounds", "effects = \"gates\", one shot", "the same, rounds"), loglik = four(rowMeans(found)),
-    "less factor's, least" = four(apply(sweep(found, 2, found["factor", ]), 1, min)), check.names = FALSE),
+  found <- kept("gates", vapply(seq_len(if (quick) 2 else 10), one, numeric(10)))
+  cat("moe_effects() among none, gates' intercepts, gates, experts, all chose the gates' intercepts in ",
+    sum(found["right", ]), " of ", ncol(found), " sets\n", sep = "")
+  found <- found[-10, ]
+  print(data.frame(model = c("pooled", "pooled, site as factor in gating", "pooled, gates' columns by site",
+    "hierarchy, gates' intercepts, one shot", "the same, rounds", "effects = \"gates\", one shot",
+    "the same, rounds", "effects by moe_effects(), one shot", "the same, rounds"), loglik = four(rowMeans(found)),
+    "less factor's" = formatC(rowMeans(sweep(found, 2, found["factor", ])), digits = 5, format = "f"),
+    "least" = four(apply(sweep(found, 2, found["factor", ]), 1, min)), check.names = FALSE), row.names = FALSE)
+}
+
+# ---- is one model for all what the sites say? ---------------------------------------------------------
+
+if ("homogeneity" %in% chosen) {
+  cat("\nTest of homogeneity in moe_aggregate()\n")
+  f <- flights()
+  gain <- kept("homogeneity_flights", {
+    parts <- split(f, f$carrier, drop = TRUE)
+    set.seed(2013)
+    given <- f[sample(nrow(f), 20000), ]
+    sites <- suppressWarnings(moe_sites(flight_model, parts, start = moe(flight_model, given, K = 3, keep = FALSE),
+      information = TRUE))
+    suppressWarnings(moe_aggregate(sites, moe_support(given, site = given$carrier)))$homogeneity
+  })
+  cat("Flights by airline: chi-squared ", round(gain$Q, 1), " on ", gain$df, " df, estimated gain a flight ",
+    formatC(gain$gain, digits = 3, format = "f"), " (", length(gain$sites), " airlines)\n", sep = "")
+  one <- function(K, d, rows, seed) {
+    sim <- moe_simulate(sum(rows), K = K, d = d, seed = seed)
+    site <- rep(sprintf("s%02d", seq_along(rows)), rows)
+    sites <- suppressWarnings(moe_sites(y ~ ., split(sim$data, site), start = sim$model, information = TRUE))
+    test <- suppressWarnings(moe_aggregate(sites, moe_support(sim$data, site = site), screen = FALSE))$homogeneity
+    if (is.null(test)) NA else test$differ
+  }
+  designs <- list(list(1, 3, rep(60, 8)), list(1, 3, rep(c(100, 300, 1000), 3)), list(2, 2, rep(300, 8)),
+    list(2, 2, rep(c(100, 300, 1000), 4)), list(3, 2, rep(1000, 8)))
+  alarms <- kept("homogeneity_none", lapply(designs, function(a) {
+    vapply(seq_len(if (quick) 3 else 60), function(seed) one(a[[1]], a[[2]], a[[3]], seed), NA)
+  }))
+  print(data.frame(K = vapply(designs, `[[`, 0, 1), columns = vapply(designs, `[[`, 0, 2),
+    sites = vapply(designs, function(a) length(a[[3]]), 0L),
+    rows = vapply(designs, function(a) paste(unique(a[[3]]), collapse = ", "), ""), sets = lengths(alarms),
+    tested = vapply(alarms, function(v) sum(!is.na(v)), 0L), alarms = vapply(alarms, sum, 0L, na.rm = TRUE)),
     row.names = FALSE)
 }
 
@@ -289,12 +336,13 @@ if ("time" %in% chosen) {
     sites <- suppressWarnings(moe_sites(y ~ ., parts, start = sim$model, information = TRUE))
     support <- moe_support(sim$data[seq(1, nrow(sim$data), length.out = min(nrow(sim$data), 20000)), ])
     reset <- gc(reset = TRUE)
-    one <- seconds(h <- moe_hierarchy(sites))
+    user <- function(code) sum(system.time(code)[c("user.self", "sys.self")])
+    one <- user(h <- moe_hierarchy(sites))
     memory <- sum(gc()[, 6]) - sum(reset[, 2])
     c(sites = count, rows = rows, d = d, K = K, hierarchy = one,
-      aggregate = seconds(suppressWarnings(moe_aggregate(sites, support))), "MB more" = memory)
+      aggregate = user(suppressWarnings(moe_aggregate(sites, support))), "MB more" = memory)
   }
-  cat("\nSeconds of the centre, one shot (aggregate: with 20,000 support points)\n")
+  cat("\nProcessor seconds of the centre, one shot (aggregate: with information and 20,000 support points)\n")
   cases <- if (quick) list(c(10, 500, 5, 2)) else list(c(64, 10000, 20, 4), c(1000, 400, 10, 3))
   for (i in seq_along(cases)) {
     t <- kept(paste0("time", i), do.call(timed, as.list(cases[[i]])))

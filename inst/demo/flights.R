@@ -104,8 +104,10 @@ density$lm <- dnorm(sqrt(loss$lm), sd = sqrt(mean(residuals(line)^2)), log = TRU
 of_carrier <- as.character(held_out$carrier)
 for (name in names(hierarchies)) {
   h <- hierarchies[[name]]
-  density[[name]] <- predict(h, held_out, site = of_carrier, type = "density", log = TRUE)
-  loss[[name]] <- (held_out$arr_delay - predict(h, held_out, site = of_carrier))^2
+  density[[name]] <- predict(h, held_out, site = of_carrier, type = "density", log = TRUE,
+    allow_new_sites = TRUE)
+  loss[[name]] <- (held_out$arr_delay - predict(h, held_out, site = of_carrier,
+    allow_new_sites = TRUE))^2
 }
 rpe <- vapply(loss[names(density)], sum, 0) / sum(held_out$arr_delay^2)
 

@@ -273,6 +273,19 @@ test_that("an exchange names the site whose worker is lost", {
   expect_error(moe_refine(start, killed, rounds = 1), "B.*lost", class = "moe_input_error")
 })
 
+test_that("a round of a hierarchy names the site whose worker is lost, and the one that is late", {
+  skip_on_os("windows")
+  two_workers()
+  sources <- engine_sources()
+  start <- moe(y ~ x, do.call(rbind, sources), K = 2)
+  h <- moe_hierarchy(moe_sites(y ~ x, sources, start = start, information = TRUE))
+  killed <- tricky(sources, function() tools::pskill(Sys.getpid(), tools::SIGKILL))
+  expect_error(moe_refine(h, killed, rounds = 1), "B.*lost", class = "moe_input_error")
+  late <- tricky(sources, function() Sys.sleep(60))
+  expect_error(moe_refine(h, late, rounds = 1, timeout = 3), "B", class = "moe_input_error")
+  expect_equal(coef(moe_refine(h, sources, rounds = 1)), coef(moe_refine(h, sources, rounds = 1)))
+})
+
 test_that("a site that takes its worker with it when its columns are asked for is not tried again", {
   skip_on_os("windows")
   two_workers()

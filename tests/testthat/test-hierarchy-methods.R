@@ -196,7 +196,7 @@ test_that("leaving sites out names the best", {
   h <- leave_sites_out(found$h, found$sources, draws = 10)
   t <- h$hierarchy$left_out
   expect_equal(t$n, c(300, 250, 200, 260))
-  best <- names(which.max(colSums(t[3:5] * t$n)))
+  best <- names(which.max(colSums(t[4:6] * t$n)))
   expect_equal(h$hierarchy$new_site, best)
   # Without site B, by hand: the hierarchy of the others' models, labels as they are.
   others <- solve_population(found$h$hierarchy$quadratics[-2], hierarchy_setting(found$h))
@@ -239,7 +239,8 @@ test_that("new sites are drawn one by one; tests and intervals go by the number 
   sites <- split(data, paste(data$Sex, as.integer(data$Subject) %% 3))
   h <- moe_hierarchy(moe_sites(distance ~ age, sites, K = 1, information = TRUE))
   rows <- data[c(1, 2, 3, 4), ]
-  drawn <- t(as.matrix(simulate(h, 600, newdata = rows, seed = 1, site = c("a", "a", "b", "b"))))
+  drawn <- t(as.matrix(simulate(h, 600, newdata = rows, seed = 1, site = c("a", "a", "b", "b"),
+    allow_new_sites = TRUE)))
   together <- cor(drawn)
   expect_lt(abs(together[1, 3]), 0.15)
   expect_gt(together[1, 2], together[1, 3])
@@ -248,4 +249,135 @@ test_that("new sites are drawn one by one; tests and intervals go by the number 
   expect_equal(unname(interval[1, "upr"] - interval[1, "fit"]), qt(0.975, length(sites) - 1) * error, tolerance = 1e-8)
   at <- tidy(h)$column %in% "age"
   expect_equal(tidy(h)$p.value[at], 2 * pt(-abs(tidy(h)$statistic[at]), length(sites) - 1))
+})
+
+test_that("a name that is no site is told, unless new sites are asked for", {
+  d <- shifted_sites()
+  h <- hierarchy_of(d)$h
+  new <- d[1:4, ]
+  refused <- function(code, words) expect_error(code, words, class = "moe_input_error")
+  refused(predict(h, new, site = "AX"), "AX.*Do you mean")
+  refused(predict(h, new, site = "sites"), "site")
+  refused(predict(h, new, site = c("A", "B", "E", "F")), "allow_new_sites")
+  refused(simulate(h, 1, newdata = new, site = "E"), "allow_new_sites")
+  refused(moe_metrics(h, new, site = "E"), "allow_new_sites")
+  refused(logLik(h, new, site = "E"), "allow_new_sites")
+  refused(residuals(h, newdata = new, site = "E"), "allow_new_sites")
+  refused(augment(h, newdata = new, site = "E"), "allow_new_sites")
+  mixed <- predict(h, new, site = c("A", "B", "E", NA), allow_new_sites = TRUE)
+  expect_equal(mixed[3:4], predict(h, new[3:4, ]))
+  expect_equal(mixed[1], predict(site_model(h, "A"), new[1, ]))
+  expect_equal(moe_metrics(h, new, site = "E", allow_new_sites = TRUE), moe_metrics(h, new))
+})
+
+test_that("residuals and rows by the sites' models", {
+  d <- shifted_sites()
+  h <- hierarchy_of(d)$h
+  new <- d[c(1:5, 400:404), ]
+  for (type in c("response", "pearson", "quantile")) {
+    expect_equal(residuals(h, type, new, site = "site")[6:10],
+      residuals(site_model(h, d$site[400]), type, new[6:10, ]), ignore_attr = TRUE)
+  }
+  expect_equal(residuals(h, newdata = new), new$y - predict(h, new))
+  rows <- augment(h, newdata = new, site = "site")
+  expect_equal(rows$.resid, residuals(h, newdata = new, site = "site"))
+  expect_equal(rows$.fitted, predict(h, new, site = "site"))
+  expect_error(residuals(h), "holds no rows", class = "moe_input_error")
+  expect_error(fitted(h), "holds no rows", class = "moe_input_error")
+  expect_error(augment(h), "holds no rows", class = "moe_input_error")
+})
+
+test_that("models of matrices", {
+  d <- shifted_sites()
+  x <- as.matrix(d[c("x", "v")])
+  start <- moe(x, d$y, K = 2)
+  models <- lapply(split(seq_len(nrow(d)), d$site), function(i) {
+    moe(x[i, ], d$y[i], start = start, control = moe_control(information = TRUE))
+  })
+  h <- moe_hierarchy(models)
+  new <- x[1:6, ]
+  site <- rep(c("A", "B", NA), 2)
+  expect_equal(predict(h, new, site = "B"), predict(site_model(h, "B"), new))
+  both <- predict(h, new, site = site)
+  expect_equal(both[c(1, 4)], predict(site_model(h, "A"), new[c(1, 4), ]))
+  expect_equal(both[c(3, 6)], predict(h, new[c(3, 6), ]))
+  expect_equal(dim(predict(h, new, site = site, type = "quantile")), c(6, 3))
+  with_y <- list(x = new, y = d$y[1:6])
+  expect_equal(predict(h, with_y, site = site, type = "density")[c(2, 5)],
+    predict(site_model(h, "B"), list(x = new[c(2, 5), ], y = d$y[c(2, 5)]), type = "density"))
+  expect_equal(residuals(h, newdata = with_y, site = "A"), d$y[1:6] - predict(h, new, site = "A"))
+  expect_equal(dim(simulate(h, 2, 1, new, site)), c(6, 2))
+})
+
+test_that("restricted likelihood means the same before and after rounds", {
+  skip_if_not_installed("lme4")
+  d <- as.data.frame(lme4::sleepstudy)
+  d$Subject <- as.character(d$Subject)
+  sites <- moe_sites(Reaction ~ Days, split(d, d$Subject), K = 1, information = TRUE)
+  h <- moe_hierarchy(sites, effects = c("(Intercept)", "Days"), covariance = "expert", method = "REML")
+  refined <- moe_refine(h, split(d, d$Subject), rounds = Inf)
+  expect_true(refined$record$converged)
+  expect_true(all(diff(refined$refinement$rounds$marginal[-1]) > -1e-3))
+  m <- lme4::lmer(Reaction ~ Days + (Days | Subject), d)
+  # The log variance is integrated too: by Laplace's approximation sqrt(2 pi 2 / n).
+  expect_equal(as.numeric(logLik(refined)), as.numeric(logLik(m)) + log(2 * pi * 2 / 144) / 2, tolerance = 1e-3)
+  expect_equal(unname(attr(VarCorr(refined), "stddev")[1:2]), as.data.frame(lme4::VarCorr(m))$sdcor[1:2],
+    tolerance = 2e-2)
+})
+
+test_that("draws of a new site's parameters have the moments of their distribution", {
+  for (size in c(1, 5, 40)) {
+    z <- normal_draws(size, 50)
+    expect_gte(ncol(z), 50)
+    expect_equal(rowMeans(z), numeric(size), tolerance = 1e-12)
+    expect_equal(tcrossprod(z) / ncol(z), diag(size), tolerance = 1e-10)
+  }
+  expect_identical(normal_draws(5, 50), normal_draws(5, 50))
+  expect_equal(mean(normal_draws(1, 400)^4), 3, tolerance = 0.1)
+  # The variance that a new site's intercept adds is exact.
+  d <- shifted_sites()
+  h <- hierarchy_of(d)$h
+  models <- new_site_models(h, "integrated", 400)
+  found <- vapply(models, function(m) m$parameters$beta[1, 1], 0)
+  expect_equal(mean((found - mean(found))^2), VarCorr(h)[1, 1], tolerance = 1e-8)
+})
+
+test_that("exponentials are for the population's coefficients", {
+  d <- two_experts(900, "poisson", seed = 3)
+  site <- rep(c("A", "B", "C"), 300)
+  start <- suppressWarnings(moe(y ~ x + v, d, K = 1, family = "poisson"))
+  h <- moe_hierarchy(moe_sites(y ~ x + v, split(d, site), start = start, information = TRUE))
+  expect_equal(tidy(h, exponentiate = TRUE)$estimate, exp(tidy(h)$estimate))
+  expect_error(tidy(h, "ran_vals", exponentiate = TRUE), "fixed", class = "moe_input_error")
+})
+
+test_that("intercepts at the columns' means are those of centred columns", {
+  d <- shifted_sites()
+  d$x <- d$x + 10
+  found <- hierarchy_of(d)
+  centred <- d
+  centred$x <- d$x - mean(d$x)
+  centred$v <- d$v - mean(d$v)
+  sites <- moe_sites(y ~ x + v, split(centred[names(d) != "site"], d$site), start = moe(y ~ x + v, centred, K = 2),
+    information = TRUE)
+  a <- heterogeneity(found$h, at = "mean")
+  b <- heterogeneity(moe_hierarchy(sites))
+  for (field in c("estimate", "se", "tau", "I2", "Q", "low", "high")) {
+    expect_equal(a[[field]], b[[field]], tolerance = 1e-3)
+  }
+  zero <- heterogeneity(found$h)
+  at <- !grepl("Intercept", zero$term)
+  expect_equal(as.data.frame(zero)[at, ], as.data.frame(a)[at, ])
+  expect_gt(zero$tau[1], a$tau[1])
+  expect_error(heterogeneity(found$h, at = "end"), "at", class = "moe_input_error")
+  # A column that is constant at every site has no mean to look at.
+  set.seed(4)
+  sex <- c(A = 0, B = 0, C = 1, D = 1)
+  rows <- data.frame(age = rnorm(200, 50, 5), site = rep(names(sex), 50))
+  rows$sex <- sex[rows$site]
+  rows$y <- 0.1 * rows$age + rows$sex + rnorm(4)[match(rows$site, names(sex))] + rnorm(200)
+  start <- moe(y ~ age + sex, rows, K = 1)
+  h <- moe_hierarchy(moe_sites(y ~ age + sex, split(rows, rows$site), start = start, information = TRUE))
+  expect_equal(heterogeneity(h, at = "mean")$sites[1], 2)
+  expect_error(drop1(h), "no rows", class = "moe_input_error")
 })

@@ -114,3 +114,60 @@ test_that("a refinement without an end is told of", {
   expect_warning(refined <- moe_refine(h, sites, rounds = Inf), "did not converge")
   expect_true(is.finite(logLik(refined)))
 })
+
+test_that("an expert that fits rows exactly is bounded by the prior on variances, and told of", {
+  set.seed(5)
+  d <- data.frame(x = rnorm(900), site = rep(c("A", "B", "C"), 300))
+  d$y <- ifelse(runif(900) < 0.3, 5, round(2.5 + rnorm(900)))  # a score: many rows are the same
+  sources <- split(d, d$site)
+  start <- suppressWarnings(moe(y ~ x, d, K = 2))
+  start$parameters$beta[, 2] <- c(5, 0)
+  start$parameters$dispersion[2] <- 1e-4
+  h <- suppressWarnings(moe_hierarchy(moe_sites(y ~ x, sources, start = start, information = TRUE)))
+  expect_warning(refined <- moe_refine(h, sources, rounds = 3), "no variance left")
+  expect_true(all(is.finite(unlist(coef(refined)))))
+  expect_gt(min(refined$parameters$dispersion), 1e-10)
+})
+
+test_that("sites of ten rows and two experts", {
+  skip_if_not_installed("lme4")
+  d <- as.data.frame(lme4::sleepstudy)
+  sources <- split(d, as.character(d$Subject))
+  start <- suppressWarnings(moe(Reaction ~ Days, d, K = 2))
+  h <- suppressWarnings(moe_hierarchy(suppressWarnings(moe_sites(Reaction ~ Days, sources, start = start,
+    information = TRUE))))
+  refined <- suppressWarnings(moe_refine(h, sources, rounds = 10))
+  expect_true(is.finite(logLik(refined)))
+  one <- moe_hierarchy(moe_sites(Reaction ~ Days, sources, K = 1, information = TRUE))
+  expect_gt(as.numeric(logLik(refined)), as.numeric(logLik(moe_refine(one, sources, rounds = 10))) - 5)
+})
+
+test_that("rounds of Gamma and negative binomial regressions end at the maximum of Laplace's approximation", {
+  set.seed(3)
+  d <- data.frame(x = rnorm(900), g = rep(sprintf("g%02d", 1:15), 60))
+  eta <- 1 + 0.5 * d$x + rnorm(15, 0, 0.5)[match(d$g, unique(d$g))]
+  d$y <- rgamma(900, 3, 3 / exp(eta))
+  d$c <- rnbinom(900, size = 2, mu = exp(eta))
+  cases <- list(
+    list(y ~ x, Gamma("log"), function(rows, mu, v) dgamma(rows$y, 1 / v, 1 / (v * mu), log = TRUE)),
+    list(c ~ x, negative_binomial(), function(rows, mu, v) dnbinom(rows$c, size = 1 / v, mu = mu, log = TRUE)))
+  for (case in cases) {
+    sources <- split(d, d$g)
+    start <- moe(case[[1]], d, K = 1, family = case[[2]])
+    sites <- suppressWarnings(moe_sites(case[[1]], sources, start = start, information = TRUE))
+    h <- moe_refine(moe_hierarchy(sites, effects = "(Intercept)"), sources, rounds = 20)
+    laplace <- function(v) {
+      sum(vapply(sources, function(rows) {
+        joint <- function(b) {
+          sum(case[[3]](rows, exp(v[1] + b + v[2] * rows$x), exp(v[3]))) + dnorm(b, 0, exp(v[4]), log = TRUE)
+        }
+        at <- optimize(joint, c(-4, 4), maximum = TRUE, tol = 1e-9)$maximum
+        bend <- -(joint(at + 1e-3) - 2 * joint(at) + joint(at - 1e-3)) / 1e-6
+        joint(at) + log(2 * pi / bend) / 2
+      }, 0))
+    }
+    best <- c(fixef(h)[1:2], log(fixef(h)[[3]]), log(attr(VarCorr(h), "stddev")[[1]]))
+    expect_equal(as.numeric(logLik(h)), laplace(best), tolerance = 1e-6)
+    for (j in 1:4) for (by in c(-0.02, 0.02)) expect_lt(laplace(replace(best, j, best[j] + by)), laplace(best))
+  }
+})

@@ -56,7 +56,7 @@ test_that("answers that do not fit are refused, and nothing is changed", {
   h <- found$h
   answers <- lapply(names(found$sources), function(s) moe_statistics(h, found$sources[[s]], site = s))
   refused <- function(answers, words) expect_error(moe_update(h, answers), words, class = "moe_input_error")
-  refused(answers[1:3], "not among")
+  refused(answers[1:3], "not among the .*messages")
   late <- moe_update(h, answers)
   expect_equal(as.numeric(logLik(late)), sum(late$refinement$rounds$marginal[nrow(late$refinement$rounds)]))
   expect_output(print(late), "marginal log-likelihood -[0-9.]+, df")
@@ -78,4 +78,33 @@ test_that("answers that do not fit are refused, and nothing is changed", {
   tree <- moe_message(h, "population")$tree
   tree$prior$root[[1]] <- tree$prior$root[[1]][-1]
   expect_error(tree_model(tree), class = "moe_bad_field")
+})
+
+test_that("rounds by file shorten their steps as those in memory do, and one by one are as together", {
+  skip_if_not_installed("lme4")
+  data <- as.data.frame(lme4::Penicillin)
+  data$plate <- as.character(data$plate)
+  sources <- split(data, data$plate)  # six rows each: full steps go back and forth
+  h <- moe_hierarchy(moe_sites(diameter ~ 1, sources, K = 1, information = TRUE), effects = "(Intercept)")
+  memory <- moe_refine(h, sources, rounds = 12)
+  expect_true(any(diff(memory$refinement$rounds$marginal) < 0))
+  file <- single <- h
+  for (i in 1:12) {
+    file <- moe_update(file, lapply(names(sources), function(s) moe_statistics(file, sources[[s]], site = s)))
+    single <- moe_refine(single, sources, rounds = 1)
+  }
+  for (other in list(file, single)) {
+    expect_equal(coef(other), coef(memory), tolerance = 1e-8)
+    expect_equal(VarCorr(other), VarCorr(memory), tolerance = 1e-8)
+    expect_equal(as.numeric(logLik(other)), as.numeric(logLik(memory)), tolerance = 1e-10)
+  }
+  expect_gte(as.numeric(logLik(file)), max(file$refinement$rounds$marginal) - 1e-5)
+})
+
+test_that("the population's file says what it is", {
+  h <- hierarchy_of(shifted_sites())$h
+  file <- tempfile(fileext = ".json")
+  write_moe(h, file, site = "population")
+  expect_output(print(read_moe(file)), "population of a hierarchy")
+  expect_output(print(summary(read_moe(file))), "population of a hierarchy")
 })

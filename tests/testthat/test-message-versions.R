@@ -170,7 +170,8 @@ test_that("later versions are refused with file, site, versions and the way out"
     # A field that nobody knows yet is no other fault than its version.
     e <- refused(schema, function(t) c(t, list(spread = 1)))
     expect_identical(e$field, "schema")
-    for (word in c("late.json", schema, "north", message_schema, tree$package, "update the package here")) {
+    known <- version_text(message_version)
+    for (word in c("late.json", schema, "north", known, tree$package, "update the package here")) {
       expect_match(conditionMessage(e), word, fixed = TRUE)
     }
   }
@@ -222,12 +223,12 @@ test_that("a new field is one row of the table", {
   model <- read_moe(old_folder("gaussian", "model.json"))
   old <- message_of(moe_statistics(model, d))
   grown <- message_objects
-  grown$moments <- c(grown$moments, entries(entry("spread", "vector", "of y by column", p, since = 2L,
+  grown$moments <- c(grown$moments, entries(entry("spread", "vector", "of y by column", p, since = 3L,
     absent = "null")))
-  grown$statistics <- c(grown$statistics, entries(entry("trust", "number", "of the site", least = 0, since = 2L,
+  grown$statistics <- c(grown$statistics, entries(entry("trust", "number", "of the site", least = 0, since = 3L,
     default = 7)))
   file <- withr::local_tempfile(fileext = ".json")
-  stand_in(list(message_objects = grown, message_version = c(1L, 2L), message_schema = "distmoe/1.2"))
+  stand_in(list(message_objects = grown, message_version = c(1L, 3L), message_schema = "distmoe/1.3"))
   # Of the minor version before: with the defaults.
   take <- take_fields(upgraded_tree(old, "statistics", 1L), "", "statistics",
     list(family = "gaussian", p = 4L, q = 2L), lapply(old, function(v) function(x, at) x)[c("schema", "kind",
@@ -236,7 +237,7 @@ test_that("a new field is one row of the table", {
   expect_s3_class(read_moe(forge(old, file)), "moe_statistics")
   # Written by the table, read back, refused where it does not keep to it.
   new <- old
-  new$schema <- "distmoe/1.2"
+  new$schema <- "distmoe/1.3"
   new$moments$spread <- list(1, 2, 3, 4)
   new$trust <- 2
   answer <- read_moe(forge(new, file))

@@ -302,3 +302,20 @@ test_that("the article goes through every field of a message", {
   containers <- c("design", "parameters", "record", "columns", "dispersion")
   expect_identical(setdiff(names, c(gsub("`", "", said), containers)), character())
 })
+
+test_that("who fits from another process is not told how few rows are behind what", {
+  local_policy()
+  d <- some_rows_of(200)
+  here <- moe_sites(y ~ x + g, list(A = d), K = 1)$models$A
+  expect_false(is.null(here$behind$told))
+  calls <- 0
+  old <- this_process
+  put <- function(f) utils::assignInNamespace("this_process", f, "distmoe")
+  withr::defer(put(old))
+  put(function() calls <<- calls + 1)
+  there <- moe_sites(y ~ x + g, list(A = d), K = 1)$models$A
+  expect_null(there$behind)
+  expect_equal(coef(there), coef(here))
+  # It is in the ledger of the site all the same.
+  expect_identical(moe_ledger()$exchange, c(1, 2))
+})

@@ -164,6 +164,8 @@ test_that("what can't be grouped is refused by name", {
   large <- moe_source(d, chunk_rows = 50, memory_rows = 0)
   wrong(moe(y ~ x, large, K = 2, gating = ~w, group = ~id, start = fit), "memory_rows")
   wrong(predict(fit, d[c("x", "w", "y")], type = "posterior"), "no column \"id\"")
+  wrong(vcov(fit, cluster = seq_len(nrow(d))), "one unit.*two clusters")
+  wrong(moe(y ~ x, d, K = 2, gating = ~1, group = id_of_nobody), "one-sided formula")
   expect_length(predict(fit, d[1:3, c("x", "w")]), 3)
   gaps <- d
   gaps$id[5] <- NA

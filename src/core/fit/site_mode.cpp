@@ -3,6 +3,7 @@
 #include <Eigen/QR>
 
 #include "fit/objective.h"
+#include "fit/penalty.h"
 #include "fit/trust.h"
 
 namespace distmoe {
@@ -59,16 +60,31 @@ class Climb {
   Score score_at(const VectorXd& parameters) const {
     const Model m = model(parameters);
     services_.interrupt();
-    return sum_over(source_, Score(m.experts(), parameter_count(m)), services_,
-                    [&](const Block& block) { return score(block, m); });
+    Score out = sum_over(source_, Score(m.experts(), parameter_count(m)), services_,
+                         [&](const Block& block) { return score(block, m); });
+    const VariancePrior bound = variances(out.weight);
+    if (!bound.on(m)) return out;
+    out.log_lik -= bound.value(m);
+    out.gradient.tail(m.experts()) -= bound.gradient(m);
+    return out;
   }
 
  private:
   Model model(const VectorXd& parameters) const {
     return above_floor(from_vector(shape_, parameters), options_.dispersion_floor);
   }
+  VariancePrior variances(double weight) const {
+    return {shape_.experts() > 1 && weight > 0 ? PenaltyOptions().variance_prior / weight : 0.0, options_.residual};
+  }
   Information at(const VectorXd& d) const {
-    return information_at(source_, model(prior_.mean + prior_.root * d), services_);
+    const Model m = model(prior_.mean + prior_.root * d);
+    Information out = information_at(source_, m, services_);
+    const VariancePrior bound = variances(out.weight);
+    if (!bound.on(m)) return out;
+    out.log_lik -= bound.value(m);
+    out.score.tail(m.experts()) -= bound.gradient(m);
+    out.hessian.diagonal().tail(m.experts()) -= bound.curvature(m);
+    return out;
   }
   double log_lik_at(const VectorXd& d) const { return score_at(prior_.mean + prior_.root * d).log_lik; }
   double objective(double log_lik, const VectorXd& d) const { return log_lik - 0.5 * d.squaredNorm(); }

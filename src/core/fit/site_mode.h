@@ -1,5 +1,6 @@
 // A site's part of a round of a hierarchy: the maximum of its log-likelihood plus that of a normal prior, and what
-// the log-likelihood looks like there.
+// the log-likelihood looks like there. With several experts the log-likelihood has the weak prior on variances that a
+// fit has: without it no value is the largest where an expert fits some rows exactly.
 #ifndef DISTMOE_FIT_SITE_MODE_H
 #define DISTMOE_FIT_SITE_MODE_H
 
@@ -18,6 +19,7 @@ struct ModeOptions {
   int max_iterations = 100;
   double tolerance = 1e-8;  // stop when a Newton step promises less (of a row of mean weight)
   double dispersion_floor = 1e-8;
+  double residual = 1.0;           // s2 of the prior on several experts' variances, see VariancePrior
   double mean_score_weight = 0.0;  // sites of less (rows) give the mean of the whole score, see SiteMode
 };
 

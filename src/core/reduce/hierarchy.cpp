@@ -22,28 +22,31 @@ MatrixXd em_step(const MarginalLikelihood& at, const MatrixXd& t, const MatrixXd
   return out;
 }
 
-// Fisher's scoring among the variances that are positive or want to be; those that would be negative become 0.
-MatrixXd scoring(const MarginalLikelihood& at, const MatrixXd& t, const MatrixXd& slope, const MatrixXd& fisher,
+// A step by an information matrix (Fisher's, or the observed one) among the variances that are positive or want to be;
+// those that would be negative become 0. No step (t) where the matrix is not positive definite.
+MatrixXd scoring(const MarginalLikelihood& at, const MatrixXd& t, const MatrixXd& slope, const MatrixXd& information,
                  double length, double& promise) {
   std::vector<Index> free;
   for (const auto& block : at.blocks()) {
     const Index j = block.front();
-    if (fisher(j, j) > 0 && (t(j, j) > 0 || slope(j, j) > 0)) free.push_back(j);
+    if (information(j, j) > 0 && (t(j, j) > 0 || slope(j, j) > 0)) free.push_back(j);
   }
   promise = 0.0;
   MatrixXd out = t;
   for (bool again = !free.empty(); again;) {
     again = false;
-    const MatrixXd own = take(fisher, free);
+    const MatrixXd own = take(information, free);
     const VectorXd unit = own.diagonal().cwiseSqrt().cwiseInverse();
     MatrixXd scaled = unit.asDiagonal() * own * unit.asDiagonal();
     scaled.diagonal().array() += 1e-9;
+    const Cholesky factor(scaled);
+    if (factor.info() != Eigen::Success) return t;
     VectorXd g(unit.size());
     for (Index i = 0; i < g.size(); ++i) {
       const Index j = free[static_cast<std::size_t>(i)];
       g(i) = slope(j, j);
     }
-    const VectorXd step = unit.asDiagonal() * Cholesky(scaled).solve(unit.cwiseProduct(g));
+    const VectorXd step = unit.asDiagonal() * factor.solve(unit.cwiseProduct(g));
     promise = 0.0;
     std::vector<Index> kept;
     for (Index i = 0; i < g.size(); ++i) {
@@ -60,6 +63,19 @@ MatrixXd scoring(const MarginalLikelihood& at, const MatrixXd& t, const MatrixXd
       out = t;
       again = !free.empty();
     }
+  }
+  return out;
+}
+
+// What sites' estimates vary by beyond their information, every parameter by itself, where that is plain.
+MatrixXd first_guess(MarginalLikelihood& at) {
+  if (!at.diagonal()) return at.first_guess();
+  MatrixXd out = MatrixXd::Zero(at.size(), at.size()), slope, fisher;
+  at.look_at(out);
+  at.derivatives(slope, fisher);
+  for (const auto& block : at.blocks()) {
+    const Index j = block.front();
+    if (slope(j, j) > 3.0 * std::sqrt(fisher(j, j))) out(j, j) = slope(j, j) / fisher(j, j);
   }
   return out;
 }
@@ -200,7 +216,7 @@ HierarchyFit fit_hierarchy(const std::vector<SiteQuadratic>& sites, const std::v
                            const MatrixXd* start, bool fixed, const HierarchyOptions& options) {
   MarginalLikelihood at(sites, block, options);
   HierarchyFit out;
-  out.covariance = start ? *start : at.first_guess();
+  out.covariance = start ? *start : first_guess(at);
   double value = at.look_at(out.covariance);
   out.objective.push_back(value);
   out.converged = fixed || at.blocks().empty();
@@ -212,6 +228,17 @@ HierarchyFit fit_hierarchy(const std::vector<SiteQuadratic>& sites, const std::v
     const double rounding = 1e-13 * (1.0 + std::abs(value));
     double promise = 0.0;
     bool moved = false;
+    if (at.diagonal() && !options.reml) {
+      // Near the end Newton's steps are better than Fisher's.
+      scoring(at, out.covariance, slope, fisher, 1.0, promise);
+      double more = 0.0;
+      const MatrixXd to = promise < 0.5 ? scoring(at, out.covariance, slope, at.observed(), 1.0, more) : fisher;
+      if (promise < 0.5 && more > options.tolerance) {
+        const double there = at.look_at(to);
+        moved = there > value + std::max(rounding, 0.25 * more);
+        if (moved) out.covariance = to, value = there;
+      }
+    }
     for (double length = 1.0; length > 1e-4 && !moved; length /= 4) {
       const MatrixXd to = at.diagonal() ? scoring(at, out.covariance, slope, fisher, length, promise)
                                         : block_step(at, out.covariance, slope, length, promise);
@@ -232,7 +259,7 @@ HierarchyFit fit_hierarchy(const std::vector<SiteQuadratic>& sites, const std::v
     if (moved) out.objective.push_back(value);
   }
   if (!at.diagonal() && !fixed) finish_blocks(at, options, out);
-  at.look_at(out.covariance);
+  if (!(at.last() == out.covariance)) at.look_at(out.covariance);
   out.mean = at.mean();
   out.mean_covariance = at.mean_covariance();
   out.effects.resize(out.mean.size(), static_cast<Index>(sites.size()));

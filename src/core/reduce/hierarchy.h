@@ -43,6 +43,9 @@ MatrixXd site_covariance(const MatrixXd& curvature, const MatrixXd& covariance);
 // R with R R' = a, for a without negative eigenvalues (beyond rounding), one column a dimension that a has.
 MatrixXd covariance_root(const MatrixXd& a);
 
+// map' a map, for maps of few entries.
+MatrixXd congruent(const MatrixXd& a, const MatrixXd& map);
+
 // The matrix without its negative eigenvalues, after equilibration.
 MatrixXd positive_part(const MatrixXd& a);
 

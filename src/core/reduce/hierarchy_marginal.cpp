@@ -74,6 +74,7 @@ double MarginalLikelihood::look_at(const MatrixXd& t) {
   const VectorXd slope = basis_.transpose() * part, at = precision.solve(slope);
   mean_ = basis_ * at;
   mean_root_ = precision.matrixL().solve(basis_.transpose()).transpose();
+  for (Marginal& site : marginal_) site.left = site.part - site.w * mean_;
   value += 0.5 * at.dot(slope);
   if (options_.reml) value -= MatrixXd(precision.matrixL()).diagonal().array().log().sum();
   return value;
@@ -82,9 +83,12 @@ double MarginalLikelihood::look_at(const MatrixXd& t) {
 void MarginalLikelihood::derivatives(MatrixXd& slope, MatrixXd& fisher) const {
   slope = MatrixXd::Zero(size_, size_);
   fisher = slope;
+  const bool diagonal = this->diagonal();
   for (const Marginal& site : marginal_) {
-    const VectorXd left = site.part - site.w * mean_;
-    slope += left * left.transpose() - site.w;
+    const VectorXd& left = site.left;
+    // Covariances are no part of a diagonal T.
+    if (diagonal) slope.diagonal() += left.cwiseAbs2() - site.w.diagonal();
+    else slope += left * left.transpose() - site.w;
     if (options_.reml) {
       const MatrixXd known = site.w * mean_root_;
       slope += known * known.transpose();
@@ -94,6 +98,21 @@ void MarginalLikelihood::derivatives(MatrixXd& slope, MatrixXd& fisher) const {
   slope *= 0.5;
 }
 
+MatrixXd MarginalLikelihood::observed() const {
+  MatrixXd out = MatrixXd::Zero(size_, size_), pull = out;
+  for (const Marginal& site : marginal_) {
+    const VectorXd& left = site.left;
+    for (Index j = 0; j < size_; ++j) {
+      const auto column = site.w.col(j).array();
+      out.col(j).array() += column * (left(j) * left.array() - 0.5 * column);
+      pull.col(j).array() += left(j) * column;
+    }
+  }
+  const MatrixXd moved = mean_root_.transpose() * pull;
+  out.noalias() -= moved.transpose() * moved;
+  return out;
+}
+
 MatrixXd MarginalLikelihood::told(const std::vector<Index>& block, const MatrixXd& root) const {
   MatrixXd out = MatrixXd::Zero(root.cols(), root.cols());
   for (const Marginal& site : marginal_) out += root.transpose() * take(site.w, block) * root;
@@ -101,8 +120,7 @@ MatrixXd MarginalLikelihood::told(const std::vector<Index>& block, const MatrixX
 }
 
 VectorXd MarginalLikelihood::effect(std::size_t site) const {
-  const MatrixXd& curvature = sites_[site].curvature;
-  return mean_ + site_covariance(curvature, t_) * (sites_[site].slope - curvature * mean_);
+  return mean_ + t_ * marginal_[site].left;
 }
 
 bool MarginalLikelihood::diagonal() const {
@@ -196,6 +214,19 @@ MatrixXd covariance_root(const MatrixXd& a) {
   MatrixXd out = MatrixXd::Zero(a.rows(), part.cols());
   for (Index i = 0; i < n; ++i) out.row(some[static_cast<std::size_t>(i)]) = part.row(i);
   return out;
+}
+
+MatrixXd congruent(const MatrixXd& a, const MatrixXd& map) {
+  const auto right = [&map](const MatrixXd& m) {
+    MatrixXd out = MatrixXd::Zero(m.rows(), map.cols());
+    for (Index j = 0; j < map.cols(); ++j) {
+      for (Index i = 0; i < map.rows(); ++i) {
+        if (map(i, j) != 0) out.col(j) += map(i, j) * m.col(i);
+      }
+    }
+    return out;
+  };
+  return right(right(a).transpose()).transpose();
 }
 
 MatrixXd positive_part(const MatrixXd& a) {

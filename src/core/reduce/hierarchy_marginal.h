@@ -12,7 +12,7 @@ namespace distmoe {
 // W = Lambda - Lambda G Lambda, part = b - Lambda G b, b = slope. Nothing here inverts T.
 struct Marginal {
   MatrixXd w;
-  VectorXd part;
+  VectorXd part, left;  // left: part - W mean, once the mean is known
   double value = 0.0;
 };
 
@@ -30,6 +30,8 @@ class MarginalLikelihood {
   // At the last T: the objective's derivative in T, and half the sum of the squared entries of W, Fisher's
   // information about the diagonal of T.
   void derivatives(MatrixXd& slope, MatrixXd& fisher) const;
+  // The observed information about the diagonal of T, with the best mean at every T; not of restricted likelihood.
+  MatrixXd observed() const;
   // Mean over the sites of R'W R for the root of a block: 1 where a site tells all, 0 where nothing.
   MatrixXd told(const std::vector<Index>& block, const MatrixXd& root) const;
   // The posterior mean of a site's parameters.
@@ -37,6 +39,8 @@ class MarginalLikelihood {
 
   const Blocks& blocks() const { return blocks_; }  // that vary, each by the numbers of its parameters
   bool diagonal() const;
+  Index size() const { return size_; }
+  const MatrixXd& last() const { return t_; }
   double count() const { return static_cast<double>(sites_.size()); }
   const VectorXd& mean() const { return mean_; }
   MatrixXd mean_covariance() const { return mean_root_ * mean_root_.transpose(); }
