@@ -5,7 +5,8 @@
 #
 # Two experts, gates by x1. Coverage: shares of intervals of one fit that hold the truth, in percent, by kind of
 # parameter (dispersions on the scale of their logarithms). Gap: log-likelihood a row, over the rows of all sites, that
-# the reduction (default settings, sites' rows as support) and the refined model (three rounds) are below the pooled fit.
+# the reduction (default settings, sites' rows as support) and the refined model (three rounds) are below the pooled
+# fit.
 
 source(system.file("bench/tools.R", package = "distmoe"))
 options(distmoe.threads = 1)  # many small fits
