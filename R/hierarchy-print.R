@@ -35,7 +35,8 @@ hierarchy_lines <- function(x) {
     cat(nrow(r$rounds), if (nrow(r$rounds) == 1) " round" else " rounds", " at the sites, ",
       if (r$converged) "converged" else "not yet converged", sep = "")
   }
-  cat("; ", if (h$method == "REML") "restricted" else "marginal", " log-likelihood ", if (is.na(h$log_lik)) "not known" else format(round(h$log_lik, 2), nsmall = 2),
+  cat("; ", if (h$method == "REML") "restricted" else "marginal", " log-likelihood ",
+    if (is.na(h$log_lik)) "not known" else format(round(h$log_lik, 2), nsmall = 2),
     ", df = ", hierarchy_df(x), "\n", sep = "")
   words <- c(average = "the mean of all sites' models", integrated = "the mean over the spread between sites",
     population = "the population's model", aggregate = "the aggregate")
