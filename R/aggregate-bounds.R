@@ -9,13 +9,13 @@ bound_settings <- list(
   named = 0.2       # a site that counts less than this is named
 )
 
-# What the centre knows of the sites: list(names, rows), or NULL where it said nothing. `registered`: rows by name;
-# `expected_sites`: names.
 # Of messages that were read with a registry the centre knows.
 centre_knows <- function(registered, sites) {
   if (is.null(registered) && inherits(sites, "moe_sites")) sites$registered else registered
 }
 
+# What the centre knows of the sites: list(names, rows), or NULL where it said nothing. `registered`: rows by name;
+# `expected_sites`: names.
 known_sites <- function(registered, expected_sites) {
   if (is.null(registered) && is.null(expected_sites)) return(NULL)
   if (!is.null(registered)) {

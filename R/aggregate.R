@@ -112,10 +112,10 @@
 #' Where two sites or more sent their information (`moe_sites(information = TRUE)`) the field `homogeneity` and the
 #' print say whether one model for all is what the sites say: Cochran's
 #' \eqn{Q = \sum_m (\hat\theta_m - \bar\theta)' \Lambda_m (\hat\theta_m - \bar\theta)} with the information matrices
-#' \eqn{\Lambda_m} and the mean that makes it least, chi-square without difference. Sites take part whose every
-#' expert has ten rows a column (and no units, `group`); each counts with at most the 95 % quantile of its distance, so
-#' that one site in a poor mode is no difference between sites. \eqn{(Q - df) / 2} a row (all of every site's
-#' distance) estimates what models of their own would gain in log-likelihood. [moe_hierarchy()] goes on from there.
+#' \eqn{\Lambda_m} and the mean that makes it least, chi-square without difference. Sites take part whose every expert
+#' has ten rows a column (and no units, `group`); each counts with at most the 95 % quantile of its distance, so that
+#' one site in a poor mode is no difference between sites. \eqn{(Q - df) / 2} a row (all of every site's distance)
+#' estimates what models of their own would gain in log-likelihood. [moe_hierarchy()] goes on from there.
 #'
 #' @section Departures from the paper:
 #' The variance update is the minimiser of (S7), not the printed (S8b), with

@@ -153,6 +153,8 @@ cli_inspect <- function(o) {
     } else if (inherits(found, "moe_sites")) {
       print_sites_table(found)
       if (say_refused(found)) bad <- bad + 1
+    } else if (inherits(found, c("moe_recovery", "moe_seeds"))) {
+      print(found)
     } else {
       print(cli_message(file, found))
       if (o$coefficients && inherits(found, "moe")) {

@@ -5,10 +5,10 @@
 #' Makes a hierarchy for every choice of `effects` and takes the best by a criterion, from the sites' messages alone.
 #'
 #' `"BIC"`: -2 times the marginal log-likelihood, plus the logarithm of the number of sites for each variance (and
-#' covariance) between sites, which is learnt from so many, plus the logarithm of the number of rows for each parameter
-#' of the population. ([BIC()] of a hierarchy takes rows for all.) `"AIC"`: plus 2 for each. `"CV"`: each site is left
-#' out in turn, and its message is judged by the population of the others: the mean over all rows of the
-#' log-likelihood (Laplace's) of the site's rows, larger is better. It takes as many fits as there are sites.
+#' covariance) between sites, which is learnt from so many, plus the logarithm of the number of rows for each
+#' parameter of the population. ([BIC()] of a hierarchy takes rows for all.) `"AIC"`: plus 2 for each. `"CV"`: each
+#' site is left out in turn, and its message is judged by the population of the others: the mean over all rows of
+#' the log-likelihood (Laplace's) of the site's rows, larger is better. It takes as many fits as there are sites.
 #'
 #' @param sites As in [moe_hierarchy()]; or a hierarchy before rounds, whose sites and settings are taken.
 #' @param effects The candidates: a vector, or a list of what [moe_hierarchy()] takes as `effects`. Candidates under

@@ -14,8 +14,8 @@
 #' intercepts that [coef.moe()] gives, at 0 of the columns: where that lies far from the data their tau holds what
 #' slopes differ in, may be much larger than what the sites' own intercepts show (and stand beside a small Q), and says
 #' little. `at = "mean"` speaks of the intercepts at the columns' means (over all sites' rows; of indicators of levels
-#' too, but at 0 of columns that are constant at every site), as the print of a hierarchy does; all
-#' other parameters are the same.
+#' too, but at 0 of columns that are constant at every site), as the print of a hierarchy does; all other
+#' parameters are the same.
 #'
 #' @param object A model made by [moe_hierarchy()].
 #' @param level Probability of the interval of a new site.

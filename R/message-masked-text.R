@@ -32,6 +32,22 @@ tree_seeds <- function(x) {
   as_is <- function(x, at) x
   out <- take_fields(x, "", "seeds", own = list(schema = as_is, kind = as_is, checksum = as_is))
   if (!all(grepl("^[0-9a-f]{64}$", out$shared$seed))) bad_field("shared.seed", "must be 64 hexadecimal digits each")
-  list(site = out$site, seeds = list(site = out$site, request = out$request,
-    seeds = stats::setNames(as.list(out$shared$seed), out$shared$site)))
+  list(site = out$site, seeds = structure(list(site = out$site, request = out$request,
+    seeds = stats::setNames(as.list(out$shared$seed), out$shared$site)), class = "moe_seeds"))
+}
+
+#' @export
+print.moe_recovery <- function(x, ...) {
+  cat("Of ", length(x$among), " sites of a masked exchange these are said to be missing: ",
+    paste(shown_names(x$missing), collapse = ", "), "\n", sep = "")
+  print_origin(x)
+  invisible(x)
+}
+
+#' @export
+print.moe_seeds <- function(x, ...) {
+  cat("Seeds of one exchange that site \"", shown_names(x$site), "\" shared with ",
+    paste(shown_names(names(x$seeds)), collapse = ", "), "\n", sep = "")
+  print_origin(x)
+  invisible(x)
 }

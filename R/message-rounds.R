@@ -268,6 +268,11 @@ round_fault <- function(m, model, key) {
   }
   if (m$round != number) return(paste0("is of exchange ", m$round + 1L, ", the model asks for exchange ", number + 1L))
   if (m$model != key) return("was made at another model")
+  several <- length(schema$group) > 0 || has_trials(schema)
+  if (!is.null(m$sums$mass) && is.null(m$sums$responses) == several) {
+    return(if (several) "lacks `responses`, of which its rows or groups have several"
+           else "holds `responses`, of which a row of this model has one")
+  }
   before <- rounds$sites$n[match(m$site, rounds$sites$site)]
   if (length(before) && !is.na(before) && before != m$counts$n) {
     return(paste0("has ", format_big(m$counts$n), " rows, and had ", format_big(before), " in the first exchange"))

@@ -118,6 +118,7 @@ sent_place <- function(sender, exchange, origin) {
   if (!is.null(exchange)) exchange <- check_count(exchange, "exchange")
   study <- sender$trust$registry$study
   if (sender$role == "site") {
+    if (is.null(origin)) origin <- received_last(sender$trust)
     if (is.null(origin)) return(list(exchange = if (is.null(exchange)) 1L else exchange, answers = ""))
     ok <- isTRUE(origin$authenticated) && identical(origin$study, study) && identical(origin$role, "centre")
     if (!ok) refuse_unasked()
@@ -132,6 +133,17 @@ sent_place <- function(sender, exchange, origin) {
     input_error("{.arg exchange} is {exchange}, and exchange {last} was sent: sites would refuse it.")
   }
   list(exchange = exchange, answers = "")
+}
+
+# At a site, where the centre's last model came from; NULL: none is known.
+received_last <- function(trust) {
+  lines <- trust$lines
+  came <- lines[lines$event == "received" & lines$site == shown_text(trust$registry$centre, 300L) &
+    lines$study == trust$registry$study & lines$kind == "model", ]
+  if (!nrow(came)) return(NULL)
+  last <- came[nrow(came), ]
+  list(authenticated = TRUE, study = last$study, role = "centre", exchange = as.integer(last$exchange),
+    checksum = last$checksum)
 }
 
 refuse_unasked <- function() {
@@ -220,7 +232,8 @@ check_signature <- function(tree, site, signature, registry) {
   members <- registry$members
   text <- signed_text(tree)
   if (is_signed(text, signature, members$key[match(site, members$site)])) return(invisible())
-  others <- members$site[members$site != site]
+  # Of a large registry not all are tried: each costs a millisecond.
+  others <- utils::head(members$site[members$site != site], 100)
   by <- Filter(function(other) is_signed(text, signature, members$key[match(other, members$site)]), others)
   bad_field("signature", if (length(by)) paste0("is by \"", shown_names(by[1]), "\", another member")
     else paste0("is not by the registered key of \"", shown_names(site),
@@ -282,9 +295,10 @@ answered_origin <- function(answers, trust, max_bytes = 5e7) {
         fields = list(file = answers, field = e$field, reason = conditionMessage(e)))
     })
   } else attr(answers, "origin")
-  if (!isTRUE(origin$authenticated)) {
+  ok <- isTRUE(origin$authenticated) && origin$role == "centre" && origin$study == trust$registry$study
+  if (!ok) {
     input_error("{.arg answers} must be the centre's signed message: its file, or what {.fn read_moe} gave of it with
-      {.arg registry}.")
+      this {.arg registry}.")
   }
   origin
 }

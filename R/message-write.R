@@ -52,11 +52,9 @@
 #' @param key,registry NULL: not signed. Else the name of one's own secret file ([moe_keys()]) and the study's registry
 #'   ([moe_registry()]): the message is signed (see [moe_signed]), under the name that the registry has for the key.
 #' @param answers At a site, what the message answers: the centre's message, as a file's name or as [read_moe()] gave
-#'   it.
-#'   Answers of [moe_statistics()] know it.
+#'   it. Answers of [moe_statistics()] know it; by default it is the centre's last model that the log knows.
 #' @param exchange At the centre, the number of the exchange; by default one more than the last in the log. A second
-#'   copy of
-#'   a message has the first one's.
+#'   copy of a message has the first one's.
 #' @param log The log's file ([moe_log()]); by default beside the registry. FALSE: none.
 #' @param ... For methods.
 #' @return `moe_message()`: a list of class `moe_message` with `tree` (nested lists of the fields, all but the

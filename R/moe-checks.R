@@ -124,7 +124,7 @@ warn_about <- function(model, max_reseeds) {
   if (any(r$at_floor)) {
     which <- as.character(which(r$at_floor))
     held <- family_traits(model)$held
-    cli::cli_warn(c("The {held[1]} of expert{?s} {which} is held at its floor: {held[2]}.",
+    cli::cli_warn(c("The {held[1]} of {cli::qty(which)}expert{?s} {which} is held at its floor: {held[2]}.",
       i = if (model$K > 1 && !is.null(family_traits(model)$spread)) "Take a smaller {.arg K}.", i = held["instead"]))
   }
   warn_doubtful(model)

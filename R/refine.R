@@ -34,9 +34,10 @@
 #' 2^256; in the total the masks cancel, exactly, so that rounds are those without masks (to 1e-12 of the
 #' sums). Sums of more than 2^112 = 5e33 are refused.
 #'
-#' What masks do not hide: the totals; who takes part; a site's numbers of rows, used and left out; the
-#' shares of all sites but one to all these together with the centre, who can take them off the total. With two sites
-#' each can do so by itself. In memory the session makes the seeds (package `openssl`) and could undo the masks:
+#' What masks do not hide: the totals; who takes part; a site's numbers of rows, used and left out; a site's sums
+#' from the centre together with all other sites, who can take theirs off the total, or from a centre that invents
+#' the others. With two sites each can do so by itself. What masks cost: a site that sends what is not true
+#' can't be told from the total. In memory the session makes the seeds (package `openssl`) and could undo the masks:
 #' they then hide the sums from whoever sees the workers' answers. Between institutions every two sites agree on
 #' seeds by their own keys (X25519, HKDF on SHA-256), and the centre has none of them: see [moe_statistics()].
 #'

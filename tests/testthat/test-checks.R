@@ -123,7 +123,7 @@ wrong("response and family", list(
   three_columns = list("has 3 columns", \() logit(cbind(b, 1 - b, b) ~ x)),
   two_columns_matrix = list("`y` must be one column", \() moe(m, cbind(d$y, d$y), K = 1)),
   unknown_name = list("`family`", \() moe(y ~ x, d, K = 2, family = "poison")),
-  unknown = list("`family` \"Gamma\" is not", \() moe(y ~ x, d, K = 2, family = Gamma())),
+  unknown = list("`family` \"quasi\" is not", \() moe(y ~ x, d, K = 2, family = stats::quasi())),
   number = list("`family` must be a family", \() moe(y ~ x, d, K = 2, family = 3)),
   no_family = list("`family` must be a family", \() moe(y ~ x, d, K = 2, family = mean)),
   probit = list("\"logit\", not \"probit\"", \() moe(b ~ x, d, K = 1, family = binomial("probit")))

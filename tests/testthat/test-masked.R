@@ -207,6 +207,7 @@ test_that("missing sites are taken out of the total by a second message", {
     moe_recovery(s$box, s$at("centre", name), s$key("centre"), s$registry("centre"), ...)
   }
   expect_identical(ask(), "west")
+  expect_output(print(read_moe(s$at("centre", "missing.json"))), "4 sites of a masked exchange.*west")
   reveal <- function(m, request = s$at("centre", "missing.json"), file = file.path(s$box, paste0(m, "-seeds.json"))) {
     moe_reveal(request, file, s$key(m), s$registry(m), overwrite = TRUE)
   }
@@ -215,6 +216,7 @@ test_that("missing sites are taken out of the total by a second message", {
   for (m in left[-1]) reveal(m)
   expect_error(suppressWarnings(s$update(file)), "has not revealed", class = "moe_masks_left")
   reveal(left[1])
+  expect_output(print(read_moe(file.path(s$box, "north-seeds.json"))), "north.*shared with west")
   found <- suppressWarnings(s$update(file))
   expect_identical(found$rounds$sites$site, sort(left))
   rows <- s$rows[left]

@@ -179,6 +179,34 @@ test_that("signed messages give the aggregate and the rounds of unsigned ones", 
   expect_output(print(log), "Whole")
 })
 
+test_that("a site's model answers the centre's last one, without a word", {
+  s <- signed_study(c("north", "south"))
+  rows <- signed_rows(s$sites)
+  write <- function(m) {
+    start <- if (file.exists(s$at("centre", "start.json"))) {
+      read_moe(s$at("centre", "start.json"), registry = s$registry(m))
+    }
+    fit <- withr::with_seed(1, moe(y ~ x, rows[[m]], K = 2, start = start))
+    write_moe(fit, file.path(s$box, paste0(m, ".json")), key = s$key(m), registry = s$registry(m), overwrite = TRUE)
+  }
+  status <- function() read_moe(s$box, registry = s$registry("centre"))$table$status
+  # Where the centre has asked nothing, sites send what they have.
+  for (m in s$sites) write(m)
+  expect_identical(status(), c("fitted", "fitted"))
+  start <- send_start(s, pilot_model(), exchange = 2)
+  expect_identical(status(), c("refused", "refused", "missing", "missing"))
+  for (m in s$sites) write(m)
+  expect_identical(status(), c("fitted", "fitted"))
+  # The centre's sizes come with the registry.
+  expect_identical(read_moe(s$box, registry = s$registry("centre"))$registered, c(north = 1000, south = 1000))
+  # A site's message, or one of another study, is no question.
+  of <- function(answers) read_moe(s$box, registry = s$registry("centre"), answers = answers)
+  expect_error(of(file.path(s$box, "north.json")), "role is site")
+  other <- signed_study("a")
+  asked <- read_moe(send_start(other, pilot_model()), registry = other$registry("a"))
+  expect_error(of(asked), "this `registry`")
+})
+
 test_that("hierarchies go by signed files", {
   s <- signed_study()
   rows <- signed_rows(s$sites)

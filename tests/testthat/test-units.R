@@ -135,6 +135,9 @@ test_that("sites, messages and rounds see units; refinement is the pooled fit", 
     if (isTRUE(model$refinement$converged)) break
   }
   expect_equal(coef(model), coef(fit), tolerance = 1e-6)
+  lies <- lapply(names(rows), function(s) moe_statistics(model, rows[[s]], site = s))
+  lies[[2]]$sums$responses <- NULL
+  expect_error(moe_update(model, lies), "\"b\".*lacks `responses`|lacks `responses`", class = "moe_input_error")
   expect_s3_class(moe_refine(moe_hierarchy(sites), rows, rounds = 2), "moe_hierarchy")
   source <- moe_source(d)
   expect_equal(coef(moe(y ~ x, source, K = 2, gating = ~w, group = ~id, start = fit)), coef(fit), tolerance = 1e-6)

@@ -13,9 +13,6 @@ namespace {
 
 const double infinity = std::numeric_limits<double>::infinity();
 
-// Up to here counts are summed one by one.
-const double few = 10.0;
-
 struct Tails {
   double lower, upper;  // P(Y <= y), P(Y > y)
 };
@@ -39,11 +36,16 @@ double beta_fraction(double a, double b, double x) {
   return h;
 }
 
+double log_probability(double y, double mean, double dispersion) {
+  const double bent = std::log1p(dispersion * mean);
+  return count_base(y) + count_rising(y, dispersion) + count_rest(y, std::log(mean), mean, bent, dispersion);
+}
+
 // P(Y <= y) = I_p(s, y + 1), s = 1 / dispersion the size, p = 1 / (1 + dispersion mean).
 Tails tails_at(double y, double mean, double dispersion) {
   const double s = 1.0 / dispersion, p = 1.0 / (1.0 + dispersion * mean), q = dispersion * mean * p;
   // p^s q^(y + 1) / B(s, y + 1) is s times this:
-  const double before = std::exp(log_negative_binomial(y, std::log(mean), dispersion) + count_base(y)) * q *
+  const double before = std::exp(log_probability(y, mean, dispersion)) * q *
                         (1.0 + dispersion * y);
   if (p < (s + 1.0) / (s + y + 3.0)) {
     const double lower = std::min(before * beta_fraction(s, y + 1.0, p), 1.0);
@@ -87,24 +89,27 @@ double row_quantile(const ArrayXd& share, const ArrayXd& mean, const VectorXd& d
 
 }  // namespace
 
-double count_base(double y) { return y > few ? shape_constant(y) - std::log(y) : -log_factorial(y); }
+double count_base(double y) { return y > few_counts ? shape_constant(y) - std::log(y) : -log_factorial(y); }
 
-double log_negative_binomial(double y, double eta, double dispersion) {
-  const double mean = std::exp(eta), a = 1.0 / dispersion;
-  if (y > few) {
-    // In a form that keeps its digits where y and the mean are large (as Loader's).
-    const double one = 1.0 + dispersion * y, gap = y - mean;
-    return shape_constant(a) - shape_constant(y + a) - y * std::log1p(gap / (one * mean)) -
-           a * std::log1p(-dispersion * gap / one);
-  }
-  const double bent = std::log1p(dispersion * mean);
-  double rising = 0.0;  // sum over j < y of log(1 + dispersion j), by parts that are no more than a number
-  for (double j = 1.0; j < y;) {
+double count_rising(double y, double dispersion) {
+  const double a = 1.0 / dispersion;
+  if (y > few_counts) return shape_constant(a) - shape_constant(y + a);
+  if (y > 10.0) return (y + a) * std::log1p(y * dispersion) - y + shape_constant(a) - shape_constant(y + a);
+  double sum = 0.0;
+  for (double j = 1.0; j < y;) {  // by parts whose product is no more than a number
     double product = 1.0;
     for (int i = 0; i < 3 && j < y; ++i, j += 1.0) product *= 1.0 + dispersion * j;
-    rising += std::log(product);
+    sum += std::log(product);
   }
-  return rising + (y > 0 ? y * (eta - bent) : 0.0) - a * bent;
+  return sum;
+}
+
+double count_rest(double y, double eta, double mean, double bent, double dispersion) {
+  const double a = 1.0 / dispersion;
+  if (y <= few_counts) return (y > 0 ? y * (eta - bent) : 0.0) - a * bent;
+  // In a form that keeps its digits where y and the mean are large (as Loader's).
+  const double one = 1.0 + dispersion * y, gap = y - mean;
+  return -y * std::log1p(gap / (one * mean)) - a * std::log1p(-dispersion * gap / one);
 }
 
 MatrixXd negative_binomial_quantiles(const ArrayXXd& share, const ArrayXXd& mean, const VectorXd& dispersion,

@@ -6,10 +6,13 @@
 
 namespace distmoe {
 
-// log P(Y = y), Y of mean exp(eta) and variance mean + dispersion mean^2, is the sum of these: of what only y enters,
-// and of the rest.
+// log P(Y = y), Y of mean exp(eta) and variance mean + dispersion mean^2, is the sum of three: what only y enters, what
+// y and the dispersion do, and the rest. bent: log(1 + dispersion mean). To few_counts the first is -log y! and the
+// second the sum over j < y of log(1 + dispersion j).
+const double few_counts = 255.0;
 double count_base(double y);
-double log_negative_binomial(double y, double eta, double dispersion);
+double count_rising(double y, double dispersion);
+double count_rest(double y, double eta, double mean, double bent, double dispersion);
 
 // As Family::quantiles().
 MatrixXd negative_binomial_quantiles(const ArrayXXd& share, const ArrayXXd& mean, const VectorXd& dispersion,

@@ -3,6 +3,8 @@
 // rate a + m. So the dispersion is estimated as that of Gamma experts from what is expected of u, the EM of a missing
 // u.
 //   log phi = sum_{j < y} log(1 + d j) + y log m - (y + a) log(1 + d m) - log y!
+#include <array>
+
 #include "base/special.h"
 #include "kernels/kernels.h"
 #include "model/count_expectations.h"
@@ -13,8 +15,37 @@ namespace distmoe {
 
 namespace {
 
-ArrayXd log_one_plus(const ArrayXd& v) {
-  return v.unaryExpr([](double x) { return std::log1p(x); });
+// log(1 + v), v >= 0; for v that is not small everywhere by the fast loop.
+ArrayXd log_one_plus(const ArrayXd& v, bool small) {
+  if (small) return v.unaryExpr([](double x) { return std::log1p(x); });
+  ArrayXd out = 1.0 + v;
+  kernels().logarithm(out.size(), out.data());
+  return out;
+}
+
+// Dispersions below which log(1 + d m) is wanted to all digits, being divided by d.
+const double small_dispersion = 1e-3;
+
+ArrayXd bend_of(const ArrayView& mean, double dispersion) {
+  return log_one_plus(dispersion * mean, dispersion < small_dispersion);
+}
+
+// A function of counts: of each small one only once.
+template <class Of>
+ArrayXd of_counts(const ArrayView& y, Of of) {
+  std::array<double, 256> value;
+  std::array<bool, 256> known{};
+  ArrayXd out(y.size());
+  for (Index i = 0; i < y.size(); ++i) {
+    const std::size_t at = y(i) < 255.5 ? static_cast<std::size_t>(y(i) + 0.5) : 256;
+    if (at > 255) {
+      out(i) = of(y(i));
+      continue;
+    }
+    if (!known[at]) value[at] = of(y(i)), known[at] = true;
+    out(i) = value[at];
+  }
+  return out;
 }
 
 class NegativeBinomial : public Family {
@@ -30,14 +61,16 @@ class NegativeBinomial : public Family {
   ArrayXd to_bound(const PredictorView& mean) const override { return mean.col(0); }
 
   ArrayXd log_base(const ArrayView& y) const override {
-    return y.unaryExpr(&count_base);
+    return of_counts(y, &count_base);
   }
 
   void log_density(const ArrayView& y, Index, const double* eta, double dispersion, Eigen::Ref<ArrayXd> out,
                    double* mean) const override {
     ArrayXd unused(y.size());
     natural(y.size(), 1, eta, mean, unused.data());
-    for (Index i = 0; i < y.size(); ++i) out(i) = log_negative_binomial(y(i), within(eta[i]), dispersion);
+    const ArrayXd bent = bend_of(Eigen::Map<const ArrayXd>(mean, y.size()), dispersion);
+    out = of_counts(y, [&](double v) { return count_rising(v, dispersion); });
+    for (Index i = 0; i < y.size(); ++i) out(i) += count_rest(y(i), within(eta[i]), mean[i], bent(i), dispersion);
   }
 
   ArrayXXd variance(const PredictorView& mean, double dispersion) const override {
@@ -59,7 +92,7 @@ class NegativeBinomial : public Family {
 
   double expected_fit(const MatrixXd& eta, const MatrixXd& weighted_response, const VectorXd& weight,
                       double dispersion) const override {
-    const ArrayXd at = eta.col(0).array().unaryExpr(&within), bent = log_one_plus(dispersion * at.exp());
+    const ArrayXd at = eta.col(0).array().unaryExpr(&within), bent = bend_of(at.exp(), dispersion);
     return (dispersion * weighted_response.col(0).array() * (at - bent) - weight.array() * bent).sum();
   }
 
@@ -67,13 +100,10 @@ class NegativeBinomial : public Family {
   double deviation(const ArrayView& y, const ArrayView& mean, const ArrayView& mass,
                    double dispersion) const override {
     const double a = 1.0 / dispersion;
-    double sum = 0.0;
-    for (Index i = 0; i < y.size(); ++i) {
-      if (!(mass(i) > 0)) continue;
-      const double ratio = (a + y(i)) / (a + mean(i));
-      sum += mass(i) * (ratio - 1.0 - std::log(ratio) + log_minus_digamma(a + y(i)));
-    }
-    return sum;
+    // ratio - 1 - log(ratio) + log(a + y) - psi(a + y)
+    const ArrayXd ratio = (1.0 + dispersion * y) / (1.0 + dispersion * mean);
+    const ArrayXd gap = of_counts(y, [a](double v) { return log_minus_digamma(a + v); });
+    return (mass > 0).select(mass * (ratio - 1.0 - ratio.log() + gap), 0.0).sum();
   }
 
   ArrayXd expected_deviation(const ExpertAt& from, const ExpertAt& to) const override {
@@ -89,18 +119,16 @@ class NegativeBinomial : public Family {
   ArrayXd dispersion_slope(const ArrayView& y, const ArrayView& mean, const ArrayView&,
                            double dispersion) const override {
     const double a = 1.0 / dispersion;
-    ArrayXd out = a * log_one_plus(dispersion * mean) - (1.0 + dispersion * y) * mean / (1.0 + dispersion * mean);
-    for (Index i = 0; i < out.size(); ++i) out(i) += rising_slope(y(i), dispersion);
-    return out;
+    return a * bend_of(mean, dispersion) - (1.0 + dispersion * y) * mean / (1.0 + dispersion * mean) +
+           of_counts(y, [&](double v) { return rising_slope(v, dispersion); });
   }
 
   ArrayXd dispersion_bend(const ArrayView& y, const ArrayView& mean, const ArrayView& first,
                           double dispersion) const override {
     const ArrayXd one = 1.0 + dispersion * mean;
-    ArrayXd out = first.square() + mean / one - log_one_plus(dispersion * mean) / dispersion -
-                  dispersion * mean * (y - mean) / one.square();
-    for (Index i = 0; i < out.size(); ++i) out(i) += rising_bend(y(i), dispersion);
-    return out;
+    return first.square() + mean / one - bend_of(mean, dispersion) / dispersion -
+           dispersion * mean * (y - mean) / one.square() +
+           of_counts(y, [&](double v) { return rising_bend(v, dispersion); });
   }
 
   ArrayXd score_fade(const ArrayView& mean, double dispersion) const override {
@@ -113,7 +141,8 @@ class NegativeBinomial : public Family {
   ArrayXd divergence(const ExpertAt& from, const ExpertAt& to) const override {
     const double a = 1.0 / from.dispersion, b = 1.0 / to.dispersion;
     const ArrayXd m = from.mean.col(0), eta = from.eta.col(0), other = to.eta.col(0);
-    const ArrayXd bent = log_one_plus(from.dispersion * m), bent_to = log_one_plus(to.dispersion * to.mean.col(0));
+    const ArrayXd bent = log_one_plus(from.dispersion * m, true);
+    const ArrayXd bent_to = log_one_plus(to.dispersion * to.mean.col(0), true);
     const ArrayXd rising = expected_rising_gap(eta, from.dispersion, a, b) + m * std::log(b / a);
     return (rising + m * (eta - bent - other + bent_to) - a * bent + b * bent_to).max(0.0);
   }
