@@ -280,7 +280,7 @@ message_objects$maximum <- entries(
   entry("rows", "rows", "number of rows"),
   entry("weight", "weight", "sum of their weights"),
   entry("dropped", "count", "rows left out as incomplete"),
-  entry("log_lik", "number", "log-likelihood"),
+  entry("log_lik", "number", "log-likelihood, with the prior on several experts' variances (see [moe_control()])"),
   entry("marginal", "number", "Laplace's approximation of its integral over the prior"))
 
 # Tags of the help page, for roxygen2.
