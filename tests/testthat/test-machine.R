@@ -98,7 +98,7 @@ test_that("an error in a thread reaches the caller, and the threads serve on", {
   writeBin(numeric(100), file)
   lost <- utils::modifyList(design, list(x = design$x[0, ], z = design$x[0, ], y = numeric(),
     add_intercept = FALSE, scratch = list(path = file, rows = 9000, block_rows = 1800, shared = TRUE,
-      weight = FALSE, offset = FALSE, gate_offset = FALSE)))
+      weight = FALSE, offset = FALSE, gate_offset = FALSE, trials = FALSE)))
   expect_error(cpp_pass(lost, model, "em", 3L), "can't be read")
   expect_identical(cpp_pass(design, model, "em", 3L)$value, before)
 })
