@@ -163,7 +163,7 @@ site: ## Build the web site (reference, articles, news) into _build/site; needs 
 # In this order; those that are not there are left out. One that came to its end
 # (last line "done") is not run again unless FORCE=1 says so.
 BENCH := kernel scaling threads driver glm predict memory flexmix distribution many-sites reduction regions \
-  transport select search coverage coverage-means paper-design rounds diamonds units hierarchy out-of-core cli-flights
+  transport select search coverage coverage-means paper-design rounds diamonds families units hierarchy out-of-core cli-flights
 BENCH_OUT := $(OUT)/bench$(if $(QUICK),/quick)
 BENCH_RESULTS := $(if $(QUICK),$(BENCH_OUT),inst/bench)/RESULTS.md
 

@@ -27,6 +27,7 @@ titles <- c(
   "paper-design" = "The paper's design",
   rounds = "Rounds of refinement, and a bad site",
   diamonds = "Diamonds: 32 random sites of real data",
+  families = "Families with a dispersion",
   units = "Latent classes: rows of a unit have one expert",
   hierarchy = "Sites that differ: one population, a model for every site",
   "out-of-core" = "Rows that do not fit in memory",
