@@ -96,11 +96,9 @@ warn_separated <- function(model) {
 }
 
 separated_lines <- function(model) {
-  words <- separated_words(model)
-  if (length(words)) cat("Separation, coefficients run to infinity: ", paste(words, collapse = ", "), "\n", sep = "")
-  words <- separated_words(model, "gate")
-  if (length(words)) {
-    cat("Regions that do not overlap, only the weak prior on gates holds: ", paste(words, collapse = ", "), "\n",
-      sep = "")
+  say <- function(what, words) {
+    if (length(words)) cat(strwrap(paste0(what, ": ", paste(words, collapse = ", ")), 100, exdent = 2), sep = "\n")
   }
+  say("Separation, coefficients run to infinity", separated_words(model))
+  say("Regions that do not overlap, only the weak prior on gates holds", separated_words(model, "gate"))
 }

@@ -51,7 +51,7 @@
 #' @param formulas,functions,share,exchanges,ledger,id,ask See the rules.
 #' @param write NULL, or the name of a file to write the policy to.
 #' @param overwrite TRUE: an existing file is replaced.
-#' @param policy,x A policy.
+#' @param x A policy.
 #' @param ... Not used.
 #' @return A list of class `moe_policy` with these fields, and `files`, where it was found. `moe_policy()` without
 #'   arguments gives the policy in force, or the defaults. Errors name file and field.
