@@ -241,5 +241,5 @@ design_counts <- function(design) {
   weight <- design$weight
   n <- length(design$y)
   list(rows = n, counted = if (is.null(weight)) n else sum(weight > 0),
-    weight = if (is.null(weight)) n else sum(weight), dropped = length(design$na.action), y = design$y)
+    weight = count_weight(design), dropped = length(design$na.action), y = design$y)
 }

@@ -123,8 +123,16 @@ group_of_rows <- function(schema, newdata) {
 # Case weights as they were given: a row's, where `weight` has its share of its unit's. NULL where all are 1.
 case_weights <- function(design) {
   if (is.null(design$unit)) return(design$weight)
-  weight <- design$weight * design$unit_size
+  weight <- signif(design$weight * design$unit_size, 12)  # 49 times 1 / 49 is not 1
   if (any(weight != 1)) weight
+}
+
+# The sum of the case weights, a unit's once.
+count_weight <- function(design) {
+  weight <- case_weights(design)
+  if (is.null(weight)) weight <- rep(1, length(design$y))
+  if (!is.null(design$unit)) weight <- weight[!duplicated(design$unit)]
+  sum(weight)
 }
 
 # The number of rows in each row's unit.

@@ -156,6 +156,16 @@ test_that("choice of K, bootstrap and simulation draw units", {
   expect_equal(coef(two(drawn, start = fit)), coef(fit), tolerance = 0.4)
 })
 
+test_that("units of 49 rows count once, to the last digit", {
+  withr::local_seed(1)
+  d <- data.frame(id = rep(1:20, each = 49), x = rnorm(980))
+  d$y <- ifelse(d$id > 10, 5, -5) + d$x + rnorm(980)
+  fit <- moe(y ~ x, d, K = 2, gating = ~1, group = ~id, start = 1 + (d$id > 10))
+  expect_identical(nobs(fit), 20)
+  expect_null(weights(fit))
+  expect_identical(dim(moe_bootstrap(fit, R = 2)$t), c(2L, 7L))
+})
+
 test_that("what can't be grouped is refused by name", {
   wrong <- function(code, words) expect_error(code, words, class = "moe_input_error")
   wrong(moe(y ~ x, d, K = 2, group = ~id), "column \"x\" varies within the group")
